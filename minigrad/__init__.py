@@ -1,0 +1,125 @@
+"""minigrad: automatic differentiation of any order for NumPy and CuPy arrays, small enough to read.
+
+>>> import minigrad as mg
+>>> x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> y = (x * mg.tanh(x)).sum()
+>>> y.backward()
+>>> x.grad
+tensor([1.1815685 , 1.10532923, 1.02465287])
+
+Images are NHWC, kernels (height, width, in, out), losses sums over features and means over the
+batch. float32 stays float32; nothing is converted in silence. Randomness comes from generators
+that you pass.
+"""
+
+from . import checkpoint, data, init, losses, nn, optim
+from . import operators as _operators  # puts the operators on Tensor
+from .engine import broadcast_to, hook, no_grad, override, primitive, registry, sum_to
+from .functional import (
+    conv2d,
+    conv2d_transpose,
+    conv2d_weight,
+    dense,
+    dropout,
+    gaussian_noise,
+)
+from .gradient import grad, hvp, jacobian, jvp, vjp
+from .ops import (
+    abs,
+    add,
+    clip,
+    divide,
+    exp,
+    log,
+    log_softmax,
+    logsumexp,
+    matmul,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    multiply,
+    negative,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    softmax,
+    softplus,
+    sqrt,
+    subtract,
+    sum,
+    tanh,
+    var,
+    where,
+)
+from .resize import resize_bicubic
+from .shapes import astype, concatenate, getitem, pad, reshape, scatter, stack, transpose
+from .tensor import Tensor, tensor
+
+__all__ = [
+    "Tensor",
+    "abs",
+    "add",
+    "astype",
+    "broadcast_to",
+    "checkpoint",
+    "clip",
+    "concatenate",
+    "conv2d",
+    "conv2d_transpose",
+    "conv2d_weight",
+    "data",
+    "dense",
+    "divide",
+    "dropout",
+    "exp",
+    "gaussian_noise",
+    "getitem",
+    "grad",
+    "hook",
+    "hvp",
+    "init",
+    "jacobian",
+    "jvp",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "losses",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "nn",
+    "no_grad",
+    "optim",
+    "override",
+    "pad",
+    "power",
+    "primitive",
+    "registry",
+    "relu",
+    "reshape",
+    "resize_bicubic",
+    "scatter",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "stack",
+    "subtract",
+    "sum",
+    "sum_to",
+    "tanh",
+    "tensor",
+    "transpose",
+    "var",
+    "vjp",
+    "where",
+]

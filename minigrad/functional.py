@@ -1,0 +1,175 @@
+"""Layers as functions: convolutions, the dense layer, dropout and noise, for Tensors or arrays.
+
+Compositions of primitives only: there is nothing here that the engine could get wrong.
+"""
+
+import numpy as np
+
+from .backend import array_module, is_array
+from .conv import Geometry, conv_w, conv_x, conv_y, key, pads_of, pair
+from .ops import matmul, relu, sigmoid, softplus, tanh
+from .tensor import describe
+
+activations = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "softplus": softplus}
+
+
+def conv2d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, activation=None):
+    """Two-dimensional convolution of images `x` (N, H, W, C) with `w` (kh, kw, C / groups, F).
+
+    Returns (N, P, Q, F), with the bias `b` (F,) and the activation ("relu", "sigmoid", "tanh",
+    "softplus" or a function) applied. `padding`: see `Geometry.of`. Raises ValueError where shapes
+    or settings do not fit.
+
+    >>> x = np.arange(4.0).reshape(1, 2, 2, 1)
+    >>> conv2d(x, np.ones((2, 2, 1, 1)), padding="valid")
+    array([[[[6.]]]])
+    """
+    _check("conv2d", x, w, groups, "in / groups, out")
+    if x.shape[3] != w.shape[2] * groups or w.shape[3] % groups:
+        raise ValueError(
+            f"conv2d: {describe(x)} has {x.shape[3]} channels (axis 3), but the kernel {w.shape} "
+            f"with groups={groups} takes {w.shape[2] * groups} (axis 2) and makes {w.shape[3]} "
+            "(axis 3, a multiple of groups): kernels are (height, width, in / groups, out)"
+        )
+    geometry = Geometry.of(
+        x.shape[1:3], w.shape[:2], key(stride), key(padding), key(dilation), groups
+    )
+    return finish("conv2d", conv_y(x, w, geometry), b, activation)
+
+
+def conv2d_transpose(
+    x,
+    w,
+    b=None,
+    *,
+    stride=1,
+    padding="same",
+    output_size=None,
+    dilation=1,
+    groups=1,
+    activation=None,
+):
+    """Transposed convolution: the adjoint of `conv2d` with `w` (kh, kw, out / groups, in).
+
+    `x` is (N, P, Q, in), the result (N, H, W, out). With ``padding="same"`` H = P * stride; with
+    other paddings the smallest image that `conv2d` maps to (P, Q), unless `output_size` (H, W)
+    names a larger one.
+
+    >>> conv2d_transpose(np.ones((1, 1, 1, 1)), np.ones((2, 2, 1, 1)), padding="valid")[0, ..., 0]
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    _check("conv2d_transpose", x, w, groups, "out / groups, in")
+    if x.shape[3] != w.shape[3] or w.shape[3] % groups:
+        raise ValueError(
+            f"conv2d_transpose: {describe(x)} has {x.shape[3]} channels (axis 3), but the kernel "
+            f"{w.shape} takes {w.shape[3]} (axis 3, a multiple of groups={groups}): transposed "
+            "kernels are (height, width, out / groups, in)"
+        )
+    out, kernel = tuple(x.shape[1:3]), tuple(w.shape[:2])
+    stride, dilation = pair(key(stride), "stride", 1), pair(key(dilation), "dilation", 1)
+    if output_size is None:
+        pads = ((0, 0), (0, 0)) if padding == "same" else pads_of(key(padding))
+        size = tuple(
+            p * s if padding == "same" else (p - 1) * s + (k - 1) * d + 1 - sum(pad)
+            for p, s, k, d, pad in zip(out, stride, kernel, dilation, pads, strict=True)
+        )
+    else:
+        size = tuple(output_size)
+    geometry = Geometry.of(size, kernel, stride, key(padding), dilation, groups)
+    if geometry.out != out:
+        raise ValueError(
+            f"conv2d_transpose: conv2d maps an image of {size} to {geometry.out}, not to the "
+            f"{out} of {describe(x)}: choose an output_size that it maps to {out}"
+        )
+    return finish("conv2d_transpose", conv_x(x, w, geometry), b, activation)
+
+
+def conv2d_weight(x, y, kernel_size, *, stride=1, padding="same", dilation=1, groups=1):
+    """The gradient of ``<conv2d(x, w), y>`` with respect to `w`, for a kernel of `kernel_size`.
+
+    >>> conv2d_weight(np.ones((1, 3, 3, 1)), np.ones((1, 3, 3, 1)), 1)[0, 0]
+    array([[9.]])
+    """
+    kernel = pair(key(kernel_size), "kernel_size", 1)
+    geometry = Geometry.of(x.shape[1:3], kernel, key(stride), key(padding), key(dilation), groups)
+    if (x.shape[0], *geometry.out) != tuple(y.shape[:3]):
+        raise ValueError(
+            f"conv2d_weight: conv2d maps {describe(x)} to {(x.shape[0], *geometry.out)} with "
+            f"kernel {kernel}, got y: {describe(y)}: use the settings that y was made with"
+        )
+    return conv_w(x, y, geometry)
+
+
+def dense(x, w, b=None, *, activation=None):
+    """The dense layer ``activation(x @ w + b)``: (N, in), (in, out), (out,) -> (N, out).
+
+    >>> dense(np.ones((1, 2)), np.ones((2, 1)), np.array([-5.0]), activation="relu")
+    array([[0.]])
+    """
+    if getattr(w, "ndim", 0) != 2 or getattr(x, "ndim", 0) < 1 or x.shape[-1] != w.shape[0]:
+        raise ValueError(
+            f"dense: expected x (N, in) and w (in, out), got {describe(x)} and {describe(w)}: "
+            "the last axis of x must be as long as the first of w"
+        )
+    return finish("dense", matmul(x, w), b, activation)
+
+
+def finish(name, y, b, activation):
+    """The end of a layer: `b` added to the last axis and the activation applied."""
+    if b is not None:
+        if tuple(b.shape) != tuple(y.shape[-1:]):
+            raise ValueError(f"{name}: expected a bias of shape {y.shape[-1:]}, got {describe(b)}")
+        y = y + b
+    if activation is None:
+        return y
+    if not callable(activation) and activation not in activations:
+        names = ", ".join(map(repr, activations))
+        raise ValueError(f"{name}: unknown activation {activation!r}: use {names}, or a function")
+    return (activation if callable(activation) else activations[activation])(y)
+
+
+def _check(name, x, w, groups, last):
+    if getattr(x, "ndim", 0) != 4 or getattr(w, "ndim", 0) != 4:
+        raise ValueError(
+            f"{name}: expected images (N, height, width, channels) and a kernel (height, width, "
+            f"{last}), got {describe(x)} and {describe(w)}: add the missing axes with reshape"
+        )
+    if not isinstance(groups, int) or groups < 1:
+        raise ValueError(f"{name}: groups must be an integer of at least 1, got {groups!r}")
+
+
+def dropout(x, rate, rng):
+    """`x` with each element set to 0 with probability `rate`, the others divided by 1 - `rate`.
+
+    The expectation stays that of `x`. `rng` is a `numpy.random.Generator`, on every device.
+
+    >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
+    array([2., 0., 0., 0.])
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout: the rate must be at least 0 and below 1, got {rate}")
+    check_rng("dropout", rng)
+    keep = rng.random(x.shape) >= rate
+    return x * _beside(x, keep / (1 - rate))
+
+
+def gaussian_noise(x, std, rng):
+    """`x` plus independent normal noise of standard deviation `std` (a number or an array)."""
+    check_rng("gaussian_noise", rng)
+    return x + _beside(x, rng.standard_normal(x.shape) * std)
+
+
+def check_rng(name, rng):
+    """Raise TypeError unless `rng` is a numpy Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"{name}: rng must be a numpy.random.Generator, got {type(rng).__name__}: "
+            "pass np.random.default_rng(seed); there is no hidden global state to fall back on"
+        )
+
+
+def _beside(x, values):
+    """`values`, made on the host, with the dtype and on the device of `x`."""
+    data = x if is_array(x) else x._data
+    return array_module(data).asarray(values, dtype=data.dtype)

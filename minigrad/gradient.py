@@ -1,0 +1,293 @@
+"""Walking the graph backward, and the derivatives that are made of such walks.
+
+`grad` is the basic operation: everything else here is a few lines of it. A walk visits the nodes
+by falling number. When a node's turn comes, all its users have been visited and its gradient is
+complete, so each VJP runs exactly once and nothing recurses.
+"""
+
+from operator import attrgetter
+
+from .backend import array_module, as_array, is_array
+from .engine import check_seals, state, unbroadcast
+from .tensor import Tensor, at, describe
+
+
+def grad(
+    output, inputs, grad_output=None, create_graph=False, retain_graph=None, allow_unused=False
+):
+    """The gradient of `output` (a Tensor) with respect to `inputs` (a Tensor or a sequence).
+
+    `grad_output` has the shape of `output` and may be left out for one element. Sequences of
+    outputs and of their gradients are summed over. With ``create_graph=True`` the results can be
+    differentiated again. The graph is released unless ``retain_graph`` (default: `create_graph`).
+    Returns a Tensor, or a list in the order of a sequence `inputs`. An input that `output` does
+    not depend on raises ValueError, or gives None with ``allow_unused=True``.
+
+    >>> from minigrad import tensor
+    >>> x = tensor(2.0, requires_grad=True)
+    >>> first = grad(x**3, x, create_graph=True)
+    >>> first.item(), grad(first, x).item()
+    (12.0, 12.0)
+    """
+    outputs, grads = _pair(output, grad_output)
+    single = isinstance(inputs, Tensor)
+    wanted = [inputs] if single else list(inputs)
+    for i, x in enumerate(wanted):
+        if not isinstance(x, Tensor) or x.node is None:
+            raise ValueError(
+                f"grad: input {i}, {describe(x)}, does not require a gradient: "
+                "make it with tensor(..., requires_grad=True)"
+            )
+    found = _walk(outputs, grads, {x.node for x in wanted}, create_graph, retain_graph)
+    results = []
+    for i, x in enumerate(wanted):
+        g = found.get(x.node)
+        if g is None and not allow_unused:
+            raise ValueError(
+                f"grad: the output does not depend on input {i}, {describe(x)}: "
+                "check that the computation uses it, or pass allow_unused=True to get None"
+            )
+        results.append(g if g is None or isinstance(g, Tensor) else Tensor(g))
+    return results[0] if single else results
+
+
+def backward(self, grad=None, create_graph=False, retain_graph=None):
+    """Add the gradient of this Tensor to ``.grad`` of every leaf that it was computed from.
+
+    `grad` has this Tensor's shape and may be left out for one element. Gradients add up over
+    calls: clear them with ``optimiser.zero_grad()`` or ``x.grad = None``.
+    """
+    outputs, grads = _pair(self, grad)
+    found = _walk(outputs, grads, None, create_graph, retain_graph)
+    taken = {id(getattr(grad, "_data", grad))}
+    for node, g in found.items():
+        if not isinstance(g, Tensor):  # each leaf owns its gradient: no views, nothing shared
+            shared = g.base is not None or id(g) in taken
+            taken.add(id(g))
+            g = Tensor(g.copy() if shared else g)
+        leaf = node.leaf
+        leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+Tensor.backward = backward
+
+
+def _pair(output, grad_output):
+    """Outputs and the gradients to start from, as two lists, checked."""
+    several = isinstance(output, list | tuple)
+    outputs = list(output) if several else [output]
+    grads = list(grad_output) if several and grad_output is not None else [grad_output]
+    grads = grads * len(outputs) if grad_output is None else grads
+    if len(grads) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs need as many gradients, got {len(grads)}")
+    for k, (y, g) in enumerate(zip(outputs, grads, strict=True)):
+        if not isinstance(y, Tensor) or y.node is None:
+            raise ValueError(
+                f"backward: {describe(y)} was not computed from anything that requires a "
+                "gradient: make an input with requires_grad=True, and do not detach() it or "
+                "compute under no_grad()"
+            )
+        if g is None:
+            if y.size != 1:
+                raise ValueError(
+                    f"backward: {describe(y)} is not a scalar, so the gradient to start from must "
+                    f"be given: y.backward(g) with g of shape {y.shape}, or reduce y with sum()"
+                )
+            g = array_module(y._data).ones_like(y._data)
+        value = g._data if isinstance(g, Tensor) else g
+        if not is_array(value) or (value.shape, value.dtype) != (y.shape, y.dtype):
+            raise ValueError(
+                f"backward: the gradient given is {describe(g)}, "
+                f"but the output is {describe(y)}: shape and dtype must be the same"
+            )
+        grads[k] = g
+    return outputs, grads
+
+
+def _walk(outputs, grads, wanted, create_graph, retain_graph):
+    """Gradients of the nodes `wanted` (None: of all leaves), as a dict node -> gradient."""
+    retain = create_graph if retain_graph is None else retain_graph
+    order, needed = _reachable(outputs, wanted)
+    pending, found = {}, {}
+    for y, g in zip(outputs, grads, strict=True):
+        if not create_graph and isinstance(g, Tensor):
+            g = g._data
+        elif create_graph and not isinstance(g, Tensor):
+            g = Tensor(g)
+        pending[y.node] = pending[y.node] + g if y.node in pending else g
+    recording, state.recording = state.recording, create_graph or state.recording
+    try:
+        for node in order:
+            g = pending.pop(node, None)
+            if g is None:
+                continue
+            if node.primitive is None or (wanted is not None and node in wanted):
+                found[node] = g
+            for parent, gp in _pull_back(node, g, needed, create_graph):
+                before = pending.get(parent)
+                pending[parent] = gp if before is None else before + gp
+            if not retain and node.plan is not None and node.plan.fetch:
+                node.saved = None
+                node.seals = ()
+    finally:
+        state.recording = recording
+    return found
+
+
+def _reachable(outputs, wanted):
+    """All nodes below the outputs, newest first, and the set of those that lead to `wanted`."""
+    seen = {y.node for y in outputs}
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    order = sorted(seen, key=attrgetter("serial"), reverse=True)
+    if wanted is None:
+        return order, seen
+    needed = set()
+    for node in reversed(order):
+        if node in wanted or any(parent in needed for parent in node.parents):
+            needed.add(node)
+    return [node for node in order if node in needed], needed
+
+
+def _pull_back(node, g, needed, create_graph):
+    """The gradients of a node's parents: [(parent, gradient), ...] in the order of arguments."""
+    if node.primitive is None:
+        return []
+    if node.saved is None:
+        raise RuntimeError(
+            f"backward a second time through {node.primitive.name}{at(node)}: what it had saved "
+            "was released by the first. Compute the forward pass again, or pass retain_graph=True "
+            "to the first backward()"
+        )
+    check_seals(node)
+    saved, results = node.saved, []
+    if create_graph:
+        saved = [
+            _as_tensor(node, *source, v) for source, v in zip(node.plan.fetch, saved, strict=True)
+        ]
+    for i, vjp, positions in node.plan.steps:
+        parent = node.parents[i]
+        if parent not in needed:
+            continue
+        args = [g if p < 0 else saved[p] for p in positions]
+        if state.around is None:
+            gi = vjp(*args)
+        else:
+            gi = state.around(node.primitive, node.where, "backward", vjp, args)
+        gi = gi if isinstance(gi, Tensor) else as_array(gi)
+        if gi.shape != parent.shape:
+            gi = unbroadcast(gi, parent.shape)
+        if gi.dtype != parent.dtype:
+            raise TypeError(
+                f"the VJP of {node.primitive.name}{at(node)} for {node.primitive.argument(i)} gave "
+                f"a {gi.dtype} gradient for a {parent.dtype} argument: it must keep the dtype"
+            )
+        results.append((parent, gi))
+    return results
+
+
+def _as_tensor(node, kind, i, value):
+    """A saved array with its place in the graph, for a VJP that is itself recorded."""
+    if kind == "y":
+        return Tensor(value, node)
+    if kind == "value" and node.parents[i] is not None:
+        return Tensor(value, node.parents[i])
+    return value
+
+
+# ---------------------------------------------------------------------- derivatives of functions
+def vjp(f, *inputs):
+    """The value of ``f(*inputs)`` and its pullback: ``g -> [g^T J_1, g^T J_2, ...]``.
+
+    >>> import numpy as np
+    >>> y, pullback = vjp(lambda a, b: a * b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> pullback(np.array([1.0, 1.0]))
+    [tensor([3., 4.]), tensor([1., 2.])]
+    """
+    leaves = [_leaf(x) for x in inputs]
+    y = f(*leaves)
+
+    def pullback(g):
+        return _grad_or_zero(y, leaves, g, retain_graph=True)
+
+    return y, pullback
+
+
+def jvp(f, inputs, tangents):
+    """The value of ``f(*inputs)`` and its derivative along `tangents`, J_1 t_1 + J_2 t_2 + ...
+
+    The pullback g -> g^T J is linear in g, and the VJP of a linear map is its transpose: two
+    reverse passes make a forward one (J. Townsend, "A new trick for calculating Jacobian vector
+    products", 2017).
+
+    >>> import numpy as np
+    >>> y, dy = jvp(lambda x: x * x, [np.array([1.0, 2.0])], [np.array([1.0, 10.0])])
+    >>> dy
+    tensor([ 2., 40.])
+    """
+    leaves = [_leaf(x) for x in inputs]
+    y = f(*leaves)
+    g = _leaf(array_module(y._data).zeros_like(y._data))
+    rows = _grad_or_zero(y, leaves, g, create_graph=True)
+    used = [(row, t) for row, t in zip(rows, tangents, strict=True) if row.requires_grad]
+    if not used:
+        return y.detach(), g.detach()
+    rows, tangents = zip(*used, strict=True)
+    return y.detach(), _grad_or_zero(list(rows), [g], [_array(t) for t in tangents])[0]
+
+
+def hvp(f, x, v):
+    """The product of the Hessian of a scalar function `f` at `x` with `v`, without the Hessian.
+
+    >>> import numpy as np
+    >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    tensor([ 6., 12.])
+    """
+    x = _leaf(x)
+    (slope,) = _grad_or_zero(f(x), [x], None, create_graph=True)
+    if not slope.requires_grad:  # f is linear
+        return Tensor(array_module(x._data).zeros_like(x._data))
+    return _grad_or_zero(slope, [x], _array(v))[0]
+
+
+def jacobian(f, x):
+    """All derivatives of ``f(x)``: an array of shape ``y.shape + x.shape``, one walk per element.
+
+    >>> import numpy as np
+    >>> jacobian(lambda x: x * x, np.array([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    y, pullback = vjp(f, x)
+    xp = array_module(y._data)
+    rows = []
+    for k in range(y.size):
+        one = xp.zeros(y.size, y.dtype)
+        one[k] = 1
+        rows.append(pullback(one.reshape(y.shape))[0]._data)
+    shape = (*y.shape, *_array(x).shape)
+    return Tensor(xp.stack(rows).reshape(shape) if rows else xp.zeros(shape, y.dtype))
+
+
+def _array(x):
+    return x._data if isinstance(x, Tensor) else as_array(x)
+
+
+def _leaf(x):
+    """A fresh leaf with the values of `x`, so that nothing leaks into the caller's graph."""
+    leaf = Tensor(_array(x))
+    leaf.requires_grad = True
+    return leaf
+
+
+def _grad_or_zero(output, inputs, g, **options):
+    """`grad` as a list, with zeros where the output does not depend on an input."""
+    found = grad(output, inputs, g, allow_unused=True, **options)
+    return [
+        Tensor(array_module(x._data).zeros_like(x._data)) if d is None else d
+        for x, d in zip(inputs, found, strict=True)
+    ]

@@ -1,0 +1,197 @@
+"""Loss functions, in nats per example.
+
+Every loss is summed over the features of an example; `reduction` then says what happens to the
+examples (axis 0): "mean" over the batch, their "sum", or "none" to keep one number for each. The
+two exceptions carry the names of something else: `l2_loss` is TensorFlow's (a sum by default) and
+`mse_loss` a mean over everything.
+"""
+
+import math
+
+from .backend import array_module
+from .engine import primitive
+from .ops import exp, log, log_softmax, maximum, softplus, where
+from .ops import sum as sum_over
+from .shapes import reshape
+from .tensor import Tensor, describe
+
+
+def l2_loss(prediction, target, reduction="sum"):
+    """``sum((prediction - target)**2) / 2``: any shape (N, ...), as ``tf.nn.l2_loss``.
+
+    >>> from minigrad import tensor
+    >>> l2_loss(tensor([1.0, 2.0]), tensor([0.0, 0.0])).item()
+    2.5
+    """
+    _same_shape("l2_loss", prediction, target)
+    d = prediction - target
+    return _reduce("l2_loss", d * d, reduction) / 2
+
+
+def mse_loss(prediction, target, reduction="mean"):
+    """The mean of ``(prediction - target)**2`` over all elements ("mean"), or their sum ("sum")."""
+    _same_shape("mse_loss", prediction, target)
+    d = prediction - target
+    if reduction == "mean":
+        _batch("mse_loss", d)
+        return sum_over(d * d) / d.size
+    return _reduce("mse_loss", d * d, reduction)
+
+
+@primitive(
+    "probabilities p and targets t of one shape",
+    p=lambda g, p, t: g * (p - t) / maximum(p * (1 - p), 1e-12),
+    t=lambda g, p: g * (_log(1 - p) - _log(p)),
+)
+def bernoulli_nll(p, t):
+    """``-(t log p + (1 - t) log(1 - p))`` of each element, the logarithms at least -100."""
+    return -(t * _log(p) + (1 - t) * _log(1 - p))
+
+
+def _log(p):
+    return maximum(log(maximum(p, 1e-44)), -100.0)
+
+
+def binary_cross_entropy(probabilities, targets, reduction="mean"):
+    """``-sum(t log p + (1 - t) log(1 - p))`` for probabilities p and targets t in [0, 1].
+
+    Logarithms stop at -100 as in PyTorch, so that p = 0 and p = 1 have a loss. Where the
+    probabilities come from a sigmoid, `binary_cross_entropy_with_logits` is exact and faster.
+
+    >>> from minigrad import tensor
+    >>> binary_cross_entropy(tensor([[0.5, 0.5]]), tensor([[1.0, 0.0]]))
+    tensor(1.38629436)
+    """
+    _same_shape("binary_cross_entropy", probabilities, targets)
+    _within("binary_cross_entropy", "probabilities", probabilities)
+    _within("binary_cross_entropy", "targets", targets)
+    return _reduce("binary_cross_entropy", bernoulli_nll(probabilities, targets), reduction)
+
+
+def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
+    """`binary_cross_entropy` of ``sigmoid(logits)``, computed without the sigmoid.
+
+    -log sigmoid(l) = softplus(-l) and -log(1 - sigmoid(l)) = l + softplus(-l), so nothing is
+    rounded to 0 or 1 on the way. For grey targets the minimum is their entropy, not 0.
+    """
+    _same_shape("binary_cross_entropy_with_logits", logits, targets)
+    _within("binary_cross_entropy_with_logits", "targets", targets)
+    terms = (1 - targets) * logits + softplus(-logits)
+    return _reduce("binary_cross_entropy_with_logits", terms, reduction)
+
+
+def cross_entropy(logits, targets, reduction="mean"):
+    """``-log softmax(logits)[target]`` for logits (N, K).
+
+    `targets` are class numbers (N,) of an integer dtype, or probabilities (N, K).
+    """
+    if logits.ndim != 2:
+        raise ValueError(f"cross_entropy: expected logits (N, K), got {describe(logits)}")
+    classes = _values(targets)
+    log_p = log_softmax(logits, axis=1)
+    if tuple(targets.shape) == tuple(logits.shape):
+        return _reduce("cross_entropy", -(targets * log_p), reduction)
+    n, k = logits.shape
+    if tuple(classes.shape) != (n,) or classes.dtype.kind not in "iu":
+        raise ValueError(
+            f"cross_entropy: for {describe(logits)} expected {n} integer class numbers or "
+            f"probabilities of shape {(n, k)}, got {describe(targets)}"
+        )
+    if n and (classes.min() < 0 or classes.max() >= k):
+        raise ValueError(
+            f"cross_entropy: class numbers must be from 0 to {k - 1} for logits of {k} classes, "
+            f"got {classes.min()} to {classes.max()}"
+        )
+    return _reduce("cross_entropy", -log_p[array_module(classes).arange(n), classes], reduction)
+
+
+def kl_divergence(p, q, reduction="mean"):
+    """``sum(p log(p / q))`` of discrete distributions over all axes but the first; 0 log 0 is 0."""
+    _same_shape("kl_divergence", p, q)
+    _within("kl_divergence", "p", p)
+    _within("kl_divergence", "q", q)
+    return _reduce("kl_divergence", _p_log_ratio(p, q), reduction)
+
+
+def bernoulli_kl(p, q, reduction="sum"):
+    """``sum(p log(p / q) + (1 - p) log((1 - p) / (1 - q)))`` of Bernoulli probabilities.
+
+    With a target activation p and the mean activations q of all units it is the penalty of sparse
+    autoencoders (A. Ng, CS294A notes, 2011); `p` may be a number.
+
+    >>> from minigrad import tensor
+    >>> round(bernoulli_kl(0.05, tensor([0.05, 0.5])).item(), 6)
+    0.494632
+    """
+    _within("bernoulli_kl", "p", p)
+    _within("bernoulli_kl", "q", q)
+    return _reduce("bernoulli_kl", _p_log_ratio(p, q) + _p_log_ratio(1 - p, 1 - q), reduction)
+
+
+def gaussian_kl(mean, log_variance, reduction="mean"):
+    """The divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the features.
+
+    ``sum(mean**2 + variance - 1 - log_variance) / 2`` (D. Kingma and M. Welling, 2014, appendix B).
+
+    >>> from minigrad import tensor
+    >>> gaussian_kl(tensor([[1.0]]), tensor([[0.0]])).item()
+    0.5
+    """
+    _same_shape("gaussian_kl", mean, log_variance)
+    terms = mean * mean + exp(log_variance) - 1 - log_variance
+    return _reduce("gaussian_kl", terms, reduction) / 2
+
+
+# ---------------------------------------------------------------------- helpers
+def _p_log_ratio(p, q):
+    """``p log(p / q)`` of each element, 0 where p is 0."""
+    if not hasattr(p, "shape"):  # a number
+        return p * (math.log(p) - log(q)) if p else 0 * q
+    zero = p == 0
+    return p * (log(where(zero, 1.0, p)) - log(where(zero, 1.0, q)))
+
+
+def _reduce(name, terms, reduction):
+    """Terms (N, ...) summed over the features, then reduced over the examples."""
+    if reduction == "sum":
+        return sum_over(terms)
+    n = _batch(name, terms)
+    if reduction == "mean":
+        return sum_over(terms) / n
+    if reduction == "none":
+        return sum_over(reshape(terms, (n, -1)), axis=1)
+    raise ValueError(f'{name}: reduction must be "mean", "sum" or "none", got {reduction!r}')
+
+
+def _batch(name, terms):
+    if not terms.size:
+        raise ValueError(
+            f"{name}: got an empty batch of shape {tuple(terms.shape)}, whose mean has no value: "
+            'leave it out, or use reduction="sum"'
+        )
+    return terms.shape[0] if terms.ndim else 1
+
+
+def _same_shape(name, a, b):
+    if tuple(getattr(a, "shape", (-1,))) != tuple(getattr(b, "shape", (-2,))):
+        raise ValueError(
+            f"{name}: expected two arrays of one shape, got {describe(a)} and {describe(b)}: "
+            "broadcasting is refused here, since (N, 1) against (N,) would silently give (N, N)"
+        )
+
+
+def _within(name, what, x):
+    values = _values(x)
+    number = not hasattr(values, "shape")
+    if not number and not values.size:
+        return
+    low, high = (values, values) if number else (values.min(), values.max())
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"{name}: {what} must lie in [0, 1], got values from {low:.6g} to {high:.6g}: "
+            "scale the data (MinMaxScaler), or pass logits to the function that takes them"
+        )
+
+
+def _values(x):
+    return x._data if isinstance(x, Tensor) else x

@@ -1,0 +1,94 @@
+"""Operators and methods of Tensor, put on the class in this one place.
+
+Comparisons give plain boolean arrays: they have no derivative, and are used to index and select.
+"""
+
+import operator
+
+from . import ops, shapes
+from .tensor import Tensor, describe
+
+
+def _binary(name, function):
+    setattr(Tensor, f"__{name}__", lambda self, other: function(self, other))
+    setattr(Tensor, f"__r{name}__", lambda self, other: function(other, self))
+
+
+def _in_place(name, sign, function):
+    def update(self, other):
+        if self.is_leaf:
+            raise TypeError(
+                f"x {sign}= ... on {describe(self)}: a leaf that requires a gradient is not "
+                f"updated in place, write x.data {sign}= ... (after backward) or x = x {sign} ..."
+            )
+        return function(self, other)
+
+    setattr(Tensor, f"__i{name}__", update)
+
+
+def _comparison(name):
+    compare = getattr(operator, name)
+    setattr(Tensor, f"__{name}__", lambda self, other: compare(self._data, _raw(other)))
+
+
+def _method(function):
+    def method(self, *args, **options):
+        return function(self, *args, **options)
+
+    method.__name__, method.__doc__ = function.__name__, function.__doc__
+    setattr(Tensor, function.__name__, method)
+
+
+def _raw(x):
+    return x._data if isinstance(x, Tensor) else x
+
+
+def _index(index):
+    return tuple(map(_raw, index)) if isinstance(index, tuple) else _raw(index)
+
+
+def _one_or_many(values):
+    """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
+    return tuple(values[0]) if len(values) == 1 and hasattr(values[0], "__len__") else values
+
+
+for _name, _sign, _function in (
+    ("add", "+", ops.add),
+    ("sub", "-", ops.subtract),
+    ("mul", "*", ops.multiply),
+    ("truediv", "/", ops.divide),
+    ("pow", "**", ops.power),
+    ("matmul", "@", ops.matmul),
+):
+    _binary(_name, _function)
+    _in_place(_name, _sign, _function)
+
+for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
+    _comparison(_name)
+
+for _name in [
+    "abs",
+    "clip",
+    "exp",
+    "log",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "sum",
+    "tanh",
+    "var",
+]:
+    _method(getattr(ops, _name))
+_method(shapes.astype)
+
+Tensor.__neg__ = lambda self: ops.negative(self)
+Tensor.__abs__ = lambda self: ops.abs(self)
+Tensor.__getitem__ = lambda self, index: shapes.getitem(self, _index(index))
+Tensor.reshape = lambda self, *shape: shapes.reshape(self, _one_or_many(shape))
+Tensor.transpose = lambda self, *axes: shapes.transpose(self, _one_or_many(axes) if axes else None)
+Tensor.T = property(lambda self: shapes.transpose(self), doc="The axes reversed.")

@@ -1,0 +1,270 @@
+"""Arithmetic: each operation's forward function beside its derivatives.
+
+Elementwise functions, reductions and the matrix product. In a VJP ``g`` is the gradient of the
+output and ``y`` the output; see ``engine.py`` for how the rest is read. Nothing here sums over
+broadcast axes: the engine does that. Gradients at kinks are PyTorch's: 0 for relu
+and abs at 0, shared equally between tied maxima and minima, 1 at the bounds of clip.
+"""
+
+import math
+
+import numpy as np
+
+from .backend import array_module
+from .engine import broadcast_to, primitive
+from .shapes import reshape, transpose
+from .tensor import describe
+
+_PAIR = "shapes that broadcast together"
+_FLOATS = "a float32 or float64 array"
+_AXIS = "an axis of x that is not empty"
+
+
+# ---------------------------------------------------------------------- arithmetic
+@primitive(_PAIR, a=lambda g: g, b=lambda g: g)
+def add(a, b):
+    return a + b
+
+
+@primitive(_PAIR, a=lambda g: g, b=lambda g: -g)
+def subtract(a, b):
+    return a - b
+
+
+@primitive(_PAIR, a=lambda g, b: g * b, b=lambda g, a: g * a)
+def multiply(a, b):
+    return a * b
+
+
+@primitive(_PAIR, a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
+def divide(a, b):
+    return a / b
+
+
+@primitive(_FLOATS, x=lambda g: -g)
+def negative(x):
+    return -x
+
+
+@primitive(
+    _PAIR,
+    a=lambda g, a, b: g * (b * a ** _unless(b == 0, b - 1)),
+    b=lambda g, y, a: g * (y * log(_unless(a == 0, a))),
+)
+def power(a, b):
+    """``a ** b``; the derivative with respect to `b` needs ``a >= 0``."""
+    return a**b
+
+
+def _unless(condition, x):
+    """`x`, but 1 where `condition` holds: keeps 0 * inf out of the derivatives of a ** b."""
+    return where(condition, 1.0, x) if hasattr(x, "shape") else 1.0 if condition else x
+
+
+# ---------------------------------------------------------------------- elementwise functions
+@primitive(_FLOATS, x=lambda g, y: g * y)
+def exp(x):
+    return np.exp(x)
+
+
+@primitive(_FLOATS, x=lambda g, x: g / x)
+def log(x):
+    return np.log(x)
+
+
+@primitive(_FLOATS, x=lambda g, y: g / (2 * y))
+def sqrt(x):
+    return np.sqrt(x)
+
+
+@primitive(_FLOATS, x=lambda g, y: g * (1 - y * y))
+def tanh(x):
+    return np.tanh(x)
+
+
+@primitive(_FLOATS, x=lambda g, y: g * (y * (1 - y)))
+def sigmoid(x):
+    """``1 / (1 + exp(-x))`` without overflow at either end.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1 + e)
+
+
+@primitive(_FLOATS, x=lambda g, y: where(y > 0, g, 0.0))
+def relu(x):
+    return np.maximum(x, 0)
+
+
+@primitive(_FLOATS, x=lambda g, x: g * sigmoid(x))
+def softplus(x):
+    """``log(1 + exp(x))`` without overflow.
+
+    >>> softplus(np.array([-1000.0, 0.0, 1000.0]))
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+03])
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@primitive(_FLOATS, x=lambda g, x: g * sign(x))
+def abs(x):
+    return np.abs(x)
+
+
+@primitive(_FLOATS)
+def sign(x):
+    """-1, 0 or 1; a constant for the derivative."""
+    return np.sign(x)
+
+
+@primitive(_PAIR, a=lambda g, a, b: _won(g, a, b), b=lambda g, a, b: _won(g, b, a))
+def maximum(a, b):
+    return np.maximum(a, b)
+
+
+@primitive(_PAIR, a=lambda g, a, b: _won(g, b, a), b=lambda g, a, b: _won(g, a, b))
+def minimum(a, b):
+    return np.minimum(a, b)
+
+
+def _won(g, a, b):
+    """`g` where a > b, half of it at a tie, else 0."""
+    return where(a > b, g, where(a == b, g / 2, 0.0))
+
+
+@primitive(
+    _PAIR,
+    a=lambda g, condition: where(condition, g, 0.0),
+    b=lambda g, condition: where(condition, 0.0, g),
+)
+def where(condition, a, b):
+    """`a` where `condition` (a boolean array) holds and `b` elsewhere."""
+    return array_module(condition).where(condition, a, b)
+
+
+@primitive(_FLOATS, x=lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0))
+def clip(x, low=-np.inf, high=np.inf):
+    """`x` limited to ``[low, high]``, two numbers."""
+    return x.clip(low, high)
+
+
+# ---------------------------------------------------------------------- reductions
+@primitive(
+    "an axis of x",
+    x=lambda g, x_shape, axis: broadcast_to(_kept(g, x_shape, axis), x_shape),
+)
+def sum(x, axis=None, keepdims=False):
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
+def mean(x, axis=None, keepdims=False):
+    """The mean over `axis` (all axes by default)."""
+    return sum(x, axis, keepdims) / _count(x, axis, "mean")
+
+
+def var(x, axis=None, keepdims=False, ddof=0):
+    """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy)."""
+    deviation = x - mean(x, axis, keepdims=True)
+    return sum(deviation * deviation, axis, keepdims) / (_count(x, axis, "var") - ddof)
+
+
+def _extremum_vjp(g, y, x, axis):
+    hit = x == _kept(y, x.shape, axis)
+    return _kept(g, x.shape, axis) * (hit / hit.sum(axis=axis, keepdims=True, dtype=x.dtype))
+
+
+@primitive(_AXIS, x=_extremum_vjp)
+def max(x, axis=None, keepdims=False):
+    return x.max(axis=axis, keepdims=keepdims)
+
+
+@primitive(_AXIS, x=_extremum_vjp)
+def min(x, axis=None, keepdims=False):
+    return x.min(axis=axis, keepdims=keepdims)
+
+
+@primitive(
+    _AXIS,
+    x=lambda g, y, x, axis: _kept(g, x.shape, axis) * exp(x - _kept(y, x.shape, axis)),
+)
+def logsumexp(x, axis=None, keepdims=False):
+    """``log(sum(exp(x)))`` over `axis` without overflow.
+
+    >>> logsumexp(np.array([1000.0, 1000.0]))
+    array(1000.69314718)
+    """
+    top = x.max(axis=axis, keepdims=True)
+    y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return y if keepdims else y.squeeze(axis)
+
+
+@primitive(
+    _AXIS,
+    x=lambda g, y, axis: y * (g - sum(g * y, axis, keepdims=True)),
+)
+def softmax(x, axis=-1):
+    """``exp(x) / sum(exp(x))`` over `axis`."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@primitive(
+    _AXIS,
+    x=lambda g, y, axis: g - exp(y) * sum(g, axis, keepdims=True),
+)
+def log_softmax(x, axis=-1):
+    """``log(softmax(x))``, exact where the softmax itself would round to 0."""
+    centred = x - x.max(axis=axis, keepdims=True)
+    return centred - np.log(np.exp(centred).sum(axis=axis, keepdims=True))
+
+
+# ---------------------------------------------------------------------- matrix product
+@primitive(
+    "the last axis of a as long as the second last of b",
+    a=lambda g, b: _matmul(g, _swap(b)),
+    b=lambda g, a: _matmul(_swap(a), g),
+)
+def _matmul(a, b):
+    return array_module(a).matmul(a, b)
+
+
+def matmul(a, b):
+    """The matrix product ``a @ b``; vectors and leading axes are treated as NumPy does.
+
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([3.0, 4.0]))
+    array([11.])
+    """
+    if not getattr(a, "ndim", 0) or not getattr(b, "ndim", 0):
+        raise ValueError(f"matmul: expected two arrays, got {describe(a)} and {describe(b)}")
+    y = _matmul(a[None, :] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b)
+    shape = y.shape[: -1 if b.ndim == 1 else None]
+    shape = (*shape[:-2], *shape[-1:]) if a.ndim == 1 and b.ndim > 1 else shape
+    if a.ndim == 1 and b.ndim == 1:
+        shape = ()
+    return y if shape == y.shape else reshape(y, shape)
+
+
+# ---------------------------------------------------------------------- helpers of the VJPs
+def _kept(v, shape, axis):
+    """A reduced array `v` with the reduced axes of `shape` back, at length 1."""
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis) % (len(shape) or 1)
+    return reshape(v, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+def _swap(x):
+    """The matrices in the last two axes of `x`, transposed."""
+    return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _count(x, axis, name):
+    """How many elements a reduction over `axis` takes together."""
+    axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
+    try:
+        count = math.prod(x.shape[i] for i in axes)
+    except IndexError:
+        raise IndexError(f"{name}: {describe(x)} has no axis {axis}") from None
+    if not count:
+        raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
+    return count

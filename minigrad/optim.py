@@ -1,0 +1,285 @@
+"""Optimisers, learning-rate schedules, weight penalties and gradient clipping.
+
+An optimiser takes any iterable of Tensors and changes their arrays in place. The formulas are
+PyTorch's, so that the two can be compared step by step. Each `_update` is written for one slice of
+the flattened arrays: slices small enough for the cache are updated one after the other, which is
+several times faster than passing over large arrays once for every operation.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .backend import array_module, to_numpy
+from .ops import abs as absolute
+from .ops import sum as sum_over
+from .tensor import Tensor, describe
+
+_BLOCK = 32768  # elements: the five arrays of Adam's update then fit the second-level cache
+
+
+class Optimiser:
+    """The base: subclasses name their state arrays in `slots` and write `_update`.
+
+    `lr` is a number or a schedule, a function of the number of steps already made. `weight_decay`
+    adds ``weight_decay * parameter`` to each gradient (an L2 penalty).
+    """
+
+    slots = ()
+
+    def __init__(self, parameters, lr, weight_decay=0.0):
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError(f"{type(self).__name__}: got no parameters to train")
+        for p in self.parameters:
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                raise TypeError(
+                    f"{type(self).__name__}: every parameter must be a leaf Tensor that requires "
+                    f"a gradient, got {describe(p)}: pass model.parameters()"
+                )
+        if not callable(lr) and not lr > 0:
+            raise ValueError(f"{type(self).__name__}: lr must be positive, got {lr}")
+        self.lr, self.weight_decay, self.t = lr, weight_decay, 0
+        self.state = [
+            [array_module(p._data).zeros_like(p._data) for _ in self.slots] for p in self.parameters
+        ]
+
+    def zero_grad(self):
+        """Forget all gradients, as before every ``backward``."""
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self):
+        """Change every parameter that has a gradient by one step."""
+        lr = self.lr(self.t) if callable(self.lr) else self.lr
+        self.t += 1
+        for p, state in zip(self.parameters, self.state, strict=True):
+            if p.grad is None:
+                continue
+            flat = [a.reshape(-1) for a in (p._data, p.grad._data, *state)]
+            block = _BLOCK if p.device == "cpu" else p.size
+            for k in range(0, p.size, block):
+                w, g, *slots = (a[k : k + block] for a in flat)
+                if self.weight_decay:
+                    g = self._decay(w, g, lr)
+                self._update(w, g, *slots, lr=lr)
+            p.node.leaf.version += 1
+
+    def _decay(self, w, g, lr):
+        return g + self.weight_decay * w
+
+    def _update(self, w, g, *slots, lr):
+        raise TypeError(f"{type(self).__name__} does not say how it steps: write _update")
+
+    def state_dict(self):
+        """The step count and copies of the state arrays, in main memory, by name."""
+        state = {"t": np.array(self.t)}
+        for k, arrays in enumerate(self.state):
+            for name, array in zip(self.slots, arrays, strict=True):
+                state[f"{name}.{k}"] = np.array(to_numpy(array))
+        return state
+
+    def load_state_dict(self, state):
+        """Continue from `state`, which `state_dict` of the same kind of optimiser made."""
+        mine = self.state_dict()
+        wrong = [
+            name
+            for name in sorted(mine.keys() | state.keys())
+            if name not in mine
+            or name not in state
+            or np.shape(mine[name]) != np.shape(state[name])
+        ]
+        if wrong:
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: {', '.join(wrong[:5])} missing, unknown "
+                "or of another shape: load it into the same optimiser over the same parameters"
+            )
+        self.t = int(state["t"])
+        for k, arrays in enumerate(self.state):
+            for name, array in zip(self.slots, arrays, strict=True):
+                array[...] = array_module(array).asarray(state[f"{name}.{k}"])
+
+
+class SGD(Optimiser):
+    """Stochastic gradient descent, with momentum and Nesterov's variant on request.
+
+    >>> from minigrad import tensor
+    >>> w = tensor([1.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SGD([w], lr=0.1).step()
+    >>> w
+    tensor([0.8], requires_grad=True)
+    """
+
+    def __init__(self, parameters, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+        if nesterov and not momentum:
+            raise ValueError("SGD: nesterov=True needs a momentum above 0, such as 0.9")
+        self.slots = ("velocity",) if momentum else ()
+        self.momentum, self.nesterov = momentum, nesterov
+        super().__init__(parameters, lr, weight_decay)
+
+    def _update(self, w, g, velocity=None, *, lr):
+        if velocity is not None:
+            velocity *= self.momentum
+            velocity += g
+            g = g + self.momentum * velocity if self.nesterov else velocity
+        w -= lr * g
+
+
+class RMSprop(Optimiser):
+    """Gradients divided by a running root mean square (G. Hinton, lecture 6e, 2012)."""
+
+    slots = ("square",)
+
+    def __init__(self, parameters, lr=0.01, alpha=0.99, epsilon=1e-8, weight_decay=0.0):
+        self.alpha, self.epsilon = alpha, epsilon
+        super().__init__(parameters, lr, weight_decay)
+
+    def _update(self, w, g, square, *, lr):
+        square *= self.alpha
+        square += (1 - self.alpha) * g * g
+        w -= lr * g / (array_module(w).sqrt(square) + self.epsilon)
+
+
+class Adam(Optimiser):
+    """Adaptive moments (D. Kingma and J. Ba, 2015).
+
+    The step is ``lr * m' / (sqrt(v') + epsilon)`` with the bias-corrected moments m' and v', as in
+    the paper's algorithm and in PyTorch. With ``epsilon_hat=True`` it is the paper's faster form,
+    ``lr sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)``, as in TensorFlow 1: there
+    epsilon weighs more during the first steps.
+    """
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        parameters,
+        lr=0.001,
+        betas=(0.9, 0.999),
+        epsilon=1e-8,
+        epsilon_hat=False,
+        weight_decay=0.0,
+    ):
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"Adam: betas must be at least 0 and below 1, got {betas}")
+        self.betas, self.epsilon, self.epsilon_hat = betas, epsilon, epsilon_hat
+        super().__init__(parameters, lr, weight_decay)
+
+    def _update(self, w, g, m, v, *, lr):
+        beta1, beta2 = self.betas
+        correction = math.sqrt(1 - beta2**self.t)
+        size = lr * correction / (1 - beta1**self.t)
+        epsilon = self.epsilon if self.epsilon_hat else self.epsilon * correction
+        m *= beta1
+        m += (1 - beta1) * g
+        v *= beta2
+        square = g * g
+        square *= 1 - beta2
+        v += square
+        root = array_module(w).sqrt(v, out=square)
+        root += epsilon
+        change = array_module(w).divide(m, root, out=root)
+        change *= size
+        w -= change
+
+
+class AdamW(Adam):
+    """Adam with the weight decay taken out of the moments (I. Loshchilov and F. Hutter, 2019)."""
+
+    def __init__(
+        self,
+        parameters,
+        lr=0.001,
+        betas=(0.9, 0.999),
+        epsilon=1e-8,
+        epsilon_hat=False,
+        weight_decay=0.01,
+    ):
+        super().__init__(parameters, lr, betas, epsilon, epsilon_hat, weight_decay)
+
+    def _decay(self, w, g, lr):
+        w *= 1 - lr * self.weight_decay
+        return g
+
+
+# ---------------------------------------------------------------------- schedules
+@dataclass(frozen=True)
+class StepDecay:
+    """`lr`, multiplied by `factor` after every `every` steps.
+
+    >>> schedule = StepDecay(lr=1.0, every=10, factor=0.5)
+    >>> schedule(9), schedule(10)
+    (1.0, 0.5)
+    """
+
+    lr: float
+    every: int
+    factor: float = 0.1
+
+    def __call__(self, step):
+        return self.lr * self.factor ** (step // self.every)
+
+
+@dataclass(frozen=True)
+class ExponentialDecay:
+    """`lr`, multiplied by `rate` after every step."""
+
+    lr: float
+    rate: float
+
+    def __call__(self, step):
+        return self.lr * self.rate**step
+
+
+@dataclass(frozen=True)
+class CosineDecay:
+    """From `lr` to `floor` along half a cosine wave of `steps` steps, then `floor`."""
+
+    lr: float
+    steps: int
+    floor: float = 0.0
+
+    def __call__(self, step):
+        part = min(step / self.steps, 1.0)
+        return self.floor + (self.lr - self.floor) * (1 + math.cos(math.pi * part)) / 2
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """`schedule` (a number or a schedule), preceded by a linear rise over `steps` steps."""
+
+    schedule: object
+    steps: int
+
+    def __call__(self, step):
+        lr = self.schedule(step) if callable(self.schedule) else self.schedule
+        return lr * min((step + 1) / self.steps, 1.0)
+
+
+# ---------------------------------------------------------------------- penalties and clipping
+def l1_penalty(parameters, weight):
+    """``weight * sum |w|`` over all parameters, to be added to the loss."""
+    return weight * sum((sum_over(absolute(p)) for p in parameters), start=0.0)
+
+
+def l2_penalty(parameters, weight):
+    """``weight / 2 * sum w**2``, to be added to the loss; its gradient is ``weight * w``, so it
+    equals PyTorch's ``weight_decay=weight``."""
+    return weight / 2 * sum((sum_over(p * p) for p in parameters), start=0.0)
+
+
+def clip_grad_norm(parameters, max_norm):
+    """Scale all gradients together so that their joint norm is at most `max_norm`.
+
+    Returns the norm before. The scale is PyTorch's ``max_norm / (norm + 1e-6)``.
+    """
+    graded = [p for p in parameters if p.grad is not None]
+    squares = [float((p.grad._data.astype(np.float64) ** 2).sum()) for p in graded]
+    norm = math.sqrt(math.fsum(squares))
+    scale = max_norm / (norm + 1e-6)
+    if scale < 1:
+        for p in graded:
+            p.grad = Tensor(p.grad._data * scale)
+    return norm

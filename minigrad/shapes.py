@@ -1,0 +1,123 @@
+"""Operations that move values about without changing them: shapes, indexing, joining, padding.
+
+Each is linear, so each VJP is the adjoint, itself one of these. They take integers and booleans
+too, as constants.
+"""
+
+import numpy as np
+
+from .backend import FLOATS, array_module, is_array
+from .engine import ANY_DTYPE, primitive
+from .tensor import Tensor, describe
+
+
+@primitive("a shape with as many elements", ANY_DTYPE, x=lambda g, x_shape: reshape(g, x_shape))
+def reshape(x, shape):
+    return x.reshape(shape)
+
+
+@primitive(
+    "a permutation of the axes",
+    ANY_DTYPE,
+    x=lambda g, axes: transpose(g, None if axes is None else tuple(np.argsort(axes))),
+)
+def transpose(x, axes=None):
+    """The axes of `x` in the order `axes` (default: reversed)."""
+    return x.transpose(axes)
+
+
+@primitive("float32 or float64", x=lambda g, x_dtype: _cast(g, x_dtype))
+def _cast(x, dtype):
+    return x.astype(dtype)
+
+
+def astype(x, dtype):
+    """`x` converted to `dtype`; integers and booleans are constants for the derivative."""
+    if x.dtype in FLOATS and np.dtype(dtype) in FLOATS:
+        return _cast(x, dtype)
+    return Tensor(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
+
+
+@primitive(
+    "an index within the shape", ANY_DTYPE, x=lambda g, x_shape, index: scatter(g, index, x_shape)
+)
+def getitem(x, index):
+    """``x[index]``: integers, slices, None, ..., boolean and integer arrays, as in NumPy."""
+    return x[index]
+
+
+@primitive("an index within the shape", x=lambda g, index: getitem(g, index))
+def scatter(x, index, shape):
+    """Zeros of `shape` with `x` added at `index`: the adjoint of `getitem`."""
+    out = array_module(x).zeros(shape, x.dtype)
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(is_array(p) or isinstance(p, list) for p in parts):
+        array_module(x).add.at(out, index, x)  # an element may be meant more than once
+    else:
+        out[index] = x
+    return out
+
+
+@primitive(
+    "arrays alike in every axis but the one given",
+    ANY_DTYPE,
+    xs=lambda g, i, axis, ends: getitem(g, _part(i - 2, axis, ends)),
+)
+def _concatenate(axis, ends, *xs):
+    return array_module(xs[0]).concatenate(xs, axis)
+
+
+def _part(k, axis, ends):
+    """The index of part `k` of a concatenation whose parts end at `ends`."""
+    part = slice(ends[k - 1] if k else 0, ends[k])
+    return (slice(None),) * axis + (part,)
+
+
+def concatenate(xs, axis=0):
+    """The arrays `xs` one after the other along `axis`.
+
+    >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1)
+    array([[0., 1., 1.],
+           [0., 1., 1.]])
+    """
+    xs = _several(xs, "concatenate")
+    axis = axis + xs[0].ndim if axis < 0 else axis
+    if not 0 <= axis < xs[0].ndim:
+        raise ValueError(f"concatenate: {describe(xs[0])} has no axis {axis}: use stack()")
+    sizes = [x.shape[axis] if axis < x.ndim else 0 for x in xs]
+    return _concatenate(axis, tuple(np.cumsum(sizes).tolist()), *xs)
+
+
+def stack(xs, axis=0):
+    """The arrays `xs`, all of one shape, along a new `axis`."""
+    xs = _several(xs, "stack")
+    axis = axis + xs[0].ndim + 1 if axis < 0 else axis
+    if any(x.shape != xs[0].shape for x in xs) or axis > xs[0].ndim:
+        shapes = ", ".join(str(x.shape) for x in xs)
+        raise ValueError(f"stack: expected arrays of one shape and an axis of it, got {shapes}")
+    return concatenate([x[(slice(None),) * axis + (None,)] for x in xs], axis)
+
+
+def _several(xs, name):
+    xs = [x if isinstance(x, Tensor) else np.asarray(x) if np.isscalar(x) else x for x in xs]
+    if not xs or not all(hasattr(x, "ndim") for x in xs):
+        raise ValueError(f"{name}: expected a sequence of Tensors or arrays, got {len(xs)} of them")
+    return xs
+
+
+@primitive(
+    "(before, after) for each axis",
+    ANY_DTYPE,
+    x=lambda g, x_shape, widths: getitem(
+        g, tuple(slice(w, w + n) for (w, _), n in zip(widths, x_shape, strict=True))
+    ),
+)
+def pad(x, widths, value=0.0):
+    """`x` with the number `value` around it; `widths` is ``((before, after), ...)`` per axis.
+
+    >>> pad(np.ones(2), ((1, 2),))
+    array([0., 1., 1., 0., 0.])
+    """
+    if len(widths) != x.ndim:
+        raise ValueError(f"{len(widths)} pairs for {x.ndim} axes")
+    return array_module(x).pad(x, widths, constant_values=value)

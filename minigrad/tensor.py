@@ -1,0 +1,323 @@
+"""Tensor and Node: the two data structures of the engine. No mathematics here.
+
+A `Tensor` is an array and, where a gradient is wanted, the `Node` that made it. Nodes form the
+graph. A Tensor knows its Node and a Node never knows its Tensor, so the graph has no cycles: it
+is freed as soon as the last Tensor that leads to it is.
+
+Operators and mathematical methods are put on Tensor in ``operators.py``, and
+``backward`` in ``gradient.py``: this file is below both and imports neither.
+"""
+
+import itertools
+import zlib
+
+import numpy as np
+
+from .backend import FLOATS, array_module, device_of, is_array, to_device, to_numpy
+
+_serial = itertools.count()
+
+
+class Node:
+    """How an array came to be: a leaf that the user made, or one call of a primitive.
+
+    Nodes are numbered as they are made. An operation can only use what exists already, so falling
+    numbers are a topological order of any graph: walking backward needs no recursion and no sort
+    of its own.
+    """
+
+    __slots__ = (
+        "primitive",  # None for a leaf
+        "parents",  # for each argument its Node, or None where no gradient is wanted
+        "plan",  # which VJPs to run and what they need (engine.Plan)
+        "saved",  # the values that the plan asked for; None once released
+        "seals",  # what is needed to notice that a saved array was changed
+        "where",  # (code, instruction) of the user's line, see engine.call_site
+        "serial",
+        "shape",
+        "dtype",
+        "leaf",  # for leaves, and for views of a leaf's memory, the Leaf; else None
+    )
+
+    def __init__(self, primitive, parents, plan, where, shape, dtype):
+        self.primitive = primitive
+        self.parents = parents
+        self.plan = plan
+        self.saved = self.seals = ()
+        self.where = where
+        self.serial = next(_serial)
+        self.shape = shape
+        self.dtype = dtype
+        self.leaf = None
+
+
+class Leaf:
+    """What only leaves have: the gradient, and how to notice changes of the array."""
+
+    __slots__ = (
+        "grad",  # the accumulated gradient, a Tensor
+        "version",  # counts the in-place updates made by optimisers
+        "handed_out",  # (array, checksum) from when a user first took hold of the array
+    )
+
+    def __init__(self):
+        self.grad = self.handed_out = None
+        self.version = 0
+
+
+def leaf_node(array):
+    """A Node without a past: gradients end here and are kept."""
+    node = Node(None, (), None, None, array.shape, array.dtype)
+    node.leaf = Leaf()
+    return node
+
+
+def checksum(array):
+    """A number that changes when any element of `array` does."""
+    return zlib.crc32(np.ascontiguousarray(to_numpy(array)))
+
+
+class Tensor:
+    """An array that remembers how it was computed, so that it can be differentiated.
+
+    Make one with `tensor`. ``x.data`` is the array, ``x.grad`` its gradient after ``backward``.
+    """
+
+    __slots__ = ("_data", "node")
+    __array_ufunc__ = None  # so that ndarray * Tensor is left to Tensor.__rmul__
+
+    def __init__(self, data, node=None):
+        self._data = data
+        self.node = node
+
+    # ------------------------------------------------------------------ the array
+    @property
+    def data(self):
+        """The array itself. Changing a leaf's array between forward and backward is noticed and
+        refused; results of recorded operations are given out read-only."""
+        node = self.node
+        if node is None or array_module(self._data) is not np:
+            return self._data
+        if self.is_leaf:
+            if node.leaf.handed_out is None:
+                node.leaf.handed_out = self._data, checksum(self._data)
+            return self._data
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, value):
+        value = value._data if isinstance(value, Tensor) else value
+        if self.requires_grad and not self.is_leaf:
+            raise ValueError(
+                f"{describe(self)} is the result of an operation, its data cannot be replaced: "
+                "change the leaf it was computed from, or detach() it first"
+            )
+        if not is_array(value) or (value.shape, value.dtype) != (self.shape, self.dtype):
+            got = f"{value.shape} {value.dtype}" if is_array(value) else type(value).__name__
+            raise ValueError(
+                f"data of a {self.shape} {self.dtype} Tensor can only be replaced by an array of "
+                f"the same shape and dtype, got {got}: reshape or astype it, or make a new tensor()"
+            )
+        self._data = value
+
+    shape = property(lambda self: self._data.shape)
+    ndim = property(lambda self: self._data.ndim)
+    size = property(lambda self: self._data.size)
+    dtype = property(lambda self: self._data.dtype)
+    device = property(lambda self: device_of(self._data))
+
+    # ------------------------------------------------------------------ gradient
+    @property
+    def requires_grad(self):
+        """Whether gradients flow to this Tensor. Can be set on leaves, to freeze and unfreeze."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, wanted):
+        if self.requires_grad and not self.is_leaf:
+            raise ValueError(
+                f"{describe(self)} is the result of an operation: use detach() to stop gradients"
+            )
+        if not wanted:
+            self.node = None
+        elif self.node is None:
+            self.node = leaf_node(_differentiable(self._data))
+
+    @property
+    def is_leaf(self):
+        """Whether ``backward`` leaves a gradient here: made by the user, not by an operation."""
+        return self.node is not None and self.node.primitive is None
+
+    @property
+    def grad(self):
+        """The gradient that ``backward`` added up here (a Tensor), or None."""
+        return self.node.leaf.grad if self.is_leaf else None
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            value = value if isinstance(value, Tensor) else Tensor(value)
+            if not self.is_leaf or (value.shape, value.dtype) != (self.shape, self.dtype):
+                raise ValueError(
+                    f"cannot set a {value.shape} {value.dtype} gradient on {describe(self)}: "
+                    "it must be a leaf that requires a gradient, of the same shape and dtype"
+                )
+        if self.is_leaf:
+            self.node.leaf.grad = value
+
+    def detach(self):
+        """The same array as a constant: gradients do not flow through it."""
+        return Tensor(self.data)
+
+    # ------------------------------------------------------------------ out of the library
+    def numpy(self):
+        """The values as a NumPy array (shared memory on the CPU, a copy from the GPU)."""
+        return to_numpy(self.data)
+
+    def item(self):
+        """The only element, as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() needs exactly one element, {describe(self)} has {self.size}")
+        return self._data.item()
+
+    def to(self, device):
+        """The same values on ``"cpu"`` or ``"cuda"``, as a new leaf (itself if already there)."""
+        if device == self.device:
+            return self
+        moved = Tensor(to_device(self._data, device))
+        moved.requires_grad = self.requires_grad
+        return moved
+
+    def __array__(self, dtype=None, copy=None):
+        if self.requires_grad:
+            raise TypeError(
+                f"{describe(self)} requires a gradient; NumPy would lose it without a word. "
+                "Use minigrad's function of the same name, or x.numpy() for the values"
+            )
+        if self.device != "cpu":
+            raise TypeError(f"{describe(self)} is on the GPU: use x.numpy() to copy it")
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options):
+        if self.requires_grad:
+            raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")
+        return self._data.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._data.__dlpack_device__()
+
+    def __reduce__(self):  # copies and pickles carry the values, never the graph
+        return _rebuild, (type(self), self._data, self.requires_grad)
+
+    # ------------------------------------------------------------------ Python
+    def __repr__(self):
+        body = np.array2string(to_numpy(self._data), separator=", ", prefix="tensor(")
+        notes = [] if self.dtype == np.float64 else [f"dtype={self.dtype}"]
+        notes += [] if self.device == "cpu" else [f"device={self.device}"]
+        if self.node is not None:
+            primitive = self.node.primitive
+            notes.append(f"made by {primitive.name}" if primitive else "requires_grad=True")
+        return f"tensor({', '.join([body, *notes])})"
+
+    def __len__(self):
+        if not self.ndim:
+            raise TypeError("a 0-d Tensor has no length: use item() for its value")
+        return self.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self):
+        if self.size != 1:
+            raise ValueError(
+                f"{describe(self)} has {self.size} elements and so no single truth value: "
+                "use .data.any() or .data.all()"
+            )
+        return bool(self._data)
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __setitem__(self, index, value):
+        raise TypeError(
+            f"{describe(self)}: elements of a Tensor cannot be assigned, gradients would be wrong. "
+            "Use where(mask, new, x) to make a changed copy, or write to the array of a leaf, "
+            "x.data[...] = value, before it is used"
+        )
+
+    __hash__ = object.__hash__  # == compares elements; identity is what dictionaries need
+
+
+def tensor(data, requires_grad=False, dtype=None, device=None):
+    """A new Tensor that owns a copy of `data` (array, number or nested lists of any shape).
+
+    The dtype is NumPy's choice for `data` unless `dtype` is given; ``requires_grad=True`` needs
+    float32 or float64 and raises TypeError otherwise.
+
+    >>> x = tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    if isinstance(data, Tensor):
+        data = data._data
+    if not is_array(data):
+        try:
+            data = np.asarray(data)
+        except ValueError:
+            raise ValueError(
+                "tensor: the nested lists do not have the same lengths, so they form no array: "
+                "pad them to one length"
+            ) from None
+        if data.dtype.kind not in "biuf":
+            raise TypeError(
+                f"tensor: cannot make a Tensor of {data.dtype} data: "
+                "convert it to numbers (float32, float64, integers or booleans) first"
+            )
+    data = array_module(data).array(data, dtype=dtype)  # a copy: nobody else can change it
+    made = Tensor(data if device is None else to_device(data, device))
+    made.requires_grad = requires_grad
+    return made
+
+
+def describe(x):
+    """`x` in a few words for an error message: shape, dtype and what made it."""
+    if not hasattr(x, "shape"):
+        return f"{x!r}" if isinstance(x, int | float | bool) else f"a {type(x).__name__}"
+    words = f"{tuple(x.shape)} {x.dtype}"
+    node = getattr(x, "node", None)
+    if node is None:
+        return f"a {words} {'Tensor' if isinstance(x, Tensor) else 'array'}"
+    if node.primitive is None:
+        return f"a {words} leaf"
+    return f"a {words} Tensor (made by {node.primitive.name}{at(node)})"
+
+
+def at(node):
+    """Where a node was made, as `` at file:line``; empty when that is not known."""
+    if node.where is None:
+        return ""
+    code, instruction = node.where
+    lines = itertools.islice(code.co_positions(), instruction // 2, None)
+    line = next(lines, (code.co_firstlineno,))[0]
+    return f" at {code.co_filename}:{line}"
+
+
+def _differentiable(array):
+    if array.dtype not in FLOATS:
+        raise TypeError(
+            f"requires_grad needs float32 or float64 data, got {array.dtype}: "
+            "write 1.0 instead of 1, or give dtype=np.float32"
+        )
+    return array
+
+
+def _rebuild(cls, data, requires_grad):
+    made = cls.__new__(cls)
+    Tensor.__init__(made, data, leaf_node(data) if requires_grad else None)
+    return made

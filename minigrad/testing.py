@@ -1,0 +1,235 @@
+"""Checks of derivatives, for this library's own operations and for yours.
+
+`gradcheck` compares the derivative that the engine computes with one that is measured: for a
+random cotangent u and a random direction d,
+
+    <grad of <f(x), u>, d>   against   (<f(x + h d), u> - <f(x - h d), u>) / 2h
+
+with h extrapolated to 0 (L. F. Richardson, 1911). A random cotangent matters: the sum of a softmax
+is constant, so a check of the sum accepts any multiple of its gradient. Higher orders check the
+derivative of the derivative in the same way, which finds faults that the first order cannot show.
+"""
+
+import math
+
+import numpy as np
+
+from .backend import FLOATS
+from .gradient import grad
+from .tensor import Tensor, tensor
+
+_STEP = 2e-3
+
+
+class GradientError(AssertionError):
+    """The derivative computed is not the derivative measured."""
+
+
+def gradcheck(f, inputs, order=1, *, rng=None, tolerance=1e-7, directions=2):
+    """Check the derivatives of ``f(*inputs)`` up to `order`; returns the largest relative error.
+
+    `f` takes Tensors and returns a Tensor or a tuple of them. `inputs` are arrays or Tensors of any
+    shape; those of floating dtype are converted to float64 and differentiated, others are passed on
+    as they are. Points where `f` has a kink are reported as such. Raises GradientError with the
+    order, the two derivatives and the input to blame.
+
+    >>> from minigrad import exp
+    >>> gradcheck(lambda x: exp(x) * x, [np.array([0.5, -1.0])], order=3) < 1e-7
+    True
+    >>> from minigrad import primitive
+    >>> @primitive("an array", x=lambda g, x: g * x)  # should be 2 * g * x
+    ... def wrong_square(x):
+    ...     return x * x
+    >>> gradcheck(wrong_square, [np.array([2.0])])
+    Traceback (most recent call last):
+        ...
+    minigrad.testing.GradientError: order 1: the derivative along a random direction is \
+-0.06643829, measured -0.1328766 (relative error 0.5). Most of the difference is due to input 0
+    """
+    rng = np.random.default_rng(0) if rng is None else rng
+    values = [_prepared(x) for x in inputs]
+    worst = 0.0
+    for k in range(1, order + 1):
+        for _ in range(directions if k == 1 else 1):
+            worst = max(worst, _check(f, values, k, rng, tolerance))
+        if k < order:
+            f, values = _derivative(f, values, rng)
+    return worst
+
+
+def check_adjoint(f, transposed, x, y, *, tolerance=1e-12):
+    """Check that two linear maps are adjoint: ``<f(x), y> = <x, transposed(y)>``.
+
+    Returns the error relative to the sizes of the factors; raises GradientError if it is too large.
+
+    >>> w = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> float(check_adjoint(lambda x: w @ x, lambda y: w.T @ y, np.ones(2), np.ones(2)))
+    0.0
+    """
+    fx, ty = _numpy(f(x)), _numpy(transposed(y))
+    left, right = float((fx * y).sum()), float((x * ty).sum())
+    scale = np.linalg.norm(fx) * np.linalg.norm(y) + np.linalg.norm(x) * np.linalg.norm(ty)
+    error = abs(left - right) / max(scale, np.finfo(np.float64).tiny)
+    if not error <= tolerance:
+        raise GradientError(
+            f"not adjoint: <f(x), y> = {left:.15g}, but <x, transposed(y)> = {right:.15g} "
+            f"(relative error {error:.2g}, allowed {tolerance:.2g})"
+        )
+    return error
+
+
+def assert_close_to_torch(mine, theirs, *, tolerance=1e-12, what="value"):
+    """Assert that a Tensor or array equals a PyTorch tensor to `tolerance`, relative to the largest
+    element; returns the error. Shapes and dtypes must be the same. Needs no PyTorch itself."""
+    mine, theirs = _numpy(mine), theirs.detach().cpu().numpy()
+    if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
+        raise AssertionError(
+            f"{what}: minigrad gives {mine.shape} {mine.dtype}, "
+            f"PyTorch {theirs.shape} {theirs.dtype}"
+        )
+    if not mine.size:
+        return 0.0
+    if not (np.isfinite(mine) == np.isfinite(theirs)).all():
+        raise AssertionError(f"{what}: not finite in other places than PyTorch's")
+    finite = np.isfinite(theirs)
+    np.testing.assert_array_equal(mine[~finite], theirs[~finite], err_msg=what)
+    if not finite.any():
+        return 0.0
+    difference = np.abs(mine - theirs, where=finite, out=np.zeros(mine.shape, mine.dtype))
+    error = float(difference.max() / max(np.abs(theirs[finite]).max(), 1e-300))
+    if error > tolerance:
+        k = np.unravel_index(difference.argmax(), difference.shape)
+        raise AssertionError(
+            f"{what} at {tuple(map(int, k))}: minigrad {mine[k]!r}, PyTorch {theirs[k]!r}, "
+            f"relative error {error:.2g} of the largest element (allowed {tolerance:.2g})"
+        )
+    return error
+
+
+# ---------------------------------------------------------------------- one order of the check
+def _check(f, values, order, rng, tolerance):
+    """The relative error of the first derivative of `f`, which is the one of order `order`."""
+    leaves = [tensor(v, requires_grad=True) if _differentiable(v) else v for v in values]
+    inputs = [x for x in leaves if isinstance(x, Tensor)]
+    every = _outputs(f(*leaves))
+    kept = [k for k, y in enumerate(every) if y.requires_grad]
+    if not kept:
+        return 0.0
+    outputs = [every[k] for k in kept]
+    cotangents = [rng.standard_normal(y.shape) for y in outputs]
+    found = grad(outputs, inputs, cotangents, allow_unused=True)
+    ds = [_direction(x.shape, rng) for x in inputs]
+    products = [  # of gradient and direction, element by element
+        np.zeros(x.shape) if g is None else g.numpy() * d
+        for x, g, d in zip(inputs, found, ds, strict=True)
+    ]
+    computed = [float(p.sum()) for p in products]
+
+    def along(active, h):
+        """<f, u> at the inputs moved by h along the directions of the `active` inputs."""
+        moved, k = [], -1
+        for v in values:
+            if _differentiable(v):
+                k += 1
+                v = Tensor(v + h * ds[k]) if k in active else Tensor(v)
+            moved.append(v)
+        ys = _outputs(f(*moved))
+        return [ys[k].numpy() for k in kept]
+
+    def measure(active, h):
+        ahead, behind = along(active, h), along(active, -h)
+        return sum(
+            float(((a - b) * u).sum()) for a, b, u in zip(ahead, behind, cotangents, strict=True)
+        ) / (2 * h)
+
+    def extrapolated(active):
+        d1, d2, d4 = (measure(active, _STEP / n) for n in (1, 2, 4))
+        return (d1 - 20 * d2 + 64 * d4) / 45  # two Richardson steps: the error is of order h**6
+
+    everything = set(range(len(inputs)))
+    total, measured = sum(computed), extrapolated(everything)
+    scale = max(abs(measured), math.sqrt(sum(float((p * p).sum()) for p in products)))
+    terms = zip(outputs, cotangents, strict=True)
+    size = sum(float(np.abs(y.numpy() * u).sum()) for y, u in terms)
+    noise = 30 * np.finfo(np.float64).eps * size / _STEP  # rounding in the differences
+    difference = abs(total - measured)
+    if difference <= tolerance * scale + noise:
+        return difference / scale if scale > noise else 0.0
+    if kink := _kink(along, everything, cotangents, scale):
+        raise GradientError(
+            f"order {order}: the function has a kink at this point (its slope jumps by about "
+            f"{kink:.3g}), where no derivative can be measured: move the inputs away from it"
+        )
+    shares = [abs(c - extrapolated({k})) for k, c in enumerate(computed)]
+    raise GradientError(
+        f"order {order}: the derivative along a random direction is {total:.7g}, measured "
+        f"{measured:.7g} (relative error {difference / max(scale, 1e-300):.2g}). Most of the "
+        f"difference is due to input {int(np.argmax(shares))}"
+    )
+
+
+def _kink(along, active, cotangents, scale):
+    """How much the slope jumps at the point, or 0 where it changes smoothly.
+
+    (F(h) - 2 F(0) + F(-h)) / h shrinks with h where F is smooth and stays where it has a kink.
+    """
+
+    def jump(h):
+        three = zip(along(active, h), along((), 0), along(active, -h), cotangents, strict=True)
+        return abs(sum(float(((a - 2 * o + b) * u).sum()) for a, o, b, u in three)) / h
+
+    coarse, fine = jump(_STEP), jump(_STEP / 8)
+    return fine if fine > 0.5 * coarse and fine > 1e-6 * scale else 0.0
+
+
+def _derivative(f, values, rng):
+    """The function (inputs, cotangents) -> gradients, and a point to check it at."""
+    leaves = [tensor(v, requires_grad=True) if _differentiable(v) else v for v in values]
+    n = len(values)
+    cotangents = [rng.standard_normal(y.shape) for y in _outputs(f(*leaves))]
+
+    def derivative(*arguments):
+        xs = [_leaf(x) if isinstance(x, Tensor) else x for x in arguments[:n]]
+        pairs = [
+            (y, u) for y, u in zip(_outputs(f(*xs)), arguments[n:], strict=True) if y.requires_grad
+        ]
+        wanted = [x for x in xs if isinstance(x, Tensor)]
+        if not pairs:
+            return tuple(Tensor(np.zeros(x.shape)) for x in wanted)
+        ys, us = zip(*pairs, strict=True)
+        found = grad(list(ys), wanted, list(us), create_graph=True, allow_unused=True)
+        return tuple(
+            Tensor(np.zeros(x.shape)) if g is None else g
+            for x, g in zip(wanted, found, strict=True)
+        )
+
+    return derivative, [*values, *cotangents]
+
+
+def _leaf(x):
+    return x if x.requires_grad else tensor(x, requires_grad=True)
+
+
+def _prepared(x):
+    x = x.detach().numpy() if isinstance(x, Tensor) else x
+    if isinstance(x, float):
+        x = np.array(x)
+    return x.astype(np.float64) if _differentiable(x) else x
+
+
+def _differentiable(x):
+    return isinstance(x, np.ndarray) and x.dtype in FLOATS
+
+
+def _direction(shape, rng):
+    """A random direction whose largest element is 1, so that `h` means the same everywhere."""
+    d = rng.standard_normal(shape)
+    return d / max(np.abs(d).max(initial=0.0), 0.5)
+
+
+def _outputs(y):
+    return list(y) if isinstance(y, list | tuple) else [y]
+
+
+def _numpy(x):
+    return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
