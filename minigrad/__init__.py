@@ -13,7 +13,7 @@ that you pass.
 """
 
 from . import checkpoint, data, init, losses, nn, optim
-from . import operators as _operators  # puts the operators on Tensor
+from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .engine import broadcast_to, hook, no_grad, override, primitive, registry, sum_to
 from .functional import (
     conv2d,
