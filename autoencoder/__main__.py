@@ -50,6 +50,12 @@ def _parser():
     add("--noise-std", type=float, default=usual.noise_std, help="its standard deviation")
     add("--seed", type=int, default=usual.seed, help="of weights, order and noise")
     add("--device", choices=["cpu", "cuda"], default=usual.device, help="where to compute")
+    add(
+        "--restarts",
+        type=int,
+        default=usual.restarts,
+        help="how often to begin again with other weights when all codes have become the same",
+    )
     add("--output", default="runs/olivetti", metavar="DIR", help="the folder to write")
     return parser
 

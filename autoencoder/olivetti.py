@@ -70,12 +70,29 @@ class DeepAutoencoder(Module):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch did: the loss per sample as the reference program counts it, and the mean of
-    all code elements."""
+    """What one epoch did.
+
+    `loss` is per sample as the reference program counts it, `code_mean` the mean of all code
+    elements, `code_spread` how much the codes differ between the images of the last batch: the
+    standard deviation of each element, averaged.
+    """
 
     epoch: int
     loss: float
     code_mean: float
+    code_spread: float
+
+
+def collapsed(history):
+    """Whether the codes have been the same for every image over the last three epochs.
+
+    About half of all initial weights end so within ten epochs, here as in PyTorch and for the same
+    weights: each step of Adam moves all 32,768 weights of a code unit by 0.001, which is enough to
+    push its sigmoid so far out that no gradient comes back. Once all units are out, the decoder
+    learns the mean face and the encoder nothing more. A run that reached a good loss did not have
+    this bad luck; one that had it is best begun again.
+    """
+    return len(history) >= 3 and all(e.code_spread < 1e-6 for e in history[-3:])
 
 
 def adam(model, learning_rate=0.001):
@@ -136,4 +153,5 @@ def train(
             optimiser.step()
             total += loss.item()
             code_means.append(code.detach().mean().item())
-        yield Epoch(epoch, total / n, float(np.mean(code_means)))
+        spread = code.numpy().std(axis=0).mean()
+        yield Epoch(epoch, total / n, float(np.mean(code_means)), float(spread))

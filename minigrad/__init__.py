@@ -12,7 +12,7 @@ batch. float32 stays float32; nothing is converted in silence. Randomness comes 
 that you pass.
 """
 
-from . import checkpoint, data, init, losses, nn, optim
+from . import checkpoint, data, debug, init, losses, nn, optim, testing
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .engine import broadcast_to, hook, no_grad, override, primitive, registry, sum_to
 from .functional import (
@@ -71,6 +71,7 @@ __all__ = [
     "conv2d_transpose",
     "conv2d_weight",
     "data",
+    "debug",
     "dense",
     "divide",
     "dropout",
@@ -118,6 +119,7 @@ __all__ = [
     "sum_to",
     "tanh",
     "tensor",
+    "testing",
     "transpose",
     "var",
     "vjp",

@@ -32,6 +32,12 @@ def save(path, source, about=None):
     path = Path(path)
     arrays = source if isinstance(source, dict) else source.state_dict()
     arrays = {name: np.asarray(a) for name, a in arrays.items()}
+    for name, a in arrays.items():
+        if a.dtype.kind not in "biuf":
+            raise ValueError(
+                f"save: {name} holds {a.dtype} objects: only arrays of numbers are written, put "
+                "anything else into `about` as JSON"
+            )
     header = {
         "format": _FORMAT,
         "arrays": {name: [list(a.shape), a.dtype.str] for name, a in arrays.items()},
@@ -63,7 +69,7 @@ def load(path, into=None):
     if not path.is_file():
         raise FileNotFoundError(f"load: there is no file {path}")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             header = json.loads(str(file[_HEADER][()]))
             arrays = {name: file[name] for name in file.files if name != _HEADER}
     except (
