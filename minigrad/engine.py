@@ -11,7 +11,8 @@ Called on arrays a primitive just runs. Called with a Tensor it also records a N
 what it needs: ``g`` is the gradient of the output, ``y`` the output, any other name an argument of
 the function, and ``x_shape`` or ``x_dtype`` only the shape or dtype of argument ``x``. That is the
 declaration of what the graph keeps alive: nothing else is kept. (``i`` is the argument's position,
-for functions of any number of arrays.)
+for functions of any number of arrays; a VJP given for ``g`` itself is applied first, once, and the
+others get its result: the activation at the end of a fused layer.)
 
 A VJP is ordinary code over operators and other primitives. The engine hands it arrays, which is
 fast, or Tensors (``create_graph=True``), which records it: the same line serves every order.
@@ -53,6 +54,7 @@ class Plan(NamedTuple):
     """What a Node saves and which VJPs it runs, for one pattern of wanted gradients."""
 
     fetch: tuple  # ((kind, argument index), ...): the values to save
+    first: tuple | None  # (function of g that all VJPs share, positions) or None
     steps: tuple  # ((argument index, vjp, positions in the saved values; -1 is g), ...)
 
 
@@ -76,6 +78,15 @@ class Primitive:
             if name in vjps
         )
         self.plans = {}
+        for name, vjp in vjps.items():
+            needs = list(inspect.signature(vjp).parameters)
+            unknown = [n for n in needs if not self._known(n)]
+            if unknown or name not in [*self.names, "g"]:
+                raise TypeError(
+                    f"primitive {self.name}({', '.join(self.names)}): the VJP for {name} asks for "
+                    f"{', '.join(needs)}; it can have g, y, the arguments by name, and their "
+                    "shapes and dtypes as name_shape and name_dtype"
+                )
 
     def __call__(self, *args, **options):
         if options or (len(args) != self.count and not self.variadic):
@@ -142,32 +153,39 @@ class Primitive:
 
     def _plan(self, key):
         count, live = key
-        fetch, steps = [], []
-        for i in range(count):
-            if live >> i & 1:
-                vjp, positions = self.vjps[self.argument(i)], []
-                for need in inspect.signature(vjp).parameters:
-                    if need == "g":
-                        positions.append(-1)
-                        continue
-                    source = self._source(need, i)
-                    if source not in fetch:
-                        fetch.append(source)
-                    positions.append(fetch.index(source))
-                steps.append((i, vjp, tuple(positions)))
-        plan = self.plans[key] = Plan(tuple(fetch), tuple(steps))
+        fetch = []
+
+        def positions(vjp, i):
+            sources = [self._source(need, i) for need in inspect.signature(vjp).parameters]
+            fetch.extend(s for s in sources if s and s not in fetch)
+            return tuple(fetch.index(s) if s else -1 for s in sources)
+
+        first = self.vjps.get("g")
+        first = first and (first, positions(first, 0))
+        wanted = [(i, self.vjps[self.argument(i)]) for i in range(count) if live >> i & 1]
+        steps = [(i, vjp, positions(vjp, i)) for i, vjp in wanted]
+        plan = self.plans[key] = Plan(tuple(fetch), first, tuple(steps))
         return plan
 
     def _source(self, need, i):
-        """Where the value called `need` comes from, as (kind, argument index)."""
+        """Where the value called `need` comes from, as (kind, argument index); None for g."""
+        if need == "g":
+            return None
         if need in self.names:
             return "value", self.names.index(need)
         if need in ("y", "i"):
-            return need, i
+            return need, i if need == "i" else 0
         name, _, kind = need.rpartition("_")
         return kind, self.names.index(name)
 
+    def _known(self, need):
+        name, _, kind = need.rpartition("_")
+        return need in [*self.names, "g", "y", "i"] or (
+            name in self.names and kind in ("shape", "dtype")
+        )
+
     def argument(self, i):
+        """The name of argument `i`."""
         return self.names[min(i, len(self.names) - 1)]
 
     def _check_dtype(self, args, expected, got):

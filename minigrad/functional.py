@@ -7,10 +7,11 @@ import numpy as np
 
 from .backend import array_module, is_array
 from .conv import Geometry, conv_w, conv_x, conv_y, key, pads_of, pair
-from .ops import matmul, relu, sigmoid, softplus, tanh
+from .fused import FUSED, conv_layer, conv_transpose_layer, dense_layer
+from .ops import matmul, softplus
 from .tensor import describe
 
-activations = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "softplus": softplus}
+activations = {**FUSED, "softplus": softplus}
 
 
 def conv2d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, activation=None):
@@ -34,7 +35,8 @@ def conv2d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, acti
     geometry = Geometry.of(
         x.shape[1:3], w.shape[:2], key(stride), key(padding), key(dilation), groups
     )
-    return finish("conv2d", conv_y(x, w, geometry), b, activation)
+    _check_finish("conv2d", b, w.shape[3], activation)
+    return _layer(conv_y, conv_layer, x, w, b, (geometry,), activation)
 
 
 def conv2d_transpose(
@@ -82,7 +84,8 @@ def conv2d_transpose(
             f"conv2d_transpose: conv2d maps an image of {size} to {geometry.out}, not to the "
             f"{out} of {describe(x)}: choose an output_size that it maps to {out}"
         )
-    return finish("conv2d_transpose", conv_x(x, w, geometry), b, activation)
+    _check_finish("conv2d_transpose", b, w.shape[2] * groups, activation)
+    return _layer(conv_x, conv_transpose_layer, x, w, b, (geometry,), activation)
 
 
 def conv2d_weight(x, y, kernel_size, *, stride=1, padding="same", dilation=1, groups=1):
@@ -112,21 +115,30 @@ def dense(x, w, b=None, *, activation=None):
             f"dense: expected x (N, in) and w (in, out), got {describe(x)} and {describe(w)}: "
             "the last axis of x must be as long as the first of w"
         )
-    return finish("dense", matmul(x, w), b, activation)
+    _check_finish("dense", b, w.shape[1], activation)
+    return _layer(matmul, dense_layer if x.ndim == 2 else None, x, w, b, (), activation)
 
 
-def finish(name, y, b, activation):
-    """The end of a layer: `b` added to the last axis and the activation applied."""
-    if b is not None:
-        if tuple(b.shape) != tuple(y.shape[-1:]):
-            raise ValueError(f"{name}: expected a bias of shape {y.shape[-1:]}, got {describe(b)}")
-        y = y + b
+def _layer(linear, fused, x, w, b, settings, activation):
+    """``activation(linear(x, w) + b)``, by the `fused` primitive where there is one."""
+    if fused and b is not None and isinstance(activation, str) and activation in FUSED:
+        return fused(x, w, b, *settings, activation)
+    y = linear(x, w, *settings)
+    y = y if b is None else y + b
     if activation is None:
         return y
-    if not callable(activation) and activation not in activations:
+    return activation(y) if callable(activation) else activations[activation](y)
+
+
+def _check_finish(name, b, channels, activation):
+    if b is not None and tuple(getattr(b, "shape", ())) != (channels,):
+        raise ValueError(
+            f"{name}: expected a bias with one number for each output channel, ({channels},), "
+            f"got {describe(b)}"
+        )
+    if not (activation is None or callable(activation) or activation in activations):
         names = ", ".join(map(repr, activations))
         raise ValueError(f"{name}: unknown activation {activation!r}: use {names}, or a function")
-    return (activation if callable(activation) else activations[activation])(y)
 
 
 def _check(name, x, w, groups, last):

@@ -7,6 +7,8 @@ complete, so each VJP runs exactly once and nothing recurses.
 
 from operator import attrgetter
 
+import numpy as np
+
 from .backend import array_module, as_array, is_array
 from .engine import check_seals, state, unbroadcast
 from .tensor import Tensor, at, describe
@@ -94,6 +96,8 @@ def _pair(output, grad_output):
                     f"be given: y.backward(g) with g of shape {y.shape}, or reduce y with sum()"
                 )
             g = array_module(y._data).ones_like(y._data)
+        elif isinstance(g, int | float | np.generic) and not y.ndim:
+            g = array_module(y._data).asarray(g, dtype=y.dtype)
         value = g._data if isinstance(g, Tensor) else g
         if not is_array(value) or (value.shape, value.dtype) != (y.shape, y.dtype):
             raise ValueError(
@@ -169,15 +173,20 @@ def _pull_back(node, g, needed, create_graph):
         saved = [
             _as_tensor(node, *source, v) for source, v in zip(node.plan.fetch, saved, strict=True)
         ]
+
+    def run(vjp, positions):
+        args = [g if p < 0 else saved[p] for p in positions]
+        if state.around is not None:
+            return state.around(node.primitive, node.where, "backward", vjp, args)
+        return vjp(*args)
+
+    if node.plan.first is not None:
+        g = run(*node.plan.first)
     for i, vjp, positions in node.plan.steps:
         parent = node.parents[i]
         if parent not in needed:
             continue
-        args = [g if p < 0 else saved[p] for p in positions]
-        if state.around is None:
-            gi = vjp(*args)
-        else:
-            gi = state.around(node.primitive, node.where, "backward", vjp, args)
+        gi = run(vjp, positions)
         gi = gi if isinstance(gi, Tensor) else as_array(gi)
         if gi.shape != parent.shape:
             gi = unbroadcast(gi, parent.shape)

@@ -49,7 +49,7 @@ def negative(x):
 @primitive(
     _PAIR,
     a=lambda g, a, b: g * (b * a ** _unless(b == 0, b - 1)),
-    b=lambda g, y, a: g * (y * log(_unless(a == 0, a))),
+    b=lambda g, y, a: g * (y * _log(_unless(a == 0, a))),
 )
 def power(a, b):
     """``a ** b``; the derivative with respect to `b` needs ``a >= 0``."""
@@ -59,6 +59,11 @@ def power(a, b):
 def _unless(condition, x):
     """`x`, but 1 where `condition` holds: keeps 0 * inf out of the derivatives of a ** b."""
     return where(condition, 1.0, x) if hasattr(x, "shape") else 1.0 if condition else x
+
+
+def _log(x):
+    """`log`, but a number's is a number: it must not decide the dtype."""
+    return log(x) if hasattr(x, "shape") else float(np.log(x))
 
 
 # ---------------------------------------------------------------------- elementwise functions

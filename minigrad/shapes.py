@@ -19,7 +19,7 @@ def reshape(x, shape):
 @primitive(
     "a permutation of the axes",
     ANY_DTYPE,
-    x=lambda g, axes: transpose(g, None if axes is None else tuple(np.argsort(axes))),
+    x=lambda g, axes: transpose(g, axes and tuple(np.argsort([a % len(axes) for a in axes]))),
 )
 def transpose(x, axes=None):
     """The axes of `x` in the order `axes` (default: reversed)."""

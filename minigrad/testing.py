@@ -116,7 +116,7 @@ def _check(f, values, order, rng, tolerance):
     if not kept:
         return 0.0
     outputs = [every[k] for k in kept]
-    cotangents = [rng.standard_normal(y.shape) for y in outputs]
+    cotangents = [np.asarray(rng.standard_normal(y.shape)) for y in outputs]
     found = grad(outputs, inputs, cotangents, allow_unused=True)
     ds = [_direction(x.shape, rng) for x in inputs]
     products = [  # of gradient and direction, element by element
@@ -131,7 +131,7 @@ def _check(f, values, order, rng, tolerance):
         for v in values:
             if _differentiable(v):
                 k += 1
-                v = Tensor(v + h * ds[k]) if k in active else Tensor(v)
+                v = Tensor(np.asarray(v + h * ds[k]) if k in active else v)
             moved.append(v)
         ys = _outputs(f(*moved))
         return [ys[k].numpy() for k in kept]
@@ -186,7 +186,7 @@ def _derivative(f, values, rng):
     """The function (inputs, cotangents) -> gradients, and a point to check it at."""
     leaves = [tensor(v, requires_grad=True) if _differentiable(v) else v for v in values]
     n = len(values)
-    cotangents = [rng.standard_normal(y.shape) for y in _outputs(f(*leaves))]
+    cotangents = [np.asarray(rng.standard_normal(y.shape)) for y in _outputs(f(*leaves))]
 
     def derivative(*arguments):
         xs = [_leaf(x) if isinstance(x, Tensor) else x for x in arguments[:n]]

@@ -1,0 +1,66 @@
+"""Fused layers: convolution or matrix product, bias and activation as one primitive.
+
+The result is finished in place, so nothing as large as a layer's output is written twice, and of
+the activation only its output is kept. The derivatives are those of the parts, written with other
+primitives: the VJP for ``g`` takes the gradient back through the activation, the others go on from
+there. The tests compare each with its parts, operation by operation.
+"""
+
+from .backend import array_module
+from .conv import conv_w, conv_x, conv_y
+from .engine import primitive
+from .ops import matmul, relu, sigmoid, tanh, where
+from .shapes import transpose
+
+FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivative y alone tells
+
+
+def _activation_vjp(g, y, activation):
+    if activation == "relu":
+        return where(y > 0, g, 0.0)
+    return g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
+
+
+def finish(y, b, activation):
+    """Add the bias to `y` and apply the activation, in place: `y` must be the caller's own."""
+    y += b
+    xp = array_module(y)
+    if activation == "relu":
+        return xp.maximum(y, 0, out=y)
+    return xp.tanh(y, out=y) if activation == "tanh" else sigmoid(y)
+
+
+@primitive(
+    "images x (N, H, W, C), a kernel w (kh, kw, C / groups, F) and a bias b (F,)",
+    g=_activation_vjp,
+    x=lambda g, w, geometry: conv_x(g, w, geometry),
+    w=lambda g, x, geometry: conv_w(x, g, geometry),
+    b=lambda g: g,
+)
+def conv_layer(x, w, b, geometry, activation):
+    """``activation(conv_y(x, w) + b)``."""
+    return finish(conv_y(x, w, geometry), b, activation)
+
+
+@primitive(
+    "images y (N, P, Q, F), a kernel w (kh, kw, C / groups, F) and a bias b (C,)",
+    g=_activation_vjp,
+    x=lambda g, w, geometry: conv_y(g, w, geometry),
+    w=lambda g, x, geometry: conv_w(g, x, geometry),
+    b=lambda g: g,
+)
+def conv_transpose_layer(x, w, b, geometry, activation):
+    """``activation(conv_x(x, w) + b)``."""
+    return finish(conv_x(x, w, geometry), b, activation)
+
+
+@primitive(
+    "x (N, in), w (in, out) and a bias b (out,)",
+    g=_activation_vjp,
+    x=lambda g, w: matmul(g, transpose(w)),
+    w=lambda g, x: matmul(transpose(x), g),
+    b=lambda g: g,
+)
+def dense_layer(x, w, b, activation):
+    """``activation(x @ w + b)``."""
+    return finish(matmul(x, w), b, activation)
