@@ -128,15 +128,15 @@ def dense(batch, rng):
         )
 
 
-def measure(programs, repeats):
+def measure(programs, repeats, clock):
     """Median milliseconds of each program; they take turns, and nobody's threads spin for long."""
     times = {name: [] for name in programs}
     for turn in range(repeats + 2):
         for name, run in programs.items():
-            start = time.perf_counter()
+            start = clock()
             run()
             if turn > 1:  # the first two warm up
-                times[name].append(1e3 * (time.perf_counter() - start))
+                times[name].append(1e3 * (clock() - start))
             time.sleep(0.002)
     return {name: statistics.median(values) for name, values in times.items()}
 
@@ -151,7 +151,11 @@ def main():
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, help="default: the cores this process may use")
     parser.add_argument("--layers", nargs="*", help="names; default: all")
+    parser.add_argument(
+        "--cpu", action="store_true", help="CPU time; with --threads 1 fair beside other programs"
+    )
     options = parser.parse_args()
+    clock = time.process_time if options.cpu else time.perf_counter
     if options.threads:
         minigrad.cpu.set_num_threads(options.threads)
     torch.set_num_threads(minigrad.cpu.get_num_threads())
@@ -173,7 +177,9 @@ def main():
                 error(operation.minigrad(), exact),
                 max(error(operation.to_numpy(run()), exact) for run in operation.torch.values()),
             ]
-            times = measure({"minigrad": operation.minigrad, **operation.torch}, options.repeats)
+            times = measure(
+                {"minigrad": operation.minigrad, **operation.torch}, options.repeats, clock
+            )
             mine, best = times.pop("minigrad"), min(times.values())
             total["minigrad"] += mine
             total["PyTorch"] += best

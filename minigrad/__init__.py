@@ -12,8 +12,9 @@ batch. float32 stays float32; nothing is converted in silence. Randomness comes 
 that you pass.
 """
 
-from . import checkpoint, data, debug, init, losses, nn, optim, testing
+from . import checkpoint, cpu, data, debug, init, losses, nn, optim, testing
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
+from .cpu.pool import get_num_threads, set_num_threads
 from .engine import broadcast_to, hook, no_grad, override, primitive, registry, sum_to
 from .functional import (
     conv2d,
@@ -70,6 +71,7 @@ __all__ = [
     "conv2d",
     "conv2d_transpose",
     "conv2d_weight",
+    "cpu",
     "data",
     "debug",
     "dense",
@@ -77,6 +79,7 @@ __all__ = [
     "dropout",
     "exp",
     "gaussian_noise",
+    "get_num_threads",
     "getitem",
     "grad",
     "hook",
@@ -108,6 +111,7 @@ __all__ = [
     "reshape",
     "resize_bicubic",
     "scatter",
+    "set_num_threads",
     "sigmoid",
     "sign",
     "softmax",

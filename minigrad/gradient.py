@@ -61,14 +61,29 @@ def backward(self, grad=None, create_graph=False, retain_graph=None):
     """
     outputs, grads = _pair(self, grad)
     found = _walk(outputs, grads, None, create_graph, retain_graph)
-    taken = {id(getattr(grad, "_data", grad))}
+    taken = {id(_owner(g)) for g in grads}
     for node, g in found.items():
-        if not isinstance(g, Tensor):  # each leaf owns its gradient: no views, nothing shared
-            shared = g.base is not None or id(g) in taken
-            taken.add(id(g))
-            g = Tensor(g.copy() if shared else g)
+        if not isinstance(g, Tensor):
+            g = Tensor(_own(g, taken))
         leaf = node.leaf
         leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+def _own(g, taken):
+    """The array `g`, or a copy where it is a view of something larger or of another's gradient:
+    every leaf owns its gradient, and changing one must not change another."""
+    owner = _owner(g)
+    whole = g.flags.c_contiguous and getattr(owner, "nbytes", 0) <= 2 * g.nbytes
+    if not whole or not getattr(g.flags, "writeable", True) or id(owner) in taken:
+        return g.copy()
+    taken.add(id(owner))
+    return g
+
+
+def _owner(g):
+    """The array whose memory `g` uses."""
+    g = g._data if isinstance(g, Tensor) else g
+    return g if g.base is None else g.base
 
 
 Tensor.backward = backward

@@ -2,16 +2,19 @@
 
 An optimiser takes any iterable of Tensors and changes their arrays in place. The formulas are
 PyTorch's, so that the two can be compared step by step. Each `_update` is written for one slice of
-the flattened arrays: slices small enough for the cache are updated one after the other, which is
-several times faster than passing over large arrays once for every operation.
+the flattened arrays: slices small enough for the cache are updated one after the other, shared out
+over the threads, which is several times faster than passing over large arrays once for every
+operation.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from .backend import array_module, to_numpy
+from .cpu.pool import parallel, pieces
 from .ops import abs as absolute
 from .ops import sum as sum_over
 from .tensor import Tensor, describe
@@ -58,13 +61,15 @@ class Optimiser:
             if p.grad is None:
                 continue
             flat = [a.reshape(-1) for a in (p._data, p.grad._data, *state)]
-            block = _BLOCK if p.device == "cpu" else p.size
-            for k in range(0, p.size, block):
-                w, g, *slots = (a[k : k + block] for a in flat)
-                if self.weight_decay:
-                    g = self._decay(w, g, lr)
-                self._update(w, g, *slots, lr=lr)
+            blocks = pieces(p.size, _BLOCK if p.device == "cpu" else p.size or 1)
+            parallel(functools.partial(self._step_block, flat, lr), blocks)
             p.node.leaf.version += 1
+
+    def _step_block(self, flat, lr, block):
+        w, g, *slots = (a[block] for a in flat)
+        if self.weight_decay:
+            g = self._decay(w, g, lr)
+        self._update(w, g, *slots, lr=lr)
 
     def _decay(self, w, g, lr):
         return g + self.weight_decay * w

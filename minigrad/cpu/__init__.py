@@ -1,0 +1,19 @@
+"""Fast NumPy kernels: each replaces the forward function of a primitive, never a derivative.
+
+`pool.py` has the threads (and `blas.py` stops BLAS from having its own), `memory.py` recycles big
+arrays. `winograd.py` (with `tiles.py`) and `direct.py` (with `patches.py` and `phases.py`) are two
+ways to convolve, `choose.py` picks one. `linear.py` splits matrix products and elementwise work.
+
+>>> import minigrad.cpu
+>>> minigrad.cpu.convolution = "direct"  # or "winograd", or "auto": the faster by measurement
+>>> minigrad.cpu.convolution = "auto"
+"""
+
+from .. import conv, ops  # noqa: F401 (what is overridden must be there first)
+from . import choose, linear  # noqa: F401 (they register the overrides)
+from .linear import blocked
+from .pool import get_num_threads, set_num_threads
+
+convolution = "auto"
+
+__all__ = ["blocked", "convolution", "get_num_threads", "set_num_threads"]

@@ -1,0 +1,167 @@
+"""One pool of threads for the process.
+
+NumPy and its BLAS release the interpreter lock, so threads that work on different blocks of an
+array run side by side. The work is split into blocks that fit a core's cache, and each block's
+products run on the thread that owns the block, with BLAS held to one thread (see `blas.py`).
+
+A block must write only what is its own. Threads take the next block as soon as they are free, so
+a core that other programs slow down gets fewer of them, and yet no result depends on timing or on
+the number of threads: which thread computes a block does not change its numbers.
+"""
+
+import math
+import os
+import queue
+import threading
+from collections import deque
+
+import numpy as np
+
+from .blas import one_blas_thread
+
+_KEEP = 16 << 20  # bytes: larger scratch buffers are given back at once
+_here = threading.local()  # .inside: this thread is working on a block; .scratch: its buffers
+
+
+# ---------------------------------------------------------------------- the threads
+class _Job:
+    """A function and the blocks that still wait for it."""
+
+    def __init__(self, function, blocks):
+        self.function, self.failed = function, False
+        self.waiting, self.finished = deque(blocks), queue.SimpleQueue()
+
+    def work(self):
+        """Take blocks until none is left; report each as an exception or None."""
+        _here.inside = True
+        while self.waiting:
+            try:
+                block = self.waiting.popleft()
+            except IndexError:  # another thread was faster
+                break
+            error = None
+            try:
+                if not self.failed:
+                    self.function(block)
+            except BaseException as caught:
+                error, self.failed = caught, True
+            self.finished.put(error)
+
+
+class _Pool:
+    """Threads that wait for jobs. The caller of `parallel` works too, so there is one fewer."""
+
+    def __init__(self, threads):
+        self.helpers, self.inbox = threads - 1, queue.SimpleQueue()
+        for k in range(self.helpers):
+            threading.Thread(target=self._serve, name=f"minigrad-{k + 1}", daemon=True).start()
+
+    def _serve(self):
+        for job in iter(self.inbox.get, None):
+            job.work()
+            del job  # or the arrays of the last job would live until the next
+
+    def run(self, job):
+        blocks = len(job.waiting)
+        for _ in range(min(self.helpers, blocks - 1)):
+            self.inbox.put(job)
+        try:
+            job.work()
+        finally:
+            _here.inside = False
+        for error in [job.finished.get() for _ in range(blocks)]:
+            if error is not None:
+                raise error
+
+    def close(self):
+        for _ in range(self.helpers):
+            self.inbox.put(None)
+
+
+def parallel(function, blocks):
+    """Call ``function(block)`` for each of the `blocks`, shared out over the threads.
+
+    Returns when all are done; the first exception is raised again here. Within a block, and with
+    one thread, it is a plain loop.
+
+    >>> squares = np.zeros(4)
+    >>> parallel(lambda k: squares.__setitem__(k, k * k), range(4))
+    >>> squares
+    array([0., 1., 4., 9.])
+    """
+    with one_blas_thread:
+        if len(blocks) < 2 or getattr(_here, "inside", False) or get_num_threads() < 2:
+            for block in blocks:
+                function(block)
+        else:
+            _started().run(_Job(function, blocks))
+
+
+def _started():
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = _Pool(get_num_threads())
+        return _pool
+
+
+def get_num_threads():
+    """The number of threads that share the work, the calling one included."""
+    global _threads
+    if _threads is None:
+        set_num_threads(_default())
+    return _threads
+
+
+def set_num_threads(n):
+    """Share the work over `n` threads; results do not depend on it. The default is
+    MINIGRAD_NUM_THREADS, or the cores this process may use but at most OMP_NUM_THREADS."""
+    global _threads, _pool
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"set_num_threads: expected an integer of at least 1, got {n!r}")
+    with _lock:
+        if _pool is not None and _threads != n:
+            _pool.close()  # jobs already handed out are finished first
+            _pool = None
+        _threads = n
+
+
+def _default():
+    if given := os.environ.get("MINIGRAD_NUM_THREADS"):
+        return int(given)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # joblib sets it for its workers
+    return min(cores, int(limit)) if limit else cores
+
+
+# ---------------------------------------------------------------------- memory and blocks
+def scratch(name, shape, dtype):
+    """This thread's buffer called `name`, as an array of undefined contents: kept between calls,
+    so it stays in the core's cache and costs no page faults."""
+    buffers = _here.__dict__.setdefault("scratch", {})
+    size = math.prod(shape) * dtype.itemsize
+    buffer = buffers.get(name)
+    if buffer is None or buffer.nbytes < size:
+        buffer = np.empty(size, np.uint8)
+        buffers.pop(name, None)
+        if size <= _KEEP:
+            buffers[name] = buffer
+    return np.ndarray(shape, dtype, buffer)
+
+
+def pieces(length, step):
+    """The slices of `step` elements (the last may be shorter) that make up `length`."""
+    return [slice(k, min(k + step, length)) for k in range(0, length, step)]
+
+
+def _after_fork():
+    """A child process has the calling thread only: it starts its own pool when it needs one."""
+    global _pool, _lock
+    _pool, _lock = None, threading.Lock()
+    one_blas_thread.after_fork()
+    _here.__dict__.clear()
+
+
+_pool, _threads, _lock = None, None, threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,149 @@
+"""Split matrix products, elementwise functions and updates equal the plain ones, bit for bit."""
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+import minigrad.cpu
+from minigrad import registry
+from minigrad.cpu import linear
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture
+def threads():
+    before = minigrad.cpu.get_num_threads()
+    yield minigrad.cpu.set_num_threads
+    minigrad.cpu.set_num_threads(before)
+
+
+def integers(*shape, dtype=np.float32):
+    return rng.integers(-4, 5, shape).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    "m, k, n", [(1, 1, 1), (3, 5, 4), (200, 300, 257), (700, 90, 100), (20, 9000, 30), (9, 1, 9000)]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_are_exact_on_integers(m, k, n, dtype, monkeypatch):
+    monkeypatch.setattr(linear, "_PARALLEL", 1 << 14)
+    a, b = integers(m, k, dtype=dtype), integers(k, n, dtype=dtype)
+    expected = registry["matmul"].forward(a, b)
+    for left in (a, np.asfortranarray(a), np.repeat(a, 2, axis=1)[:, ::2]):
+        for right in (b, np.asfortranarray(b), b[:, ::-1][:, ::-1]):
+            got = mg.matmul(left, right)
+            assert got.dtype == dtype
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_products_of_other_shapes():
+    for a, b in (((40, 50), (50,)), ((50,), (50, 60)), ((50,), (50,)), ((3, 40, 50), (50, 60))):
+        a, b = integers(*a), integers(*b)
+        np.testing.assert_array_equal(mg.matmul(a, b), a @ b)
+    a, b = integers(4, 200, 300), integers(4, 300, 100)
+    np.testing.assert_array_equal(mg.matmul(a, b), a @ b)
+    np.testing.assert_array_equal(mg.matmul(a.astype(int), b.astype(int)), a @ b)
+    with pytest.raises(ValueError, match=r"^matmul: expected the last axis of a"):
+        mg.matmul(integers(300, 400), integers(300, 400))
+
+
+@pytest.mark.parametrize("shape", [(50, 32768, 16), (3000, 40, 50), (50, 40, 3000)])
+def test_products_do_not_depend_on_the_number_of_threads(shape, threads):
+    m, k, n = shape
+    a = rng.standard_normal((m, k)).astype(np.float32)
+    b = rng.standard_normal((k, n)).astype(np.float32)
+    results = set()
+    for count in (1, 2, 3, 2):
+        threads(count)
+        results.add(mg.matmul(a, b).tobytes())
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_over_pixels(dtype, threads):
+    for shape in ((9, 31, 17, 16), (70_001, 1), (3, 70_001), (50, 32, 32, 33)):
+        x = integers(*shape, dtype=dtype)
+        got = registry["sum_to"](x, shape[-1:])
+        assert got.dtype == dtype
+        np.testing.assert_array_equal(got, registry["sum_to"].forward(x, shape[-1:]))
+    x, results = rng.standard_normal((50, 32, 32, 33)).astype(dtype), set()
+    for count in (1, 2, 3):
+        threads(count)
+        results.add(registry["sum_to"](x, (33,)).tobytes())
+    assert len(results) == 1
+    x = integers(300, 400)
+    np.testing.assert_array_equal(registry["sum_to"](x, (300, 1)), x.sum(1, keepdims=True))
+    np.testing.assert_array_equal(registry["sum_to"](x.T, (300,)), x.sum(1))
+
+
+LARGE = (9, 31, 17, 16)  # 75,888 elements
+CASES = {
+    "add": [(LARGE, LARGE), (LARGE, (16,)), ((17, 16), LARGE), (LARGE, 2.5), (LARGE, ())],
+    "subtract": [(LARGE, LARGE), (1.0, LARGE), (LARGE, (31, 17, 16)), (LARGE, (31, 1, 16))],
+    "multiply": [(LARGE, LARGE), (LARGE, 0.5), ((9, 1, 1, 1), LARGE)],
+    "relu": [(LARGE,)],
+    "sigmoid": [(LARGE,)],
+    "softplus": [(LARGE,)],
+    "tanh": [(LARGE,)],
+    "exp": [(LARGE,)],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_elementwise_functions_are_the_reference(name, dtype):
+    primitive = registry[name]
+    assert primitive.cpu is not primitive.forward
+    for shapes in CASES[name]:
+        operands = [
+            s if isinstance(s, float) else rng.standard_normal(s).astype(dtype) for s in shapes
+        ]
+        for view in (lambda x: x, np.asfortranarray, lambda x: x[..., ::2]):
+            arguments = [v if np.ndim(v) < 4 else view(v) for v in operands]
+            try:
+                expected = primitive.forward(*arguments)
+            except ValueError:  # the view does not go with a bias
+                continue
+            got = primitive(*arguments)
+            assert got.dtype == dtype
+            np.testing.assert_array_equal(got, expected)
+
+
+def test_where_and_mixed_types():
+    condition, a = rng.random(LARGE) < 0.5, rng.standard_normal(LARGE).astype(np.float32)
+    a[0] = np.nan  # where() must not multiply
+    for x, y in ((a, 0.0), (0.0, a), (a, -a), (a, a[0, 0, 0].copy())):
+        got = mg.where(condition, x, y)
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, np.where(condition, x, y))
+    a[0] = 2
+    forward = registry["add"].cpu
+    for x in (a, a.astype(int), a > 0):
+        for y in (a.astype(float), a.astype(int), np.float64(2), True):
+            expected = registry["add"].forward(x, y)
+            assert forward(x, y).dtype == expected.dtype
+            np.testing.assert_array_equal(forward(x, y), expected)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 200_001])
+def test_blocked_updates(size, threads):
+    w, g, m = (rng.standard_normal(size).astype(np.float32) for _ in range(3))
+
+    def momentum(w, g, m, step):
+        m *= 0.9
+        m += g
+        np.multiply(m, 0.1, out=step)
+        w -= step
+
+    results = []
+    for count in (1, 2):
+        threads(count)
+        state = w.copy(), g.copy(), m.copy()
+        minigrad.cpu.blocked(momentum, *state)
+        results.append(state)
+    expected = w.copy(), g.copy(), m.copy()
+    momentum(*expected, np.empty_like(w))
+    for state in results:
+        for got, right in zip(state, expected, strict=True):
+            np.testing.assert_array_equal(got, right)
