@@ -9,7 +9,7 @@ there. The tests compare each with its parts, operation by operation.
 from .backend import array_module
 from .conv import conv_w, conv_x, conv_y
 from .engine import primitive
-from .ops import matmul, relu, sigmoid, tanh, where
+from .ops import gate, matmul, relu, sigmoid, tanh
 from .shapes import transpose
 
 FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivative y alone tells
@@ -17,7 +17,7 @@ FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivati
 
 def _activation_vjp(g, y, activation):
     if activation == "relu":
-        return where(y > 0, g, 0.0)
+        return gate(g, y)
     return g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
 
 

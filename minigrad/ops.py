@@ -98,9 +98,15 @@ def sigmoid(x):
     return np.where(x >= 0, 1.0, e) / (1 + e)
 
 
-@primitive(_FLOATS, x=lambda g, y: where(y > 0, g, 0.0))
+@primitive(_FLOATS, x=lambda g, y: gate(g, y))
 def relu(x):
     return np.maximum(x, 0)
+
+
+@primitive(_PAIR, x=lambda g, y: gate(g, y))
+def gate(x, y):
+    """`x` where ``y > 0``, else 0: the derivative of `relu`. It does not vary with `y`."""
+    return np.where(y > 0, x, 0)
 
 
 @primitive(_FLOATS, x=lambda g, x: g * sigmoid(x))

@@ -11,9 +11,8 @@ ways to convolve, `choose.py` picks one. `linear.py` splits matrix products and 
 
 from .. import conv, ops  # noqa: F401 (what is overridden must be there first)
 from . import choose, linear  # noqa: F401 (they register the overrides)
-from .linear import blocked
 from .pool import get_num_threads, set_num_threads
 
 convolution = "auto"
 
-__all__ = ["blocked", "convolution", "get_num_threads", "set_num_threads"]
+__all__ = ["convolution", "get_num_threads", "set_num_threads"]

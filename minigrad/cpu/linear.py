@@ -14,7 +14,7 @@ from ..backend import FLOATS
 from ..engine import override, registry
 from .blas import one_blas_thread
 from .memory import empty
-from .pool import parallel, pieces, scratch
+from .pool import parallel, pieces
 
 _SERIAL = 1 << 13  # multiplications: below OpenBLAS uses one thread by itself
 _PARALLEL = 1 << 22  # multiplications: below, one thread is faster than several
@@ -71,29 +71,6 @@ def sum_to(x, shape):
 
 
 # ---------------------------------------------------------------------- elementwise functions
-def blocked(update, *arrays, temporaries=1):
-    """Call ``update(*slices, *buffers)`` for slices of a few 10,000 elements of flat `arrays`.
-
-    All arrays have one length; the buffers, `temporaries` of them, are like the first slice. What
-    an in-place update such as Adam's computes on the way then never leaves the cache.
-
-    >>> x, g = np.ones(3), np.full(3, 2.0)
-    >>> def descend(x, g, step):
-    ...     np.multiply(g, 0.1, out=step)
-    ...     x -= step
-    >>> blocked(descend, x, g)
-    >>> x
-    array([0.8, 0.8, 0.8])
-    """
-    buffers = [f"temporary {k}" for k in range(temporaries)]
-
-    def work(block):
-        slices = [a[block] for a in arrays]
-        update(*slices, *(scratch(name, slices[0].shape, slices[0].dtype) for name in buffers))
-
-    parallel(work, pieces(arrays[0].size, _BLOCK))
-
-
 def _elementwise(name, function):
     """Override primitive `name` by ``function(*operands, out=)``, block by block, if any is large.
 
@@ -138,15 +115,11 @@ def _relu(x, out):
     np.maximum(x, 0, out=out)
 
 
-def _where(condition, a, b, out):
-    """``where(condition, a, 0)`` as the bits of `a` times 0 or 1: 16 times as fast, for NumPy's
-    ``where`` branches for each element, and a relu's signs cannot be predicted."""
-    boolean = isinstance(condition, np.ndarray) and condition.dtype.kind == "b"
-    if boolean and isinstance(a, np.ndarray) and not isinstance(b, np.ndarray) and b == 0:
-        bits = f"i{out.itemsize}"
-        np.multiply(a.view(bits), condition.view(np.int8), out=out.view(bits))
-    else:
-        out[...] = np.where(condition, a, b)
+def _gate(x, y, out):
+    """The bits of `x` times 0 or 1: 16 times as fast as ``where``, which branches for each element,
+    and the signs of a relu cannot be predicted."""
+    bits = f"i{out.itemsize}"
+    np.multiply(x.view(bits), np.greater(y, 0).view(np.int8), out=out.view(bits))
 
 
 def _through(name):
@@ -160,7 +133,7 @@ def _through(name):
 
 
 for _name, _function in {
-    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "where": _where,
+    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "gate": _gate,
     "relu": _relu, "tanh": np.tanh, "exp": np.exp,
     "sigmoid": _through("sigmoid"), "softplus": _through("softplus"),
 }.items():  # fmt: skip
