@@ -77,6 +77,8 @@ def load(path, into=None):
         ValueError,
         KeyError,
         EOFError,
+        TypeError,  # a single array, not an archive
+        RuntimeError,  # and NotImplementedError: what zipfile makes of damaged headers
         zipfile.BadZipFile,
         zipfile.zlib.error,
     ) as error:

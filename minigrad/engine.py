@@ -129,7 +129,7 @@ class Primitive:
                 if is_array(v):
                     if v.dtype is not dtype and not (v.dtype is _BOOL and v is a):
                         dtype = self._check_dtype(args, dtype, v.dtype)
-                elif isinstance(v, np.generic):
+                elif isinstance(v, np.generic) and v.dtype.kind in "biuf":
                     values[i] = v.item()  # numbers are weak: they never change the dtype
                 elif not isinstance(v, (int, float)):
                     raise TypeError(
@@ -189,7 +189,8 @@ class Primitive:
         return self.names[min(i, len(self.names) - 1)]
 
     def _check_dtype(self, args, expected, got):
-        if expected in (None, got) and (got in FLOATS or self.any_dtype):
+        # not `in`: NumPy says np.dtype(np.float64) == None
+        if (expected is None or expected == got) and (got in FLOATS or self.any_dtype):
             return got
         operands = ", ".join(describe(a) for a in args if hasattr(a, "dtype"))
         raise TypeError(
@@ -320,6 +321,9 @@ class no_grad(contextlib.ContextDecorator):
     def __exit__(self, *exception):
         state.recording = self._before.pop()
 
+    def _recreate_cm(self):  # every call of a decorated function has one of its own
+        return type(self)()
+
 
 @contextlib.contextmanager
 def hook(around):
@@ -359,6 +363,8 @@ def sum_to(x, shape):
     array([[3., 3.]])
     """
     lead = x.ndim - len(shape)
+    if lead < 0 or any(n not in (1, x.shape[i + lead]) for i, n in enumerate(shape)):
+        raise ValueError(f"{shape} does not broadcast to {x.shape}")
     stretched = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
     return x.sum(axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
 

@@ -78,6 +78,11 @@ def conv2d_transpose(
         )
     else:
         size = tuple(output_size)
+    if min(size) < 1:
+        raise ValueError(
+            f"conv2d_transpose: padding {padding!r} leaves an image of {size} for {describe(x)} "
+            f"and a kernel of {kernel}: use less padding, or name the output_size"
+        )
     geometry = Geometry.of(size, kernel, stride, key(padding), dilation, groups)
     if geometry.out != out:
         raise ValueError(

@@ -41,7 +41,7 @@ def grad(
                 "make it with tensor(..., requires_grad=True)"
             )
     found = _walk(outputs, grads, {x.node for x in wanted}, create_graph, retain_graph)
-    results = []
+    results, taken = [], {id(_owner(g)) for g in grads}
     for i, x in enumerate(wanted):
         g = found.get(x.node)
         if g is None and not allow_unused:
@@ -49,7 +49,7 @@ def grad(
                 f"grad: the output does not depend on input {i}, {describe(x)}: "
                 "check that the computation uses it, or pass allow_unused=True to get None"
             )
-        results.append(g if g is None or isinstance(g, Tensor) else Tensor(g))
+        results.append(g if g is None or isinstance(g, Tensor) else Tensor(_own(g, taken)))
     return results[0] if single else results
 
 
@@ -310,7 +310,11 @@ def _leaf(x):
 
 def _grad_or_zero(output, inputs, g, **options):
     """`grad` as a list, with zeros where the output does not depend on an input."""
-    found = grad(output, inputs, g, allow_unused=True, **options)
+    outputs = output if isinstance(output, list | tuple) else [output]
+    depends = any(isinstance(y, Tensor) and y.requires_grad for y in outputs)
+    found = [None] * len(inputs)
+    if depends:
+        found = grad(output, inputs, g, allow_unused=True, **options)
     return [
         Tensor(array_module(x._data).zeros_like(x._data)) if d is None else d
         for x, d in zip(inputs, found, strict=True)

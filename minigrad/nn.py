@@ -6,7 +6,7 @@ those of the Modules (or lists of Modules) among them, in the order in which the
 
 import numpy as np
 
-from .backend import array_module
+from .backend import array_module, to_numpy
 from .conv import key, pair
 from .functional import (
     check_rng,
@@ -28,6 +28,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data):
+        data = array_module(data).array(data, order="C")  # a copy: nobody else can change it
         super().__init__(data, leaf_node(data))
 
 
@@ -83,7 +84,7 @@ class Module:
 
     def state_dict(self):
         """Copies of all parameters, in main memory, by name."""
-        return {name: np.array(p.detach().numpy()) for name, p in self.named_parameters()}
+        return {name: np.array(to_numpy(p._data)) for name, p in self.named_parameters()}
 
     def load_state_dict(self, state):
         """Set all parameters from `state`; names and shapes must be exactly this model's."""
@@ -102,7 +103,7 @@ class Module:
                 "build the model with the settings that it was saved with"
             )
         for name, p in mine.items():
-            p.data = array_module(p._data).array(state[name], dtype=p.dtype)
+            p.data = array_module(p._data).asarray(state[name], dtype=p.dtype)
 
     def train(self, training=True):
         """Switch dropout and noise on (off with False); returns the module."""

@@ -105,8 +105,8 @@ def relu(x):
 
 @primitive(_PAIR, x=lambda g, y: gate(g, y))
 def gate(x, y):
-    """`x` where ``y > 0``, else 0: the derivative of `relu`. It does not vary with `y`."""
-    return np.where(y > 0, x, 0)
+    """`x`, but 0 where ``y <= 0``: the derivative of `relu`, which does not vary with `y`."""
+    return np.where(y <= 0, 0, x)
 
 
 @primitive(_FLOATS, x=lambda g, x: g * sigmoid(x))
@@ -141,8 +141,8 @@ def minimum(a, b):
 
 
 def _won(g, a, b):
-    """`g` where a > b, half of it at a tie, else 0."""
-    return where(a > b, g, where(a == b, g / 2, 0.0))
+    """`g`, but half of it where a = b and 0 where a < b (comparisons with NaN are false)."""
+    return where(a < b, 0.0, where(a == b, g / 2, g))
 
 
 @primitive(
@@ -158,7 +158,7 @@ def where(condition, a, b):
 @primitive(_FLOATS, x=lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0))
 def clip(x, low=-np.inf, high=np.inf):
     """`x` limited to ``[low, high]``, two numbers."""
-    return x.clip(low, high)
+    return x.clip(float(low), float(high))  # numbers are weak
 
 
 # ---------------------------------------------------------------------- reductions
@@ -172,7 +172,8 @@ def sum(x, axis=None, keepdims=False):
 
 def mean(x, axis=None, keepdims=False):
     """The mean over `axis` (all axes by default)."""
-    return sum(x, axis, keepdims) / _count(x, axis, "mean")
+    count = _count(x, axis, "mean")
+    return sum(x, axis, keepdims) / count
 
 
 def var(x, axis=None, keepdims=False, ddof=0):
@@ -207,7 +208,9 @@ def logsumexp(x, axis=None, keepdims=False):
     array(1000.69314718)
     """
     top = x.max(axis=axis, keepdims=True)
-    y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    top = np.where(np.isfinite(top), top, x.dtype.type(0))  # inf - inf would be NaN
+    with np.errstate(divide="ignore"):  # log(0) = -inf is right where all of x is -inf
+        y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return y if keepdims else y.squeeze(axis)
 
 

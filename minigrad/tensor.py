@@ -120,7 +120,8 @@ class Tensor:
                 f"data of a {self.shape} {self.dtype} Tensor can only be replaced by an array of "
                 f"the same shape and dtype, got {got}: reshape or astype it, or make a new tensor()"
             )
-        self._data = value
+        if value is not self._data:  # x.data -= ... gives back the array itself
+            self._data = _own_copy(value)
 
     shape = property(lambda self: self._data.shape)
     ndim = property(lambda self: self._data.ndim)
@@ -141,9 +142,11 @@ class Tensor:
                 f"{describe(self)} is the result of an operation: use detach() to stop gradients"
             )
         if not wanted:
+            _ = self.data  # graphs made before notice whoever changes it from now on
             self.node = None
         elif self.node is None:
             self.node = leaf_node(_differentiable(self._data))
+            _ = self.data  # somebody may have taken hold of it already
 
     @property
     def is_leaf(self):
@@ -186,9 +189,8 @@ class Tensor:
         """The same values on ``"cpu"`` or ``"cuda"``, as a new leaf (itself if already there)."""
         if device == self.device:
             return self
-        moved = Tensor(to_device(self._data, device))
-        moved.requires_grad = self.requires_grad
-        return moved
+        data = to_device(self._data, device)
+        return Tensor(data, leaf_node(data) if self.requires_grad else None)
 
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
@@ -279,10 +281,9 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
                 f"tensor: cannot make a Tensor of {data.dtype} data: "
                 "convert it to numbers (float32, float64, integers or booleans) first"
             )
-    data = array_module(data).array(data, dtype=dtype)  # a copy: nobody else can change it
-    made = Tensor(data if device is None else to_device(data, device))
-    made.requires_grad = requires_grad
-    return made
+    data = _own_copy(data, dtype)
+    data = data if device is None else to_device(data, device)
+    return Tensor(data, leaf_node(_differentiable(data)) if requires_grad else None)
 
 
 def describe(x):
@@ -306,6 +307,11 @@ def at(node):
     lines = itertools.islice(code.co_positions(), instruction // 2, None)
     line = next(lines, (code.co_firstlineno,))[0]
     return f" at {code.co_filename}:{line}"
+
+
+def _own_copy(array, dtype=None):
+    """A contiguous copy, which nobody else can change."""
+    return array_module(array).array(array, dtype=dtype, order="C")
 
 
 def _differentiable(array):

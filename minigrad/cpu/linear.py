@@ -118,8 +118,9 @@ def _relu(x, out):
 def _gate(x, y, out):
     """The bits of `x` times 0 or 1: 16 times as fast as ``where``, which branches for each element,
     and the signs of a relu cannot be predicted."""
-    bits = f"i{out.itemsize}"
-    np.multiply(x.view(bits), np.greater(y, 0).view(np.int8), out=out.view(bits))
+    bits, shut = f"i{out.itemsize}", np.less_equal(y, 0)
+    open_ = np.logical_not(shut, out=shut).view(np.int8)
+    np.multiply(x.view(bits), open_, out=out.view(bits))
 
 
 def _through(name):

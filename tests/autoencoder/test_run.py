@@ -1,5 +1,5 @@
-"""Proves that the command writes a complete run folder, repeats itself bit for bit, survives Ctrl-C,
-and answers bad input with one sentence and exit status 2."""
+"""Proves that the command writes a complete run folder, repeats itself bit for bit, survives
+Ctrl-C, and answers bad input with one sentence and exit status 2."""
 
 import csv
 import json

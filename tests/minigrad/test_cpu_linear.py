@@ -113,10 +113,10 @@ def test_elementwise_functions_are_the_reference(name, dtype):
 
 def test_gate_lets_no_nan_through_a_closed_gate():
     a, y = (rng.standard_normal(LARGE).astype(np.float32) for _ in range(2))
-    a[0], y[1] = np.nan, np.nan  # it must not multiply; a NaN in y closes the gate
+    a[0], y[1] = np.nan, np.nan  # it must not multiply; a NaN in y does not close the gate
     got = registry["gate"](a, y)
     assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, np.where(y > 0, a, np.float32(0)))
+    np.testing.assert_array_equal(got, np.where(y <= 0, np.float32(0), a))
 
 
 def test_mixed_types_go_to_the_reference():

@@ -1,0 +1,569 @@
+"""Every operation equals PyTorch's: values, gradients, their gradients, ties, extremes, NaN."""
+
+import inspect
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import mutually_broadcastable_shapes
+
+import minigrad as mg
+from minigrad import tensor
+from minigrad.engine import Primitive
+from minigrad.testing import assert_close_to_torch
+
+torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
+F = torch.nn.functional
+
+TOLERANCE = {np.float64: 1e-12, np.float32: 8 * 2.0**-23}  # relative to the largest element
+RNG = np.random.default_rng(2024)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+# ---------------------------------------------------------------------- the comparison
+def compare(mine, theirs, arrays, *, tolerance=1e-12, order=2):
+    """Two functions agree in value and in their gradients up to `order`, for random cotangents."""
+    rng = np.random.default_rng(7)
+    xs = [tensor(a, requires_grad=True) for a in arrays]
+    ts = [torch.tensor(a, requires_grad=True) for a in arrays]
+    ys, zs = [mine(*xs)], [theirs(*ts)]
+    close(ys[0], zs[0], tolerance)
+    for k in range(1, order + 1):
+        us = [rng.standard_normal(y.shape).astype(y.dtype) for y in ys]
+        my_us, their_us = [tensor(u, requires_grad=True) for u in us], list(map(torch.tensor, us))
+        for u in their_us:
+            u.requires_grad = True
+        zs = gradients(torch.autograd.grad, torch.zeros_like, zs, ts, their_us, True)
+        for create_graph in (False, True):  # on arrays, then on Tensors
+            gs = gradients(mg.grad, zeros, ys, xs, my_us, create_graph)
+            for i, (g, z) in enumerate(zip(gs, zs, strict=True)):
+                what = f"gradient {i} of order {k}, create_graph={create_graph}"
+                close(g, z, tolerance, what, least=float(k > 1))
+        ys, xs, ts = gs, xs + my_us, ts + their_us
+
+
+def gradients(grad, zeros_like, ys, xs, us, create_graph):
+    """One gradient for each x, zeros where the outputs do not depend on it."""
+    pairs = [(y, u) for y, u in zip(ys, us, strict=True) if y.requires_grad]
+    if not pairs:
+        return list(map(zeros_like, xs))
+    ys, us = map(list, zip(*pairs, strict=True))
+    options = dict(create_graph=create_graph, retain_graph=True, allow_unused=True)
+    found = grad(ys, xs, us, **options)
+    return [zeros_like(x) if g is None else g for g, x in zip(found, xs, strict=True)]
+
+
+def zeros(x):
+    return tensor(np.zeros(x.shape, x.dtype))
+
+
+def close(mine, theirs, tolerance, what="value", least=0.0):
+    """`assert_close_to_torch`, relative to the largest element, but to `least` if that is larger.
+
+    Where PyTorch's is all zero there is nothing to be relative to: ours is at most `tolerance`.
+    """
+    largest = float(theirs.detach().abs().max()) if theirs.numel() else 0.0
+    if largest:
+        tolerance *= max(1.0, least / largest)
+        assert_close_to_torch(mine, theirs, tolerance=tolerance, what=what)
+        return
+    assert (mine.shape, str(mine.dtype)) == (theirs.shape, str(theirs.dtype)[6:]), what
+    assert np.abs(mine.detach().numpy()).max(initial=0) <= tolerance, what
+
+
+# ---------------------------------------------------------------------- the table
+class Case(NamedTuple):
+    """One operation, the same in PyTorch, and float64 arrays to give to both."""
+
+    name: str
+    mine: object
+    theirs: object
+    inputs: tuple
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape)
+
+
+def positive(*shape):
+    return RNG.uniform(0.5, 2.0, shape)
+
+
+def few(*shape):
+    """Small integers, so that many elements are equal."""
+    return RNG.integers(-1, 2, shape).astype(np.float64)
+
+
+def dims(x, axis):
+    return tuple(range(x.ndim)) if axis is None else axis
+
+
+def unary():
+    same = {
+        "negative": normal,
+        "exp": normal,
+        "log": positive,
+        "sqrt": positive,
+        "tanh": normal,
+        "sigmoid": normal,
+        "relu": normal,
+        "abs": normal,
+        "sign": normal,
+    }
+    for name, draw in same.items():
+        for shape in ((3, 4), (), (2, 0)):
+            yield Case(name, getattr(mg, name), getattr(torch, name), (draw(*shape),))
+    yield Case("softplus", mg.softplus, F.softplus, (normal(3, 4),))
+    yield Case("relu", mg.relu, torch.relu, (few(3, 4),))  # 0 at 0
+    yield Case("abs", mg.abs, torch.abs, (few(3, 4),))
+    yield Case("sign", mg.sign, torch.sign, (few(3, 4),))
+    yield Case("negative", lambda x: -x, lambda x: -x, (normal(3),))
+    for bounds in ((-0.5, 0.5), (-1.0, 1.0), (0, 3)):
+        for draw in (normal, few):  # few: many elements are at a bound
+            yield Case(
+                "clip",
+                lambda x, bounds=bounds: mg.clip(x, *bounds),
+                lambda x, bounds=bounds: torch.clamp(x, *bounds),
+                (draw(4, 5),),
+            )
+    yield Case("clip", lambda x: mg.clip(x, low=0), lambda x: x.clamp(min=0), (few(4, 5),))
+    yield Case("clip", lambda x: x.clip(high=0), lambda x: x.clamp(max=0), (few(4, 5),))
+
+
+PAIRS = {
+    "add": (torch.add, normal),
+    "subtract": (torch.subtract, normal),
+    "multiply": (torch.multiply, normal),
+    "divide": (torch.divide, positive),
+    "power": (torch.pow, positive),
+    "maximum": (torch.maximum, normal),
+    "minimum": (torch.minimum, normal),
+}
+
+
+def binary():
+    for name, (theirs, draw) in PAIRS.items():
+        for a, b in (((3, 4), (3, 4)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 1, 3), (4, 1))):
+            yield Case(name, getattr(mg, name), theirs, (draw(*a), draw(*b)))
+    for name in ("maximum", "minimum"):
+        mine, theirs = getattr(mg, name), getattr(torch, name)
+        yield Case(name, mine, theirs, (few(5, 6), few(5, 6)))  # many ties
+        yield Case(name, mine, theirs, (few(5, 6), few(6)))
+        yield Case(
+            name,
+            lambda x, f=mine: f(x, 0.0),
+            lambda x, f=theirs: f(x, torch.zeros((), dtype=x.dtype)),
+            (few(5, 6),),
+        )
+    # operators, with numbers on either side
+    yield Case("add", lambda x: 2 + (x + 3.5), lambda x: 2 + (x + 3.5), (normal(3),))
+    yield Case("subtract", lambda x: 2 - (x - 3.5), lambda x: 2 - (x - 3.5), (normal(3),))
+    yield Case("multiply", lambda x: 2 * (x * 3.5), lambda x: 2 * (x * 3.5), (normal(3),))
+    yield Case("divide", lambda x: 2 / x + x / 3, lambda x: 2 / x + x / 3, (positive(3),))
+    for exponent in (0, 1, 2, 3, -1, -2.5, 0.5):
+        raised = lambda x, e=exponent: x**e  # noqa: E731  (the same operator for both)
+        yield Case("power", raised, raised, (positive(3),))
+    for exponent in (0, 1, 2, 3, -1):
+        raised = lambda x, e=exponent: x**e  # noqa: E731
+        yield Case("power", raised, raised, (-positive(3),))
+    for exponent in (0, 1, 2, 3, 2.5):
+        raised = lambda x, e=exponent: x**e  # noqa: E731
+        yield Case("power", raised, raised, (np.zeros(2),))
+    mask = RNG.random((3, 4)) > 0.5
+    for a, b in (((3, 4), (3, 4)), ((4,), (3, 1)), ((2, 3, 4), ())):
+        yield Case(
+            "where",
+            lambda a, b: mg.where(mask, a, b),
+            lambda a, b: torch.where(torch.tensor(mask), a, b),
+            (normal(*a), normal(*b)),
+        )
+    yield Case(
+        "where",
+        lambda x: mg.where(x > 0, x, 0.1 * x),
+        lambda x: torch.where(x > 0, x, 0.1 * x),
+        (normal(3, 4),),
+    )
+    for shapes in (
+        ((3, 4), (4, 5)),
+        ((4,), (4, 5)),
+        ((3, 4), (4,)),
+        ((4,), (4,)),
+        ((2, 3, 4), (4, 5)),
+        ((3, 4), (2, 4, 5)),
+        ((2, 3, 4), (2, 4, 5)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((4,), (2, 4, 3)),
+        ((2, 3, 4), (4,)),
+        ((3, 0), (0, 4)),
+        ((0, 3), (3, 2)),
+        ((1, 1), (1, 1)),
+    ):
+        yield Case("matmul", lambda a, b: a @ b, torch.matmul, tuple(normal(*s) for s in shapes))
+    yield Case("matmul", mg.matmul, torch.matmul, (normal(3, 4), normal(4, 5)))
+
+
+def reductions():
+    def one(name, mine, theirs, shape, draw=normal):
+        return Case(name, mine, theirs, (draw(*shape),))
+
+    def same(name):
+        return getattr(mg, name), getattr(torch, {"max": "amax", "min": "amin"}.get(name, name))
+
+    for axis in (None, 0, -1, (0, 2), (1,)):
+        for keep in (False, True):
+            their, my = dict(keepdim=keep), dict(axis=axis, keepdims=keep)
+            for name, draw in (
+                ("sum", normal),
+                ("mean", normal),
+                ("max", normal),
+                ("min", normal),
+                ("max", few),  # ties share equally
+                ("min", few),
+                ("logsumexp", normal),
+            ):
+                mine, theirs = same(name)
+                yield one(
+                    name,
+                    lambda x, f=mine, o=my: f(x, **o),
+                    lambda x, f=theirs, o=their, a=axis: f(x, dim=dims(x, a), **o),
+                    (2, 3, 4),
+                    draw,
+                )
+            for ddof in (0, 1):
+                yield one(
+                    "var",
+                    lambda x, o=my, d=ddof: mg.var(x, ddof=d, **o),
+                    lambda x, o=their, a=axis, d=ddof: torch.var(x, dims(x, a), correction=d, **o),
+                    (3, 4, 2),
+                )
+    yield one("max", lambda x: x.max(), torch.max, (3, 4), few)  # the other function of PyTorch
+    yield one("min", lambda x: x.min(), torch.min, (3, 4), few)
+    yield one("max", lambda x: x.max(), torch.max, ())
+    yield one("sum", lambda x: x.sum(), torch.sum, ())
+    yield one("mean", lambda x: x.mean(0), lambda x: x.mean(0), (4,))
+    yield one("sum", lambda x: x.sum(1), lambda x: x.sum(1), (2, 0))  # of nothing: 0
+    for name in ("softmax", "log_softmax"):
+        mine, theirs = same(name)
+        for axis in (-1, 0, 1):
+            yield one(
+                name,
+                lambda x, f=mine, a=axis: f(x, axis=a),
+                lambda x, f=theirs, a=axis: f(x, dim=a),
+                (3, 4, 2),
+            )
+        yield one(name, mine, lambda x, f=theirs: f(x, dim=-1), (5,))
+
+
+INDICES = [
+    0,
+    -1,
+    (1, 2),
+    slice(1, 3),
+    (slice(None), slice(None, None, 2)),
+    (..., 1),
+    (None, 2, ..., None),
+    (),
+    slice(0, 0),
+    [0, 2, 0, 0],  # repeated: gradients add up
+    np.array([1, 1, -1]),
+    np.array([[0, 1], [1, 1]]),
+    (np.array([0, 0, 2]), np.array([1, 1, 3])),
+    (np.array([[0], [2]]), np.array([1, 1])),  # broadcast against one another
+    (slice(None), np.array([1, 1, 0])),
+    (np.array([0, 0]), slice(None), np.array([1, 1])),  # separated: their axis comes first
+    (np.array([1, 1]), slice(1, 3), 0),
+    np.arange(24).reshape(3, 4, 2) % 3 == 0,  # masks
+    np.array([True, False, True]),
+    np.zeros(3, bool),
+    (slice(None), np.array([False, True, True, False])),
+]
+
+
+def torch_index(index):
+    if isinstance(index, tuple):
+        return tuple(map(torch_index, index))
+    return torch.tensor(index) if isinstance(index, np.ndarray) else index
+
+
+def shapes():
+    x = normal(2, 3, 4)
+    for shape in ((6, 4), (-1,), (4, 1, 6), (2, 3, 4)):
+        yield Case(
+            "reshape", lambda x, s=shape: x.reshape(*s), lambda x, s=shape: x.reshape(s), (x,)
+        )
+    yield Case("reshape", lambda x: mg.reshape(x, ()), lambda x: x.reshape(()), (normal(1, 1),))
+    for axes in ((2, 0, 1), (0, 2, 1), (2, 1, 0), (-1, 0, 1), (0, -1, -2)):
+        yield Case(
+            "transpose", lambda x, a=axes: mg.transpose(x, a), lambda x, a=axes: x.permute(a), (x,)
+        )
+    yield Case("transpose", lambda x: x.T, lambda x: x.permute(2, 1, 0), (x,))
+    for old, new in (((4,), (3, 4)), ((3, 1), (2, 3, 5)), ((), (2, 2)), ((1, 4), (0, 4))):
+        yield Case(
+            "broadcast_to",
+            lambda x, s=new: mg.broadcast_to(x, s),
+            lambda x, s=new: torch.broadcast_to(x, s),
+            (normal(*old),),
+        )
+        yield Case(
+            "sum_to",
+            lambda x, s=old: mg.sum_to(x, s),
+            lambda x, s=old: x.sum_to_size(s),
+            (normal(*new),),
+        )
+    for to, theirs in ((np.float32, torch.float32), (np.float64, torch.float64)):
+        yield Case("astype", lambda x, t=to: x.astype(t), lambda x, t=theirs: x.to(t), (x,))
+    for axis in (0, 1, -1):
+        parts = tuple(np.moveaxis(normal(n, 2, 3), 0, axis) for n in (1, 3, 0, 2))
+        yield Case(
+            "concatenate",
+            lambda *xs, a=axis: mg.concatenate(xs, axis=a),
+            lambda *xs, a=axis: torch.cat(xs, a),
+            parts,
+        )
+    for axis in (0, 1, 2, -1, -2):
+        yield Case(
+            "stack",
+            lambda *xs, a=axis: mg.stack(xs, axis=a),
+            lambda *xs, a=axis: torch.stack(xs, a),
+            tuple(normal(2, 3) for _ in range(3)),
+        )
+    yield Case("stack", lambda x: mg.stack([x, x]), lambda x: torch.stack([x, x]), (normal(3),))
+    for widths, value in ((((1, 2), (0, 3)), 0.0), (((0, 0), (2, 0)), -1.5)):
+        flat = [w for two in reversed(widths) for w in two]  # PyTorch starts from the last axis
+        yield Case(
+            "pad",
+            lambda x, w=widths, v=value: mg.pad(x, w, v),
+            lambda x, w=flat, v=value: F.pad(x, w, value=v),
+            (normal(2, 3),),
+        )
+    image = normal(3, 4, 2)
+    for index in INDICES:
+        yield Case(
+            "getitem",
+            lambda x, i=index: x[i],
+            lambda x, i=index: x[torch_index(i)],
+            (image,),
+        )
+        yield Case(
+            "scatter",
+            lambda x, i=index: mg.scatter(x, i, (3, 4, 2)),
+            lambda x, i=index: scattered(x, i),
+            (normal(*image[index].shape),),
+        )
+    yield Case("getitem", lambda x: x[::-1, 3:0:-2], lambda x: x.flip(0)[:, [3, 1]], (image,))
+    yield Case(
+        "dropout",  # PyTorch has other random numbers: the same mask is given to both
+        lambda x: mg.dropout(x, 0.3, np.random.default_rng(5)),
+        lambda x: x * torch.tensor(np.random.default_rng(5).random(x.shape) >= 0.3) / (1 - 0.3),
+        (normal(5, 6),),
+    )
+    yield Case(
+        "gaussian_noise",
+        lambda x: mg.gaussian_noise(x, 0.3, np.random.default_rng(5)),
+        lambda x: x + 0.3 * torch.tensor(np.random.default_rng(5).standard_normal((5, 6))).to(x),
+        (normal(5, 6),),
+    )
+
+
+def scattered(x, index):
+    """PyTorch's counterpart: the gradient of indexing, element by element."""
+    places = torch.arange(24).reshape(3, 4, 2)[torch_index(index)].reshape(-1)
+    return torch.zeros(24, dtype=x.dtype).index_add(0, places, x.reshape(-1)).reshape(3, 4, 2)
+
+
+CASES = [*unary(), *binary(), *reductions(), *shapes()]
+
+ELSEWHERE = {  # name: the test file that compares it with PyTorch
+    "conv2d": "test_torch_convolution.py",
+    "conv2d_transpose": "test_torch_convolution.py",
+    "conv2d_weight": "test_torch_convolution.py",
+    "resize_bicubic": "test_torch_convolution.py",
+    "dense": "test_torch_layers.py",
+}
+NO_ARRAYS = {  # functions that are not operations on arrays
+    "tensor": "makes a leaf",
+    "grad": "walks the graph: used by every test of this file",
+    "vjp": "takes a function",
+    "jvp": "takes a function",
+    "hvp": "takes a function",
+    "jacobian": "takes a function",
+    "hook": "takes a function",
+    "primitive": "takes a function",
+    "override": "takes a function",
+    "get_num_threads": "a setting",
+    "set_num_threads": "a setting",
+}
+
+
+def test_no_operation_is_missing():
+    functions = {
+        name
+        for name in mg.__all__
+        if isinstance(getattr(mg, name), Primitive) or inspect.isfunction(getattr(mg, name))
+    }
+    compared = {case.name for case in CASES} | ELSEWHERE.keys()
+    assert compared | NO_ARRAYS.keys() == functions
+    assert not compared & NO_ARRAYS.keys()
+    for name, file in ELSEWHERE.items():
+        assert f"mg.{name}(" in (Path(__file__).parent / file).read_text(encoding="utf-8")
+
+
+def ids(case):
+    return f"{case.name}-{'-'.join(str(x.shape) for x in case.inputs)}"
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_value_and_derivatives(case, dtype):
+    arrays = [x.astype(dtype) for x in case.inputs]
+    tolerance = TOLERANCE[np.float32 if case.name == "astype" else dtype]
+    compare(case.mine, case.theirs, arrays, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_arrays_in_fortran_order(case):
+    arrays = [np.asfortranarray(x) for x in case.inputs]
+    tolerance = TOLERANCE[np.float32 if case.name == "astype" else np.float64]
+    compare(case.mine, case.theirs, arrays, tolerance=tolerance, order=1)
+
+
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(mutually_broadcastable_shapes(num_shapes=2, min_side=0, max_side=4, max_dims=4), st.data())
+def test_any_shapes_that_broadcast(shapes, data):
+    name = data.draw(st.sampled_from(sorted(PAIRS)))
+    theirs, draw = PAIRS[name]
+    compare(getattr(mg, name), theirs, [np.asarray(draw(*s)) for s in shapes.input_shapes])
+
+
+@pytest.mark.parametrize("base", [2, 0.5, 0.0])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_number_to_the_power(base, dtype):
+    # order 1 for base 0: the second derivative, 0 here, is NaN in PyTorch
+    raised, x = lambda x: base**x, positive(3).astype(dtype)
+    compare(raised, raised, [x], tolerance=TOLERANCE[dtype], order=2 if base else 1)
+
+
+@pytest.mark.parametrize(("old", "new"), [((2, 3), (3, 2)), ((4,), (2, 2))])
+def test_sum_to_refuses_what_does_not_broadcast(old, new):
+    with pytest.raises(RuntimeError):
+        torch.ones(old).sum_to_size(new)
+    with pytest.raises(ValueError, match="sum_to"):
+        mg.sum_to(np.ones(old), new)
+
+
+# ---------------------------------------------------------------------- extreme values
+EXTREME = [-1000.0, -100.0, -80.0, -37.5, -1e-4, 0.0, 1e-20, 1e-4, 16.0, 37.5, 80.0, 100.0, 1000.0]
+ROWS = [
+    [1000.0, 1000.0, -1000.0],
+    [-1000.0, -1000.0, -1000.0],
+    [100.0, -100.0, 0.0],
+    [-100.0, -100.0, 100.0],
+    [1e-20, 0.0, -1e-20],
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        pytest.param(mg.sigmoid, torch.sigmoid, id="sigmoid"),
+        # F.softplus itself becomes linear beyond 20, where it is wrong by 2e-9
+        pytest.param(mg.softplus, lambda x: -F.logsigmoid(-x), id="softplus"),
+        pytest.param(mg.tanh, torch.tanh, id="tanh"),
+        pytest.param(mg.relu, torch.relu, id="relu"),
+    ],
+)
+def test_extreme_values_one_by_one(mine, theirs, dtype):
+    for value in EXTREME:  # each alone, so that each is compared relative to itself
+        array = np.array(value, dtype)
+        y, t = mine(tensor(array)), theirs(torch.tensor(array))
+        smallest = 1.0 if dtype == np.float32 and value == -100 else 1e-300
+        if abs(t.item()) < smallest:  # PyTorch's float32 sigmoid(-100) is 0, ours is 3.8e-44
+            assert abs(y.item() - t.item()) < 1e-43
+        else:
+            assert_close_to_torch(y, t, tolerance=TOLERANCE[dtype], what=f"at {value}")
+    compare(mine, theirs, [np.array(EXTREME, dtype)], tolerance=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])
+def test_extreme_rows(name, row, dtype):
+    compare(
+        lambda x: getattr(mg, name)(x, axis=-1),
+        lambda x: getattr(torch, name)(x, dim=-1),
+        [np.array(row, dtype)],
+        tolerance=TOLERANCE[dtype],
+    )
+
+
+# ---------------------------------------------------------------------- NaN and infinity
+ODD = np.array([np.nan, np.inf, -np.inf, 0.0, 1.5, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "array"),
+    [
+        pytest.param(mg.exp, torch.exp, ODD, id="exp"),
+        pytest.param(mg.log, torch.log, ODD, id="log"),
+        pytest.param(mg.sqrt, torch.sqrt, ODD, id="sqrt"),
+        pytest.param(mg.tanh, torch.tanh, ODD, id="tanh"),
+        pytest.param(mg.sigmoid, torch.sigmoid, ODD, id="sigmoid"),
+        pytest.param(mg.softplus, lambda x: -F.logsigmoid(-x), ODD, id="softplus"),
+        pytest.param(mg.relu, torch.relu, ODD[1:], id="relu"),
+        pytest.param(mg.abs, torch.abs, ODD[1:], id="abs"),
+        pytest.param(lambda x: mg.clip(x, -1, 1), lambda x: x.clamp(-1, 1), ODD, id="clip"),
+        pytest.param(lambda x: 1 / x, lambda x: 1 / x, ODD, id="divide"),
+        pytest.param(lambda x: x * x, lambda x: x * x, ODD, id="multiply"),
+        pytest.param(lambda x: x**2, lambda x: x**2, ODD, id="power"),
+        pytest.param(
+            lambda x: mg.where(np.isnan(ODD), 0.0, x),
+            lambda x: torch.where(torch.tensor(np.isnan(ODD)), 0.0, x),
+            ODD,
+            id="where",
+        ),
+        pytest.param(mg.max, torch.amax, ODD, id="max of NaN"),
+        pytest.param(mg.max, torch.amax, ODD[1:], id="max of inf"),
+        pytest.param(mg.min, torch.amin, ODD[1:], id="min of -inf"),
+        pytest.param(mg.sum, torch.sum, ODD, id="sum"),
+        pytest.param(
+            lambda x: mg.logsumexp(x, axis=0), lambda x: x.logsumexp(0), ODD[2:], id="logsumexp"
+        ),
+        pytest.param(mg.softmax, lambda x: x.softmax(-1), ODD[2:], id="softmax, one -inf"),
+        pytest.param(mg.softmax, lambda x: x.softmax(-1), ODD, id="softmax"),
+        pytest.param(mg.log_softmax, lambda x: x.log_softmax(-1), ODD[2:], id="log_softmax, -inf"),
+        pytest.param(mg.log_softmax, lambda x: x.log_softmax(-1), ODD, id="log_softmax"),
+    ],
+)
+def test_nan_and_infinity_pass_through(mine, theirs, array):
+    with np.errstate(all="ignore"):
+        compare(mine, theirs, [array], order=1)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "arrays"),
+    [
+        pytest.param(mg.relu, torch.relu, [ODD], id="relu"),
+        pytest.param(mg.maximum, torch.maximum, [ODD, ODD[::-1].copy()], id="maximum"),
+        pytest.param(mg.minimum, torch.minimum, [ODD, ODD[::-1].copy()], id="minimum"),
+    ],
+)
+def test_gradients_at_nan_are_not_hidden(mine, theirs, arrays):
+    with np.errstate(all="ignore"):
+        compare(mine, theirs, arrays, order=1)
+
+
+@pytest.mark.parametrize("row", [[-np.inf, -np.inf], [np.inf, 1.0], [-np.inf, np.inf]], ids=str)
+def test_logsumexp_of_infinities(row):
+    array = np.array(row)
+    assert_close_to_torch(mg.logsumexp(tensor(array)), torch.tensor(array).logsumexp(0))

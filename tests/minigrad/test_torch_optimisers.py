@@ -1,0 +1,447 @@
+"""Optimisers, schedules, penalties and clipping equal PyTorch's over 200 steps.
+
+The conventions are PyTorch's: the first momentum is the gradient itself (no dampening), epsilon is
+added to the root and not below it, `AdamW` takes `lr * weight_decay` off the weights before the
+step, and clipping divides by the norm + 1e-6. Adam's epsilon_hat, TensorFlow 1's convention, is
+checked against the formula of its documentation.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import optim, tensor
+from minigrad.tensor import Tensor
+from minigrad.testing import assert_close_to_torch
+
+torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
+
+DTYPES = [np.float64, np.float32]
+EPS = 2.0**-23
+STEPS = 200
+SHAPES = ((5, 4), (4,), (4, 1), ())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def start(dtype, shapes=SHAPES, seed=0):
+    """The same parameters for both."""
+    rng = np.random.default_rng(seed)
+    arrays = [np.asarray(0.5 * rng.standard_normal(s), dtype) for s in shapes]
+    return (
+        [tensor(a, requires_grad=True) for a in arrays],
+        [torch.tensor(a, requires_grad=True) for a in arrays],
+    )
+
+
+def small_problem(dtype):
+    """A convex problem, so that rounding dies away; each library differentiates its own."""
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((30, 5)).astype(dtype), rng.random((30, 4)).astype(dtype)
+    xt, yt = torch.tensor(x), torch.tensor(y)
+
+    def mine(w, b, v, scale):
+        z = x @ w + b
+        return mg.mean(mg.softplus(z) - y * z) + mg.sum((v - 1) ** 2) + (scale - 2) ** 2 / 2
+
+    def theirs(w, b, v, scale):
+        z = xt @ w + b
+        fit = (torch.nn.functional.softplus(z) - yt * z).mean()
+        return fit + ((v - 1) ** 2).sum() + (scale - 2) ** 2 / 2
+
+    return mine, theirs
+
+
+def same(mine, theirs, tolerance, what="parameter"):
+    for k, (p, t) in enumerate(zip(mine, theirs, strict=True)):
+        assert_close_to_torch(p.detach(), t, tolerance=tolerance, what=f"{what} {k}")
+
+
+OPTIMISERS = [
+    (optim.SGD, torch.optim.SGD, dict(lr=0.1), None),
+    (optim.SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.9), None),
+    (optim.SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.9, nesterov=True), None),
+    (optim.SGD, torch.optim.SGD, dict(lr=0.1, weight_decay=0.1), None),
+    (
+        optim.SGD,
+        torch.optim.SGD,
+        dict(lr=0.05, momentum=0.5, nesterov=True, weight_decay=0.1),
+        None,
+    ),
+    (optim.RMSprop, torch.optim.RMSprop, dict(lr=0.01), None),
+    (optim.RMSprop, torch.optim.RMSprop, dict(), None),
+    (optim.RMSprop, torch.optim.RMSprop, dict(lr=0.01, alpha=0.8, weight_decay=0.1), 1e-3),
+    (optim.Adam, torch.optim.Adam, dict(), None),
+    (optim.Adam, torch.optim.Adam, dict(lr=0.02), None),
+    (optim.Adam, torch.optim.Adam, dict(lr=0.02, betas=(0.8, 0.99), weight_decay=0.1), 1e-3),
+    (optim.AdamW, torch.optim.AdamW, dict(), None),
+    (optim.AdamW, torch.optim.AdamW, dict(lr=0.02, betas=(0.8, 0.99), weight_decay=0.2), 1e-3),
+]
+
+
+def build(kind, theirs, options, epsilon, mine_parameters, their_parameters):
+    mine_extra, their_extra = ({"epsilon": epsilon}, {"eps": epsilon}) if epsilon else ({}, {})
+    return (
+        kind(mine_parameters, **options, **mine_extra),
+        theirs(their_parameters, **options, **their_extra),
+    )
+
+
+def name(value):
+    return value.__name__ if isinstance(value, type) else str(value)
+
+
+# ---------------------------------------------------------------------- 200 steps
+@pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMISERS, ids=name)
+def test_200_steps_on_a_small_problem(kind, theirs, options, epsilon):
+    if kind is optim.RMSprop:  # at the minimum it jumps to and fro, and rounding decides where
+        options = options | {"lr": 0.001}
+    mine_p, their_p = start(np.float64)
+    mine, their = build(kind, theirs, options, epsilon, mine_p, their_p)
+    my_loss, their_loss = small_problem(np.float64)
+    for step in range(STEPS):
+        mine.zero_grad()
+        their.zero_grad()
+        loss, expected = my_loss(*mine_p), their_loss(*their_p)
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-12), f"loss at step {step}"
+        loss.backward()
+        expected.backward()
+        mine.step()
+        their.step()
+    same(mine_p, their_p, 1e-12)
+    assert loss.item() < 0.95 * my_loss(*start(np.float64)[0]).item()  # it has gone somewhere
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMISERS, ids=name)
+def test_200_steps_with_the_same_gradients(kind, theirs, options, epsilon, dtype):
+    """Here the optimiser alone can differ: in float32 by its rounding, once for each step."""
+    mine_p, their_p = start(dtype)
+    mine, their = build(kind, theirs, options, epsilon, mine_p, their_p)
+    rng = np.random.default_rng(2)
+    for _ in range(STEPS):
+        for p, t in zip(mine_p, their_p, strict=True):
+            g = np.asarray(0.1 + rng.standard_normal(p.shape), dtype)
+            p.grad, t.grad = tensor(g), torch.tensor(g)
+        mine.step()
+        their.step()
+    same(mine_p, their_p, 1e-12 if dtype == np.float64 else 16 * EPS)
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-3])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW])
+def test_epsilon_hat_is_tensorflow_1(kind, weight_decay, epsilon):
+    """``lr_t = lr sqrt(1 - beta2^t) / (1 - beta1^t)``, ``w -= lr_t m / (sqrt(v) + epsilon)``."""
+    (w,), _ = start(np.float64, [(6, 7)])
+    lr, beta1, beta2 = 0.02, 0.9, 0.999
+    optimiser = kind([w], lr, epsilon=epsilon, epsilon_hat=True, weight_decay=weight_decay)
+    expected, m, v = w.numpy().copy(), 0.0, 0.0
+    rng = np.random.default_rng(3)
+    for t in range(1, STEPS + 1):
+        g = rng.standard_normal(w.shape) * 1e-3
+        w.grad = tensor(g)
+        optimiser.step()
+        if kind is optim.AdamW:
+            expected = expected - lr * weight_decay * expected
+        else:
+            g = g + weight_decay * expected
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        lr_t = lr * math.sqrt(1 - beta2**t) / (1 - beta1**t)
+        expected = expected - lr_t * m / (np.sqrt(v) + epsilon)
+    np.testing.assert_allclose(w.numpy(), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    other, _ = start(np.float64, [(6, 7)])
+    optimiser = kind(other, lr, epsilon=epsilon, weight_decay=weight_decay)
+    for g in np.random.default_rng(3).standard_normal((STEPS, *w.shape)) * 1e-3:
+        other[0].grad = tensor(g)
+        optimiser.step()
+    assert np.abs(other[0].numpy() - expected).max() > 1e-8  # PyTorch's epsilon is another one
+
+
+# ---------------------------------------------------------------------- arrays of every kind
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [32768, 32769, 100_003])
+@pytest.mark.parametrize(
+    ("kind", "theirs", "options"),
+    [
+        (optim.SGD, torch.optim.SGD, dict(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1)),
+        (optim.RMSprop, torch.optim.RMSprop, dict(weight_decay=0.1)),
+        (optim.Adam, torch.optim.Adam, dict(weight_decay=0.1)),
+        (optim.AdamW, torch.optim.AdamW, dict(weight_decay=0.1)),
+    ],
+    ids=name,
+)
+def test_parameters_larger_than_a_block(kind, theirs, options, size, dtype):
+    mine_p, their_p = start(dtype, [(size,), (3,), (2, size // 2)])
+    mine, their = kind(mine_p, **options), theirs(their_p, **options)
+    rng = np.random.default_rng(4)
+    for _ in range(3):
+        for p, t in zip(mine_p, their_p, strict=True):
+            g = rng.standard_normal(p.shape).astype(dtype)
+            p.grad, t.grad = tensor(g), torch.tensor(g)
+        mine.step()
+        their.step()
+    same(mine_p, their_p, 1e-12 if dtype == np.float64 else 4 * EPS)
+
+
+ALL = [
+    lambda p: optim.SGD(p, lr=0.1),
+    lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+    lambda p: optim.RMSprop(p, lr=0.1),
+    lambda p: optim.Adam(p, lr=0.1),
+    lambda p: optim.AdamW(p, lr=0.1, weight_decay=0.1),
+]
+NAMES = ["SGD", "momentum", "RMSprop", "Adam", "AdamW"]
+
+
+@pytest.mark.parametrize("make", ALL, ids=NAMES)
+def test_gradients_that_are_not_contiguous(make):
+    shape, rng = (300, 200), np.random.default_rng(5)
+    one, _ = start(np.float64, [shape])
+    two, _ = start(np.float64, [shape])
+    first, second = make(one), make(two)
+    layouts = (
+        np.asfortranarray,
+        lambda g: np.repeat(g, 2, axis=1)[:, ::2],
+        lambda g: g[::-1].copy()[::-1],
+    )
+    for layout in layouts:
+        g = rng.standard_normal(shape)
+        assert not layout(g).flags.c_contiguous
+        one[0].grad, two[0].grad = Tensor(g), Tensor(layout(g))
+        first.step()
+        second.step()
+    assert np.array_equal(one[0].numpy(), two[0].numpy())
+
+
+@pytest.mark.parametrize("make", ALL, ids=NAMES)
+@pytest.mark.parametrize("how", ["tensor", "data"])
+def test_parameters_that_are_not_contiguous(make, how):
+    """A Fortran-ordered parameter, made so or set so, trains like any other."""
+    shape, rng = (3, 2), np.random.default_rng(6)
+    one, _ = start(np.float64, [shape])
+    w = one[0].numpy().copy()
+    two = [tensor(np.asfortranarray(w) if how == "tensor" else w, requires_grad=True)]
+    if how == "data":
+        two[0].data = np.asfortranarray(w)
+    first, second = make(one), make(two)
+    for _ in range(3):
+        g = rng.standard_normal(shape)
+        one[0].grad, two[0].grad = tensor(g), tensor(g)
+        first.step()
+        second.step()
+    assert np.array_equal(one[0].numpy(), two[0].numpy())
+
+
+@pytest.mark.parametrize("make", ALL, ids=NAMES)
+def test_parameters_without_a_gradient_are_skipped(make):
+    mine, _ = start(np.float64, [(4,), (5,)])
+    alone, _ = start(np.float64, [(4,), (5,)])
+    before = mine[1].numpy().copy()
+    optimiser, single = make(mine), make(alone[:1])
+    for _ in range(3):
+        g = np.random.default_rng(7).standard_normal(4)
+        mine[0].grad, alone[0].grad = tensor(g), tensor(g)
+        optimiser.step()
+        single.step()
+    assert np.array_equal(mine[1].numpy(), before)  # no decay and no momentum either
+    assert np.array_equal(mine[0].numpy(), alone[0].numpy())
+    assert not np.array_equal(mine[0].numpy(), start(np.float64, [(4,), (5,)])[0][0].numpy())
+    optimiser.zero_grad()
+    assert mine[0].grad is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "theirs"),
+    [
+        (optim.SGD, lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, weight_decay=0.1)),
+        (optim.RMSprop, torch.optim.RMSprop),
+    ],
+    ids=["SGD", "RMSprop"],
+)
+def test_a_gradient_that_comes_late(kind, theirs):
+    """PyTorch makes the state at the first gradient, here it is zeros from the start: the same.
+
+    Not so for Adam, which in PyTorch counts the steps of each parameter and here those of the
+    optimiser, as TensorFlow does: the bias correction of a late parameter differs.
+    """
+    mine_p, their_p = start(np.float64, [(4,), (5,)])
+    options = dict(momentum=0.9, weight_decay=0.1) if kind is optim.SGD else {}
+    mine, their = kind(mine_p, 0.05, **options), theirs(their_p, 0.05)
+    rng = np.random.default_rng(8)
+    for step in range(20):
+        for k, (p, t) in enumerate(zip(mine_p, their_p, strict=True)):
+            g = rng.standard_normal(p.shape)
+            seen = k == 0 or step % 5 == 3
+            p.grad, t.grad = (tensor(g), torch.tensor(g)) if seen else (None, None)
+        mine.step()
+        their.step()
+    same(mine_p, their_p, 1e-12)
+
+
+# ---------------------------------------------------------------------- saving and resuming
+@pytest.mark.parametrize("make", ALL, ids=NAMES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_state_dict_resumes_bit_for_bit(make, dtype):
+    shapes = [(5, 3), (40_000,), ()]
+    gradients = [
+        [np.asarray(np.random.default_rng(9 + k).standard_normal(s), dtype) for s in shapes]
+        for k in range(8)
+    ]
+
+    def advance(parameters, optimiser, steps):
+        for gs in steps:
+            for p, g in zip(parameters, gs, strict=True):
+                p.grad = tensor(g)
+            optimiser.step()
+
+    straight, _ = start(dtype, shapes)
+    advance(straight, make(straight), gradients)
+    first, _ = start(dtype, shapes)
+    optimiser = make(first)
+    advance(first, optimiser, gradients[:4])
+    saved = optimiser.state_dict()
+    resumed = [tensor(p.numpy(), requires_grad=True) for p in first]
+    advance(first, optimiser, gradients[4:])  # what was saved is a copy
+    again = make(resumed)
+    again.load_state_dict(saved)
+    advance(resumed, again, gradients[4:])
+    for a, b, c in zip(straight, first, resumed, strict=True):
+        assert np.array_equal(a.numpy(), b.numpy())
+        assert np.array_equal(a.numpy(), c.numpy())
+        assert c.dtype == dtype
+    assert all(np.asarray(v).dtype in (dtype, int) for v in again.state_dict().values())
+
+
+def test_state_of_another_optimiser_is_refused():
+    parameters, _ = start(np.float64)
+    with pytest.raises(ValueError, match="load it into the same optimiser"):
+        optim.Adam(parameters).load_state_dict(optim.RMSprop(parameters).state_dict())
+    with pytest.raises(ValueError, match="load it into the same optimiser"):
+        optim.Adam(parameters).load_state_dict(optim.Adam(parameters[:2]).state_dict())
+
+
+# ---------------------------------------------------------------------- schedules
+def their_rates(make, lr, steps):
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
+    schedule = make(optimiser)
+    for _ in range(steps):
+        yield optimiser.param_groups[0]["lr"]
+        optimiser.step()
+        schedule.step()
+
+
+SCHEDULES = [
+    (optim.StepDecay(0.3, every=7, factor=0.5), lambda o: sch().StepLR(o, 7, 0.5)),
+    (optim.StepDecay(0.3, every=3), lambda o: sch().StepLR(o, 3)),
+    (optim.ExponentialDecay(0.3, 0.9), lambda o: sch().ExponentialLR(o, 0.9)),
+    (optim.CosineDecay(0.3, steps=40), lambda o: sch().CosineAnnealingLR(o, 40)),
+    (optim.CosineDecay(0.3, 40, floor=0.1), lambda o: sch().CosineAnnealingLR(o, 40, 0.1)),
+    (optim.Warmup(0.3, 8), lambda o: sch().LinearLR(o, 1 / 8, total_iters=7)),
+]
+
+
+def sch():
+    return torch.optim.lr_scheduler
+
+
+@pytest.mark.parametrize(("mine", "theirs"), SCHEDULES, ids=lambda s: type(s).__name__)
+def test_schedules(mine, theirs):
+    expected = list(their_rates(theirs, 0.3, 41))  # one period of the cosine
+    assert [mine(step) for step in range(41)] == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+def test_what_pytorch_has_otherwise():
+    cosine = optim.CosineDecay(0.3, steps=40, floor=0.1)
+    assert cosine(40) == cosine(55) == cosine(4000) == pytest.approx(0.1)  # PyTorch's rises again
+    warm = optim.Warmup(optim.ExponentialDecay(0.3, 0.9), 4)
+    rates = [0.3 * 0.9**t * min((t + 1) / 4, 1) for t in range(10)]
+    assert [warm(t) for t in range(10)] == pytest.approx(rates, rel=1e-15)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+def test_schedules_within_an_optimiser(kind):
+    mine_p, their_p = start(np.float64)
+    options = dict(weight_decay=0.1) if kind == "AdamW" else {}
+    mine = getattr(optim, kind)(mine_p, lr=optim.CosineDecay(0.05, 40, floor=0.01), **options)
+    their = getattr(torch.optim, kind)(their_p, lr=0.05, **options)
+    schedule = sch().CosineAnnealingLR(their, 40, 0.01)
+    rng = np.random.default_rng(10)
+    for _ in range(40):
+        for p, t in zip(mine_p, their_p, strict=True):
+            g = rng.standard_normal(p.shape)
+            p.grad, t.grad = tensor(g), torch.tensor(g)
+        mine.step()
+        their.step()
+        schedule.step()
+    same(mine_p, their_p, 1e-12)
+
+
+# ---------------------------------------------------------------------- penalties and clipping
+def test_penalties():
+    mine, theirs = start(np.float64)
+    for penalty, expected in (
+        (optim.l1_penalty(mine, 0.3), 0.3 * sum(t.abs().sum() for t in theirs)),
+        (optim.l2_penalty(mine, 0.3), 0.15 * sum(t.square().sum() for t in theirs)),
+    ):
+        assert_close_to_torch(penalty, expected)
+        found, wanted = mg.grad(penalty, mine), torch.autograd.grad(expected, theirs)
+        same(found, wanted, 1e-12, "gradient")
+
+
+def test_the_l2_penalty_is_pytorchs_weight_decay():
+    mine_p, their_p = start(np.float64)
+    my_loss, their_loss = small_problem(np.float64)
+    mine, their = optim.SGD(mine_p, 0.1), torch.optim.SGD(their_p, 0.1, weight_decay=0.05)
+    for _ in range(50):
+        mine.zero_grad()
+        their.zero_grad()
+        (my_loss(*mine_p) + optim.l2_penalty(mine_p, 0.05)).backward()
+        their_loss(*their_p).backward()
+        mine.step()
+        their.step()
+    same(mine_p, their_p, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("max_norm", [0.1, 1.0, 40.0, 1e9])
+@pytest.mark.parametrize("missing", [False, True])
+def test_clip_grad_norm(max_norm, missing, dtype):
+    mine, theirs = start(dtype, [(50, 40), (3,), (), (7,)])
+    rng = np.random.default_rng(11)
+    for k, (p, t) in enumerate(zip(mine, theirs, strict=True)):
+        g = np.asarray(rng.standard_normal(p.shape), dtype)
+        if not (missing and k == 1):
+            p.grad, t.grad = tensor(g), torch.tensor(g)
+    norm = optim.clip_grad_norm(mine, max_norm)
+    expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm)
+    tolerance = 1e-12 if dtype == np.float64 else 8 * EPS
+    assert norm == pytest.approx(expected.item(), rel=tolerance)
+    for p, t in zip(mine, theirs, strict=True):
+        if t.grad is None:
+            assert p.grad is None
+        else:
+            assert_close_to_torch(p.grad, t.grad, tolerance=tolerance)
+    after = math.sqrt(sum(float((p.grad.numpy() ** 2).sum()) for p in mine if p.grad is not None))
+    assert after == pytest.approx(min(norm, max_norm), rel=1e-5)
+
+
+def test_every_optimiser_is_compared():
+    exported = {
+        value
+        for value in vars(optim).values()
+        if isinstance(value, type) and issubclass(value, optim.Optimiser)
+    }
+    compared = {kind for kind, *_ in OPTIMISERS}
+    assert exported == compared | {optim.Optimiser}
+    settings = {setting for _, _, options, _ in OPTIMISERS for setting in options}
+    assert settings == {"lr", "momentum", "nesterov", "alpha", "betas", "weight_decay"}
