@@ -1,6 +1,6 @@
 """What the engine costs besides the arithmetic: small operations, importing, memory of a graph.
 
-    python benchmarks/overhead.py
+python benchmarks/overhead.py
 """
 
 import statistics

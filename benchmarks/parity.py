@@ -6,11 +6,23 @@ The network is written here a second time, in PyTorch, in PyTorch's layout, with
 convolutions and its own Adam. Losses must agree to 1e-4 (relative) in float32 and to 1e-10 in
 float64; the exit status says whether they do. tests/autoencoder/test_torch_reference.py runs the
 same comparison on a few small images.
+
+In float32 any two programs part in the end. Rounding lets a relu here and there fall on the other
+side of 0, which alone changes a gradient by 1e-4, and Adam makes that of the next weights. How fast
+depends on the seed. So there are three comparisons:
+
+* "same weights": PyTorch's loss for the weights that minigrad has arrived at,
+* "free": each has trained by itself from the first weights,
+* "to itself": PyTorch's distance from itself, with the images of each batch in the opposite order:
+  when that has grown, closeness of two free runs is a matter of luck.
+
+The exit status is that of float64 running free and of float32 from the same weights.
 """
 
 import argparse
 import math
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,15 +37,22 @@ ALLOWED = {np.float32: 1e-4, np.float64: 1e-10}
 
 
 class TorchReference(torch.nn.Module):
-    """The network of `math.md` in PyTorch, from the weights of a `DeepAutoencoder`."""
+    """The network of `math.md` in PyTorch, with the weights of a `DeepAutoencoder`."""
 
     def __init__(self, model):
         super().__init__()
-        w = [torch.tensor(p.detach().numpy()) for p in model.parameters()]
-        kernels = [k.permute(3, 2, 0, 1) if k.ndim == 4 else k for k in w]
-        self.w = torch.nn.ParameterList(k.clone() for k in kernels)
-        if len(w) != 18:
+        self.w = torch.nn.ParameterList(weights(model))
+        if len(self.w) != 18:
             raise ValueError("TorchReference: the code must have (size / 2)**2 elements")
+
+    def load(self, model):
+        with torch.no_grad():
+            for mine, theirs in zip(self.w, weights(model), strict=True):
+                mine.copy_(theirs)
+
+    def loss(self, batch):  # (N, H, W, 1)
+        x = torch.tensor(batch).permute(0, 3, 1, 2)
+        return ((self(x)[0] - x) ** 2).sum() / 2
 
     def forward(self, x):  # (N, 1, H, W)
         c0, b0, c1, b1, c2, b2, c3, b3, d, b4, t0, b5, t1, b6, t2, b7, t3, b8 = self.w
@@ -50,6 +69,12 @@ class TorchReference(torch.nn.Module):
         return torch.sigmoid(F.conv_transpose2d(x, t3, b8, padding=1)), code
 
 
+def weights(model):
+    """Copies of the weights of `model`, laid out as PyTorch's: kernels (out, in, kh, kw)."""
+    w = [torch.tensor(p.detach().numpy()) for p in model.parameters()]
+    return [k.permute(3, 2, 0, 1).contiguous() if k.ndim == 4 else k for k in w]
+
+
 def torch_losses(reference, batches, learning_rate=0.001):
     """One loss for each batch (N, H, W, 1), trained by PyTorch's Adam.
 
@@ -58,8 +83,7 @@ def torch_losses(reference, batches, learning_rate=0.001):
     """
     optimiser = torch.optim.Adam(reference.parameters(), lr=learning_rate)
     for t, batch in enumerate(batches, 1):
-        x = torch.tensor(batch).permute(0, 3, 1, 2)
-        loss = ((reference(x)[0] - x) ** 2).sum() / 2
+        loss = reference.loss(batch)
         optimiser.zero_grad()
         loss.backward()
         optimiser.param_groups[0]["eps"] = 1e-8 / math.sqrt(1 - 0.999**t)
@@ -79,15 +103,37 @@ def minigrad_losses(model, batches):
         yield loss.item()
 
 
-def both(images, steps, batch_size, dtype, code_length=256, seed=0):
-    """The losses of minigrad and of PyTorch, as two lists."""
+class Losses(NamedTuple):
+    """Lists with one loss for each step; see the top of this file."""
+
+    mine: list
+    theirs: list
+    same_weights: list
+    to_itself: list
+
+
+def compare(images, steps, batch_size, dtype, code_length=256, seed=0):
+    """Train minigrad's model and PyTorch's on the same random batches of `images`."""
     rng = np.random.default_rng(seed)
-    size = images.shape[1]
-    model = DeepAutoencoder(size, code_length, dtype=dtype, rng=rng)
-    reference = TorchReference(model)
+    model = DeepAutoencoder(images.shape[1], code_length, dtype=dtype, rng=rng)
+    first, again, follower = (TorchReference(model) for _ in range(3))
     rows = [rng.choice(len(images), batch_size, replace=False) for _ in range(steps)]
     batches = [images[r].astype(dtype) for r in rows]
-    return list(minigrad_losses(model, batches)), list(torch_losses(reference, batches))
+    mine, same_weights = [], []
+    training = minigrad_losses(model, batches)
+    for batch in batches:
+        follower.load(model)
+        with torch.no_grad():
+            same_weights.append(follower.loss(batch).item())
+        mine.append(next(training))
+    theirs = list(torch_losses(first, batches))
+    to_itself = list(torch_losses(again, [batch[::-1].copy() for batch in batches]))
+    return Losses(mine, theirs, same_weights, to_itself)
+
+
+def differences(ours, theirs):
+    """Relative, step by step."""
+    return [abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True)]
 
 
 def main():
@@ -100,20 +146,19 @@ def main():
     data = datasets.load(options.data)
     images = shrink(data.images, 32)
     print(f"{data.name}, batches of {options.batch_size}, PyTorch {torch.__version__}")
-    worst = {}
-    for dtype in ALLOWED:
-        print(f"\n{dtype.__name__:>7}  {'minigrad':>20}  {'PyTorch':>20}  difference")
-        pairs = both(images, options.steps, options.batch_size, dtype, seed=options.seed)
-        differences = []
-        for k, (mine, theirs) in enumerate(zip(*pairs, strict=True), 1):
-            differences.append(abs(mine - theirs) / abs(theirs))
-            print(f"{k:7}  {mine:20.12f}  {theirs:20.12f}  {differences[-1]:.1e}", flush=True)
-        worst[dtype] = max(differences)
-    print()
+    failed = False
     for dtype, allowed in ALLOWED.items():
-        verdict = "agrees" if worst[dtype] <= allowed else "DOES NOT AGREE"
-        print(f"{dtype.__name__}: {verdict}, {worst[dtype]:.1e} of {allowed:.0e} allowed")
-    return int(any(worst[dtype] > allowed for dtype, allowed in ALLOWED.items()))
+        losses = compare(images, options.steps, options.batch_size, dtype, seed=options.seed)
+        same = differences(losses.mine, losses.same_weights)
+        free = differences(losses.mine, losses.theirs)
+        itself = differences(losses.to_itself, losses.theirs)
+        head = "      minigrad             PyTorch  same weights     free  to itself"
+        print(f"\n{dtype.__name__} {head}")
+        for k, row in enumerate(zip(losses.mine, losses.theirs, same, free, itself, strict=True)):
+            print("{:3}  {:18.10f}  {:18.10f}  {:12.1e}  {:7.1e}  {:9.1e}".format(k + 1, *row))
+        print(f"allowed {allowed:.0e}: same weights {max(same):.1e}, free {max(free):.1e}")
+        failed |= max(same if dtype == np.float32 else free) > allowed
+    return int(failed)
 
 
 if __name__ == "__main__":

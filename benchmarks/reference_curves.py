@@ -1,7 +1,7 @@
 """The 600-epoch curves in docs/olivetti/: trains what is missing there, then draws all of them.
 
-    python benchmarks/reference_curves.py                 # three seeds, both models: hours
-    python benchmarks/reference_curves.py --seeds         # only the figures, from the CSV files
+python benchmarks/reference_curves.py                 # three seeds, both models: hours
+python benchmarks/reference_curves.py --seeds         # only the figures, from the CSV files
 """
 
 import argparse

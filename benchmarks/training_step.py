@@ -82,9 +82,7 @@ def torch_convolutional(batch, channels_last=False, compiled=False):
 
 def minigrad_dense(batch):
     rng = np.random.default_rng(0)
-    model = nn.Sequential(
-        nn.Dense(784, 64, activation="relu", rng=rng), nn.Dense(64, 784, rng=rng)
-    )
+    model = nn.Sequential(nn.Dense(784, 64, activation="relu", rng=rng), nn.Dense(64, 784, rng=rng))
     optimiser = optim.Adam(model.parameters())
     x = tensor(rng.random((batch, 784), np.float32))
 
@@ -101,9 +99,7 @@ def minigrad_dense(batch):
 def torch_dense(batch, compiled=False):
     import torch
 
-    model = torch.nn.Sequential(
-        torch.nn.Linear(784, 64), torch.nn.ReLU(), torch.nn.Linear(64, 784)
-    )
+    model = torch.nn.Sequential(torch.nn.Linear(784, 64), torch.nn.ReLU(), torch.nn.Linear(64, 784))
     optimiser = torch.optim.Adam(model.parameters())
     x = torch.tensor(np.random.default_rng(0).random((batch, 784), np.float32))
     network = torch.compile(model) if compiled else model
