@@ -13,8 +13,8 @@ depends on the seed. So there are three comparisons:
 
 * "same weights": PyTorch's loss for the weights that minigrad has arrived at,
 * "free": each has trained by itself from the first weights,
-* "to itself": PyTorch's distance from itself, with the images of each batch in the opposite order:
-  when that has grown, closeness of two free runs is a matter of luck.
+* "to itself": PyTorch's distance from itself, with the images of each batch in the opposite order.
+  That disturbs only some last bits; two programs that sum in different orders disturb them all.
 
 The exit status is that of float64 running free and of float32 from the same weights.
 """

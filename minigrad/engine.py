@@ -231,7 +231,7 @@ def primitive(expects="arguments that fit together", dtypes=FLOATS, /, **vjps):
 
     def decorate(forward):
         made = Primitive(forward, expects, dtypes, vjps)
-        if forward.__module__.startswith(__package__ + "."):
+        if forward.__code__.co_filename.startswith(_PACKAGE):  # this library's own
             registry[made.name] = made
         return made
 

@@ -8,9 +8,11 @@ two exceptions carry the names of something else: `l2_loss` is TensorFlow's (a s
 
 import math
 
+import numpy as np
+
 from .backend import array_module
 from .engine import primitive
-from .ops import exp, log, log_softmax, maximum, softplus, where
+from .ops import exp, log, log_softmax, maximum, sigmoid, where
 from .ops import sum as sum_over
 from .shapes import reshape
 from .tensor import Tensor, describe
@@ -71,13 +73,23 @@ def binary_cross_entropy(probabilities, targets, reduction="mean"):
 def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
     """`binary_cross_entropy` of ``sigmoid(logits)``, computed without the sigmoid.
 
-    -log sigmoid(l) = softplus(-l) and -log(1 - sigmoid(l)) = l + softplus(-l), so nothing is
-    rounded to 0 or 1 on the way. For grey targets the minimum is their entropy, not 0.
+    -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x), so nothing is rounded to
+    0 or 1 on the way. For grey targets the minimum is their entropy, not 0.
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
     _within("binary_cross_entropy_with_logits", "targets", targets)
-    terms = (1 - targets) * logits + softplus(-logits)
+    terms = bernoulli_nll_of_logits(logits, targets)
     return _reduce("binary_cross_entropy_with_logits", terms, reduction)
+
+
+@primitive(
+    "logits x and targets t of one shape",
+    x=lambda g, x, t: g * (sigmoid(x) - t),
+    t=lambda g, x: -g * x,
+)
+def bernoulli_nll_of_logits(x, t):
+    """``softplus(x) - t x`` of each element, with no difference of large numbers."""
+    return np.maximum(x, 0) - t * x + np.log1p(np.exp(-np.abs(x)))
 
 
 def cross_entropy(logits, targets, reduction="mean"):

@@ -9,7 +9,7 @@ ways to convolve, `choose.py` picks one. `linear.py` splits matrix products and 
 >>> minigrad.cpu.convolution = "auto"
 """
 
-from .. import conv, ops  # noqa: F401 (what is overridden must be there first)
+from .. import conv, losses, ops  # noqa: F401 (what is overridden must be there first)
 from . import choose, linear  # noqa: F401 (they register the overrides)
 from .pool import get_num_threads, set_num_threads
 

@@ -137,5 +137,6 @@ for _name, _function in {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "gate": _gate,
     "relu": _relu, "tanh": np.tanh, "exp": np.exp,
     "sigmoid": _through("sigmoid"), "softplus": _through("softplus"),
+    "bernoulli_nll_of_logits": _through("bernoulli_nll_of_logits"),
 }.items():  # fmt: skip
     _elementwise(_name, _function)

@@ -449,6 +449,7 @@ KEEPS = {  # which arrays an operation on two intermediate results keeps alive
     "conv_x": "y w",
     "conv_w": "x y",
     "bernoulli_nll": "p t",
+    "bernoulli_nll_of_logits": "x t",
     "conv_layer conv_transpose_layer dense_layer": "x w y",
 }
 

@@ -183,6 +183,12 @@ def _(primitive, rng):
     yield "number first", lambda b: primitive(c, 0.0, b), [off_zero(rng, 2, 3)]
 
 
+@spec("bernoulli_nll_of_logits")
+def _(loss, rng):
+    yield "both", loss, [3 * rng.standard_normal((2, 3)), rng.random((2, 3))]
+    yield "large", loss, [np.array([-40.0, 30.0]), np.array([0.0, 1.0])]
+
+
 @spec("bernoulli_nll")
 def _(primitive, rng):
     for label, (p, t) in PAIRS.items():
