@@ -78,7 +78,8 @@ def test_every_primitive_has_a_specification():
 
 
 def test_a_primitive_without_a_specification_would_be_found():
-    forward = types.FunctionType((lambda x: x).__code__, {"__name__": "minigrad.ops"}, "newcomer")
+    code = (lambda x: x).__code__.replace(co_filename=mg.engine.__file__)  # as if it stood there
+    forward = types.FunctionType(code, {}, "newcomer")
     before = dict(mg.registry)
     try:
         mg.primitive("an array", x=lambda g: g)(forward)
@@ -88,46 +89,6 @@ def test_a_primitive_without_a_specification_would_be_found():
     finally:
         mg.registry.clear()
         mg.registry.update(before)
-
-
-@every_primitive
-def test_the_cases_reach_every_vjp_and_every_setting(name):
-    primitive, reached, settings = mg.registry[name], set(), {}
-
-    def watch(p, where, phase, function, args):
-        if p is primitive and phase == "backward":
-            reached.add(function)
-        elif p is primitive:
-            for argument, value in zip(p.names, args, strict=False):
-                settings.setdefault(argument, set()).add(repr(value)[:200])
-        return function(*args)
-
-    for case in specs.cases(name):
-        xs = [leaf(x) for x in case.inputs]
-        with mg.hook(watch):
-            y = case.function(*xs)
-            assert settings, f"{case.label} does not use {name}"
-            if y.requires_grad:
-                y.backward(cotangent(y))
-    assert reached == set(primitive.vjps.values())
-    static = set(primitive.names) - set(primitive.vjps) - {"condition"}
-    assert [a for a in static if len(settings[a]) < 2 and a != "dtype"] == []
-
-
-def public_functions():
-    """The functions that a user can call and differentiate, by name, that are no primitives."""
-    found = {}
-    for module in (ops, shapes, functional, losses, mg.resize):
-        for name, f in vars(module).items():
-            ours = inspect.isfunction(f) and f.__module__ == module.__name__
-            if ours and not name.startswith("_") and (module is losses or name in mg.__all__):
-                found[name] = f
-    return found
-
-
-def test_every_composition_is_checked():
-    exempt = {"concatenate", "stack", "matmul"}  # with their primitives, in specs.py
-    assert sorted(set(public_functions()) - exempt) == sorted({name for name, *_ in COMPOSITIONS})
 
 
 # ---------------------------------------------------------------------- the mathematics
