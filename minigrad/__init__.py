@@ -15,7 +15,8 @@ that you pass.
 from . import checkpoint, cpu, data, debug, init, losses, nn, optim, testing
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .cpu.pool import get_num_threads, set_num_threads
-from .engine import broadcast_to, hook, no_grad, override, primitive, registry, sum_to
+from .derivatives import hvp, jacobian, jvp, vjp
+from .engine import broadcast_to, override, primitive, registry, sum_to
 from .functional import (
     conv2d,
     conv2d_transpose,
@@ -24,7 +25,7 @@ from .functional import (
     dropout,
     gaussian_noise,
 )
-from .gradient import grad, hvp, jacobian, jvp, vjp
+from .gradient import grad
 from .ops import (
     abs,
     add,
@@ -57,6 +58,7 @@ from .ops import (
 )
 from .resize import resize_bicubic
 from .shapes import astype, concatenate, getitem, pad, reshape, scatter, stack, transpose
+from .state import hook, no_grad
 from .tensor import Tensor, tensor
 
 __all__ = [

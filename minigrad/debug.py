@@ -8,8 +8,9 @@ import time
 from collections import defaultdict
 
 from .backend import array_module, is_array
-from .engine import call_site, hook
-from .tensor import Node, Tensor, at, describe
+from .node import Node, at
+from .state import call_site, hook
+from .tensor import Tensor, describe
 
 
 def explain(y):

@@ -22,31 +22,20 @@ summing over broadcast axes, the order of accumulation, checks of dtype and shap
 needs no gradient, freeing saved arrays, noticing that one was changed, naming the user's line.
 """
 
-import contextlib
 import functools
 import inspect
-import os
-import sys
-import threading
 from typing import NamedTuple
 
 import numpy as np
 
 from .backend import FLOATS, any_cuda, array_module, as_array, device_of, is_array
-from .tensor import Node, Tensor, at, checksum, describe
+from .node import Node, at
+from .state import PACKAGE, call_site, state
+from .tensor import Tensor, checksum, describe
 
 registry = {}  # name -> Primitive: the complete list, which the tests go through
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _BOOL = np.dtype(bool)
 ANY_DTYPE = "any"  # for primitives that only move values about
-
-
-class _State(threading.local):
-    recording = True
-    around = None  # a hook: around(primitive, where, phase, function, args) -> function(*args)
-
-
-state = _State()
 
 
 # ---------------------------------------------------------------------- primitives
@@ -231,7 +220,7 @@ def primitive(expects="arguments that fit together", dtypes=FLOATS, /, **vjps):
 
     def decorate(forward):
         made = Primitive(forward, expects, dtypes, vjps)
-        if forward.__code__.co_filename.startswith(_PACKAGE):  # this library's own
+        if forward.__code__.co_filename.startswith(PACKAGE):  # this library's own
             registry[made.name] = made
         return made
 
@@ -293,53 +282,6 @@ def check_seals(node):
                 f"{describe(value)}, was changed after {name} had used it, so the gradient would "
                 "be wrong: change arrays only after backward(), or give a copy"
             )
-
-
-def call_site():
-    """The innermost frame outside this package, as (code, instruction): cheap to take, and turned
-    into file:line only when an error is printed."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return None if frame is None else (frame.f_code, frame.f_lasti)
-
-
-class no_grad(contextlib.ContextDecorator):
-    """Within ``with no_grad():`` (or a function decorated by it) nothing is recorded.
-
-    >>> from minigrad import tensor
-    >>> x = tensor(2.0, requires_grad=True)
-    >>> with no_grad():
-    ...     print((x * x).requires_grad)
-    False
-    """
-
-    def __enter__(self):
-        self._before = [*getattr(self, "_before", ()), state.recording]
-        state.recording = False
-
-    def __exit__(self, *exception):
-        state.recording = self._before.pop()
-
-    def _recreate_cm(self):  # every call of a decorated function has one of its own
-        return type(self)()
-
-
-@contextlib.contextmanager
-def hook(around):
-    """Within the block call ``around(primitive, where, phase, function, args)`` in place of every
-    forward function and VJP of this thread; it must return ``function(*args)``. Hooks nest."""
-    outer = state.around
-    if outer is None:
-        state.around = around
-    else:
-        state.around = lambda p, where, phase, function, args: around(
-            p, where, phase, lambda *a: outer(p, where, phase, function, a), args
-        )
-    try:
-        yield
-    finally:
-        state.around = outer
 
 
 # ---------------------------------------------------------------------- broadcasting

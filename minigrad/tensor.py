@@ -1,75 +1,15 @@
-"""Tensor and Node: the two data structures of the engine. No mathematics here.
-
-A `Tensor` is an array and, where a gradient is wanted, the `Node` that made it. Nodes form the
-graph. A Tensor knows its Node and a Node never knows its Tensor, so the graph has no cycles: it
-is freed as soon as the last Tensor that leads to it is.
+"""Tensor: an array and, where a gradient is wanted, the Node that made it. No mathematics here.
 
 Operators and mathematical methods are put on Tensor in ``operators.py``, and
 ``backward`` in ``gradient.py``: this file is below both and imports neither.
 """
 
-import itertools
 import zlib
 
 import numpy as np
 
 from .backend import FLOATS, array_module, device_of, is_array, to_device, to_numpy
-
-_serial = itertools.count()
-
-
-class Node:
-    """How an array came to be: a leaf that the user made, or one call of a primitive.
-
-    Nodes are numbered as they are made. An operation can only use what exists already, so falling
-    numbers are a topological order of any graph: walking backward needs no recursion and no sort
-    of its own.
-    """
-
-    __slots__ = (
-        "primitive",  # None for a leaf
-        "parents",  # for each argument its Node, or None where no gradient is wanted
-        "plan",  # which VJPs to run and what they need (engine.Plan)
-        "saved",  # the values that the plan asked for; None once released
-        "seals",  # what is needed to notice that a saved array was changed
-        "where",  # (code, instruction) of the user's line, see engine.call_site
-        "serial",
-        "shape",
-        "dtype",
-        "leaf",  # for leaves, and for views of a leaf's memory, the Leaf; else None
-    )
-
-    def __init__(self, primitive, parents, plan, where, shape, dtype):
-        self.primitive = primitive
-        self.parents = parents
-        self.plan = plan
-        self.saved = self.seals = ()
-        self.where = where
-        self.serial = next(_serial)
-        self.shape = shape
-        self.dtype = dtype
-        self.leaf = None
-
-
-class Leaf:
-    """What only leaves have: the gradient, and how to notice changes of the array."""
-
-    __slots__ = (
-        "grad",  # the accumulated gradient, a Tensor
-        "version",  # counts the in-place updates made by optimisers
-        "handed_out",  # (array, checksum) from when a user first took hold of the array
-    )
-
-    def __init__(self):
-        self.grad = self.handed_out = None
-        self.version = 0
-
-
-def leaf_node(array):
-    """A Node without a past: gradients end here and are kept."""
-    node = Node(None, (), None, None, array.shape, array.dtype)
-    node.leaf = Leaf()
-    return node
+from .node import at, leaf_node
 
 
 def checksum(array):
@@ -297,16 +237,6 @@ def describe(x):
     if node.primitive is None:
         return f"a {words} leaf"
     return f"a {words} Tensor (made by {node.primitive.name}{at(node)})"
-
-
-def at(node):
-    """Where a node was made, as `` at file:line``; empty when that is not known."""
-    if node.where is None:
-        return ""
-    code, instruction = node.where
-    lines = itertools.islice(code.co_positions(), instruction // 2, None)
-    line = next(lines, (code.co_firstlineno,))[0]
-    return f" at {code.co_filename}:{line}"
 
 
 def _own_copy(array, dtype=None):

@@ -82,7 +82,7 @@ def check_adjoint(f, transposed, x, y, *, tolerance=1e-12):
 def assert_close_to_torch(mine, theirs, *, tolerance=1e-12, what="value"):
     """Assert that a Tensor or array equals a PyTorch tensor to `tolerance`, relative to the largest
     element; returns the error. Shapes and dtypes must be the same. Needs no PyTorch itself."""
-    mine, theirs = _numpy(mine), theirs.detach().cpu().numpy()
+    mine, theirs = _numpy(mine), theirs.numpy(force=True)
     if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
         raise AssertionError(
             f"{what}: minigrad gives {mine.shape} {mine.dtype}, "
@@ -97,7 +97,7 @@ def assert_close_to_torch(mine, theirs, *, tolerance=1e-12, what="value"):
     if not finite.any():
         return 0.0
     difference = np.abs(mine - theirs, where=finite, out=np.zeros(mine.shape, mine.dtype))
-    error = float(difference.max() / max(np.abs(theirs[finite]).max(), 1e-300))
+    error = float(difference.max()) / max(float(np.abs(theirs[finite]).max()), 1e-300)
     if error > tolerance:
         k = np.unravel_index(difference.argmax(), difference.shape)
         raise AssertionError(

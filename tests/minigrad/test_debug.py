@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.debug import explain, nan_trace, profile
-from minigrad.engine import state
+from minigrad.state import state
 
 
 def test_explain_lists_operations_in_order_with_what_they_keep():

@@ -207,7 +207,7 @@ class FakeTorch:
 
     cpu = detach
 
-    def numpy(self):
+    def numpy(self, force=False):
         return self.array
 
 

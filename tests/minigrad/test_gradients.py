@@ -9,7 +9,7 @@ import pytest
 import specs
 
 import minigrad as mg
-from minigrad import functional, losses, ops, shapes
+from minigrad import functional, losses
 from minigrad.engine import Primitive
 from minigrad.testing import gradcheck
 
