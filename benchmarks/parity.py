@@ -13,8 +13,7 @@ depends on the seed. So there are three comparisons:
 
 * "same weights": PyTorch's loss for the weights that minigrad has arrived at,
 * "free": each has trained by itself from the first weights,
-* "to itself": PyTorch's distance from itself, with the images of each batch in the opposite order.
-  That disturbs only some last bits; two programs that sum in different orders disturb them all.
+* "to itself": PyTorch's distance from itself, without oneDNN, with its other convolution kernels.
 
 The exit status is that of float64 running free and of float32 from the same weights.
 """
@@ -28,6 +27,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import minigrad
 from autoencoder import datasets
 from autoencoder.olivetti import DeepAutoencoder, adam, shrink
 from minigrad import tensor
@@ -37,7 +37,7 @@ ALLOWED = {np.float32: 1e-4, np.float64: 1e-10}
 
 
 class TorchReference(torch.nn.Module):
-    """The network of `math.md` in PyTorch, with the weights of a `DeepAutoencoder`."""
+    """The reference network in PyTorch, with the weights of a `DeepAutoencoder`."""
 
     def __init__(self, model):
         super().__init__()
@@ -127,7 +127,8 @@ def compare(images, steps, batch_size, dtype, code_length=256, seed=0):
             same_weights.append(follower.loss(batch).item())
         mine.append(next(training))
     theirs = list(torch_losses(first, batches))
-    to_itself = list(torch_losses(again, [batch[::-1].copy() for batch in batches]))
+    with torch.backends.mkldnn.flags(enabled=False):
+        to_itself = list(torch_losses(again, batches))
     return Losses(mine, theirs, same_weights, to_itself)
 
 
@@ -142,7 +143,9 @@ def main():
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--convolution", default="auto", choices=["auto", "direct", "winograd"])
     options = parser.parse_args()
+    minigrad.cpu.convolution = options.convolution
     data = datasets.load(options.data)
     images = shrink(data.images, 32)
     print(f"{data.name}, batches of {options.batch_size}, PyTorch {torch.__version__}")
