@@ -127,8 +127,11 @@ def compare(images, steps, batch_size, dtype, code_length=256, seed=0):
             same_weights.append(follower.loss(batch).item())
         mine.append(next(training))
     theirs = list(torch_losses(first, batches))
-    with torch.backends.mkldnn.flags(enabled=False):
+    enabled, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False
+    try:
         to_itself = list(torch_losses(again, batches))
+    finally:
+        torch.backends.mkldnn.enabled = enabled
     return Losses(mine, theirs, same_weights, to_itself)
 
 
