@@ -20,14 +20,6 @@ torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not
 DTYPES = [np.float32, np.float64]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def parity():
     path = Path(__file__).parents[2] / "benchmarks" / "parity.py"

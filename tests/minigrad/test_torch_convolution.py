@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from second_opinion import compare, numbers
 
 import minigrad as mg
 from minigrad import registry, tensor
@@ -22,14 +23,6 @@ torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not
 F = torch.nn.functional
 
 SOME = settings(deadline=None, max_examples=60, derandomize=True)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager
@@ -67,45 +60,6 @@ KERNELS = pytest.mark.parametrize(
         ),
     ],
 )
-
-
-# ---------------------------------------------------------------------- the comparison
-def compare(mine, theirs, arrays, *, tolerance=1e-12, order=2, integers=False):
-    """Two functions agree in value and in their gradients up to `order`, for random cotangents."""
-    rng = np.random.default_rng(7)
-    xs = [tensor(a, requires_grad=True) for a in arrays]
-    ts = [torch.tensor(a, requires_grad=True) for a in arrays]
-    ys, zs = [mine(*xs)], [theirs(*ts)]
-    close(ys[0], zs[0], tolerance)
-    for k in range(1, order + 1):
-        us = [numbers(rng, y.shape, y.dtype, integers) for y in ys]
-        my_us, their_us = [tensor(u, requires_grad=True) for u in us], list(map(torch.tensor, us))
-        for u in their_us:
-            u.requires_grad = True
-        zs = torch.autograd.grad(zs, ts, their_us, create_graph=True, allow_unused=True)
-        zs = [torch.zeros_like(t) if z is None else z for z, t in zip(zs, ts, strict=True)]
-        for create_graph in (False, True):  # on arrays, then on Tensors
-            options = dict(create_graph=create_graph, retain_graph=True, allow_unused=True)
-            gs = mg.grad(ys, xs, my_us, **options)
-            gs = [tensor(0 * x.numpy()) if g is None else g for g, x in zip(gs, xs, strict=True)]
-            for i, (g, z) in enumerate(zip(gs, zs, strict=True)):
-                what = f"gradient {i} of order {k}, create_graph={create_graph}"
-                close(g, z, tolerance, what)
-        kept = [i for i, g in enumerate(gs) if g.requires_grad]  # the others are constants
-        ys, zs, xs, ts = [gs[i] for i in kept], [zs[i] for i in kept], xs + my_us, ts + their_us
-
-
-def numbers(rng, shape, dtype, integers):
-    return (rng.integers(-4, 5, shape) if integers else rng.standard_normal(shape)).astype(dtype)
-
-
-def close(mine, theirs, tolerance, what="value"):
-    """`assert_close_to_torch`; where PyTorch's is all zero, so is ours."""
-    if theirs.any():
-        assert_close_to_torch(mine, theirs, tolerance=tolerance, what=what)
-        return
-    assert (mine.shape, str(mine.dtype)) == (theirs.shape, str(theirs.dtype)[6:]), what
-    assert not mine.detach().numpy().any(), what
 
 
 # ---------------------------------------------------------------------- geometries

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from second_opinion import close, compare
 
 import minigrad as mg
 from minigrad import init, losses, nn, tensor
@@ -16,54 +17,6 @@ F = torch.nn.functional
 TOLERANCE = {np.float64: 1e-12, np.float32: 8 * 2.0**-23}  # relative to the largest element
 DTYPES = [np.float64, np.float32]
 RNG = np.random.default_rng(2025)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-# ---------------------------------------------------------------------- the comparison
-def compare(mine, theirs, arrays, *, tolerance=1e-12, order=2):
-    """Two functions agree in value and in their gradients up to `order`, for random cotangents."""
-    rng = np.random.default_rng(7)
-    xs = [tensor(a, requires_grad=True) for a in arrays]
-    ts = [torch.tensor(a, requires_grad=True) for a in arrays]
-    ys, zs = [mine(*xs)], [theirs(*ts)]
-    close(ys[0], zs[0], tolerance)
-    for k in range(1, order + 1):
-        us = [rng.standard_normal(y.shape).astype(y.dtype) for y in ys]
-        my_us, their_us = [tensor(u, requires_grad=True) for u in us], list(map(torch.tensor, us))
-        for u in their_us:
-            u.requires_grad = True
-        zs = torch.autograd.grad(zs, ts, their_us, create_graph=True, allow_unused=True)
-        zs = [torch.zeros_like(t) if z is None else z for z, t in zip(zs, ts, strict=True)]
-        for create_graph in (False, True):  # on arrays, then on Tensors
-            options = dict(create_graph=create_graph, retain_graph=True, allow_unused=True)
-            gs = mg.grad(ys, xs, my_us, **options)
-            gs = [tensor(0 * x.numpy()) if g is None else g for g, x in zip(gs, xs, strict=True)]
-            for i, (g, z) in enumerate(zip(gs, zs, strict=True)):
-                what = f"gradient {i} of order {k}, create_graph={create_graph}"
-                close(g, z, tolerance, what, least=float(k > 1))
-        kept = [i for i, g in enumerate(gs) if g.requires_grad]
-        ys, zs, xs, ts = [gs[i] for i in kept], [zs[i] for i in kept], xs + my_us, ts + their_us
-
-
-def close(mine, theirs, tolerance, what="value", least=0.0):
-    """`assert_close_to_torch`, relative to the largest element, but to `least` if that is larger.
-
-    Where PyTorch's is all zero there is nothing to be relative to: ours is at most `tolerance`.
-    """
-    largest = float(theirs.detach().abs().max())
-    if largest:
-        tolerance *= max(1.0, least / largest)
-        assert_close_to_torch(mine, theirs, tolerance=tolerance, what=what)
-        return
-    assert (mine.shape, str(mine.dtype)) == (theirs.shape, str(theirs.dtype)[6:]), what
-    assert np.abs(mine.detach().numpy()).max() <= tolerance, what
 
 
 def compare_layers(mine, theirs, x, to_torch, *, tolerance):

@@ -24,14 +24,6 @@ STEPS = 200
 SHAPES = ((5, 4), (4,), (4, 1), ())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def start(dtype, shapes=SHAPES, seed=0):
     """The same parameters for both."""
     rng = np.random.default_rng(seed)
