@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from .memory import empty
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -38,6 +40,15 @@ def array_module(x):
 def as_array(x):
     """`x` as an array of its own module: NumPy's scalars become 0-d arrays."""
     return x if is_array(x) else np.asarray(x)
+
+
+def own_copy(x, dtype=None):
+    """A contiguous copy of the array `x`, which nobody else can change."""
+    if _is_cupy(x):
+        return x.astype(x.dtype if dtype is None else dtype, order="C", copy=True)
+    copy = empty(x.shape, x.dtype if dtype is None else np.dtype(dtype))
+    np.copyto(copy, x, casting="unsafe")
+    return copy
 
 
 def to_numpy(x):

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import FLOATS, any_cuda, array_module, as_array, device_of, is_array
+from .backend import FLOATS, any_cuda, array_module, as_array, device_of, is_array, own_copy
 from .node import Node, at
 from .state import PACKAGE, call_site, state
 from .tensor import Tensor, checksum, describe
@@ -251,7 +251,9 @@ def _save(node, values, out):
             if is_array(value):
                 parent = node.parents[i]
                 leaf = None if parent is None else parent.leaf
-                if parent is None or (leaf is not None and leaf.handed_out is not None):
+                if parent is None:  # a constant, which its owner may change: kept as it is now
+                    saved[-1] = own_copy(value)
+                elif leaf is not None and leaf.handed_out is not None:
                     seals.append((i, value, leaf, 0, checksum(value)))
                 elif leaf is not None:
                     seals.append((i, value, leaf, leaf.version, None))

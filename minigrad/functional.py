@@ -126,7 +126,7 @@ def dense(x, w, b=None, *, activation=None):
 
 def _layer(linear, fused, x, w, b, settings, activation):
     """``activation(linear(x, w) + b)``, by the `fused` primitive where there is one."""
-    if fused and b is not None and isinstance(activation, str) and activation in FUSED:
+    if fused and b is not None and (activation is None or activation in list(FUSED)):
         return fused(x, w, b, *settings, activation)
     y = linear(x, w, *settings)
     y = y if b is None else y + b

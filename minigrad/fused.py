@@ -6,6 +6,8 @@ primitives: the VJP for ``g`` takes the gradient back through the activation, th
 there. The tests compare each with its parts, operation by operation.
 """
 
+import numpy as np
+
 from .backend import array_module
 from .conv import conv_w, conv_x, conv_y
 from .engine import primitive
@@ -16,6 +18,8 @@ FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivati
 
 
 def _activation_vjp(g, y, activation):
+    if activation is None:
+        return g
     if activation == "relu":
         return gate(g, y)
     return g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
@@ -23,11 +27,25 @@ def _activation_vjp(g, y, activation):
 
 def finish(y, b, activation):
     """Add the bias to `y` and apply the activation, in place: `y` must be the caller's own."""
-    y += b
     xp = array_module(y)
+    y += b
     if activation == "relu":
-        return xp.maximum(y, 0, out=y)
-    return xp.tanh(y, out=y) if activation == "tanh" else sigmoid(y)
+        xp.maximum(y, 0, out=y)
+    elif activation == "tanh":
+        xp.tanh(y, out=y)
+    elif activation == "sigmoid":
+        sigmoid_into(y, y)
+    return y
+
+
+def sigmoid_into(x, out):
+    """`minigrad.sigmoid` of `x`, written to `out`, which may be `x` itself."""
+    xp = array_module(x)
+    xp.negative(x, out=out)
+    with np.errstate(over="ignore"):  # as in ops.sigmoid
+        xp.exp(out, out=out)
+    out += 1
+    xp.divide(1, out, out=out)
 
 
 @primitive(

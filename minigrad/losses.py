@@ -84,12 +84,23 @@ def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
 
 @primitive(
     "logits x and targets t of one shape",
-    x=lambda g, x, t: g * (sigmoid(x) - t),
+    x=lambda g, x, t: bernoulli_slope(g, x, t),
     t=lambda g, x: -g * x,
 )
 def bernoulli_nll_of_logits(x, t):
     """``softplus(x) - t x`` of each element, with no difference of large numbers."""
     return np.maximum(x, 0) - t * x + np.log1p(np.exp(-np.abs(x)))
+
+
+@primitive(
+    "factors s, logits x and targets t that broadcast together",
+    s=lambda g, x, t: bernoulli_slope(g, x, t),
+    x=lambda g, s, x: g * s * (sigmoid(x) * sigmoid(-x)),
+    t=lambda g, s: -g * s,
+)
+def bernoulli_slope(s, x, t):
+    """``s (sigmoid(x) - t)``: s times the derivative of `bernoulli_nll_of_logits` by x."""
+    return s * (sigmoid(x) - t)
 
 
 def cross_entropy(logits, targets, reduction="mean"):

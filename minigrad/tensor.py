@@ -8,7 +8,15 @@ import zlib
 
 import numpy as np
 
-from .backend import FLOATS, array_module, device_of, is_array, to_device, to_numpy
+from .backend import (
+    FLOATS,
+    array_module,
+    device_of,
+    is_array,
+    own_copy,
+    to_device,
+    to_numpy,
+)
 from .node import at, leaf_node
 
 
@@ -61,7 +69,7 @@ class Tensor:
                 f"the same shape and dtype, got {got}: reshape or astype it, or make a new tensor()"
             )
         if value is not self._data:  # x.data -= ... gives back the array itself
-            self._data = _own_copy(value)
+            self._data = own_copy(value)
 
     shape = property(lambda self: self._data.shape)
     ndim = property(lambda self: self._data.ndim)
@@ -221,7 +229,7 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
                 f"tensor: cannot make a Tensor of {data.dtype} data: "
                 "convert it to numbers (float32, float64, integers or booleans) first"
             )
-    data = _own_copy(data, dtype)
+    data = own_copy(data, dtype)
     data = data if device is None else to_device(data, device)
     return Tensor(data, leaf_node(_differentiable(data)) if requires_grad else None)
 
@@ -237,11 +245,6 @@ def describe(x):
     if node.primitive is None:
         return f"a {words} leaf"
     return f"a {words} Tensor (made by {node.primitive.name}{at(node)})"
-
-
-def _own_copy(array, dtype=None):
-    """A contiguous copy, which nobody else can change."""
-    return array_module(array).array(array, dtype=dtype, order="C")
 
 
 def _differentiable(array):

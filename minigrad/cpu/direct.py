@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from .memory import empty
+from ..memory import empty
 from .patches import blocks, buffer, gather, is_matrix, meet
 from .phases import column_taps, folded, phases
 from .pool import parallel, pieces
@@ -99,7 +99,8 @@ def _multiply(x, w, y, geometry):
         np.matmul(patches, matrices[k], out=pixels)
 
     (p, q), size = geometry.out, matrices.shape[1]
-    parallel(work, blocks(len(x), p, q * size, groups))
+    # pixels of y take space as well, but are only written
+    parallel(work, blocks(len(x), p, q * max(size, f // 8), groups))
 
 
 def _correlate(x, y, geometry):

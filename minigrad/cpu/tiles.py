@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .pool import pieces, scratch
 
-_CACHE = 7 << 18  # bytes of transformed inputs and outputs in a block
+_CACHE = 5 << 20  # bytes of transformed inputs and outputs in a block
 _TILES = 64  # but at least about so many tiles, so that the products with U are efficient
 
 

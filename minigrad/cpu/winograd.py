@@ -17,8 +17,8 @@ import functools
 
 import numpy as np
 
+from ..memory import empty
 from .blas import one_blas_thread
-from .memory import empty
 from .pool import parallel, pieces, scratch
 from .tiles import blocks, input_tiles, output_gradient, output_tiles
 

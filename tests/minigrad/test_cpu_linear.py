@@ -6,7 +6,9 @@ import pytest
 import minigrad as mg
 import minigrad.cpu
 from minigrad import registry
+from minigrad.conv import Geometry
 from minigrad.cpu import linear
+from minigrad.fused import finish
 
 rng = np.random.default_rng(0)
 
@@ -88,6 +90,8 @@ CASES = {
     "softplus": [(LARGE,)],
     "tanh": [(LARGE,)],
     "exp": [(LARGE,)],
+    "bernoulli_nll_of_logits": [(LARGE, LARGE)],
+    "bernoulli_slope": [(LARGE, LARGE, LARGE), ((9, 1, 1, 1), LARGE, LARGE)],
 }
 
 
@@ -111,6 +115,21 @@ def test_elementwise_functions_are_the_reference(name, dtype):
             np.testing.assert_array_equal(got, expected)
 
 
+def test_the_gradient_of_a_sum_is_one_number_in_all_places():
+    x, t = (rng.standard_normal(LARGE).astype(np.float32) for _ in range(2))
+    everywhere = np.broadcast_to(np.float32(0.3), LARGE)
+    for name, operands in {
+        "multiply": (everywhere, x),
+        "add": (x, everywhere),
+        "gate": (everywhere, x),
+        "bernoulli_slope": (everywhere, x, t),
+    }.items():
+        got, expected = registry[name](*operands), registry[name].forward(*operands)
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, expected)
+    np.testing.assert_array_equal(registry["add"](everywhere, everywhere), np.float32(0.6))
+
+
 def test_gate_lets_no_nan_through_a_closed_gate():
     a, y = (rng.standard_normal(LARGE).astype(np.float32) for _ in range(2))
     a[0], y[1] = np.nan, np.nan  # it must not multiply; a NaN in y does not close the gate
@@ -127,3 +146,22 @@ def test_mixed_types_go_to_the_reference():
             expected = registry["add"].forward(x, y)
             assert forward(x, y).dtype == expected.dtype
             np.testing.assert_array_equal(forward(x, y), expected)
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "tanh"])
+def test_large_fused_layers_are_finished_everywhere(activation):
+    """More than one block on more than one thread: every element gets its bias once."""
+    x, w, b = integers(9, 64, 64, 3), integers(3, 3, 3, 16), integers(16)
+    layers = {
+        "conv_layer": ("conv_y", (x, w)),
+        "conv_transpose_layer": ("conv_x", (x, integers(3, 3, 16, 3))),
+        "dense_layer": ("matmul", (integers(5000, 30), integers(30, 16))),
+    }
+    for name, (linear_name, arrays) in layers.items():
+        geometry = () if name == "dense_layer" else (Geometry.of((64, 64), (3, 3)),)
+        y = registry[linear_name].forward(*arrays, *geometry)
+        got = registry[name](*arrays, b, *geometry, activation)
+        assert got.dtype == np.float32 and got.size > 1 << 16
+        np.testing.assert_array_equal(got, finish(y, b, activation))
+        with pytest.raises(ValueError, match=f"^{name}: expected"):
+            registry[name](*arrays, integers(7), *geometry, activation)

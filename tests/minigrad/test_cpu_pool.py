@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from minigrad import matmul
-from minigrad.cpu import memory
+from minigrad import matmul, memory
 from minigrad.cpu.blas import one_blas_thread
 from minigrad.cpu.pool import get_num_threads, parallel, scratch, set_num_threads
 
@@ -138,7 +137,7 @@ FORK = """
 import os, threading, numpy as np
 import minigrad as mg, minigrad.cpu
 minigrad.cpu.set_num_threads(3)
-a = np.ones((300, 300), np.float32)
+a = np.ones((400, 400), np.float32)
 product = mg.matmul(a, a)
 from minigrad.cpu.pool import parallel
 held, forked = threading.Event(), threading.Event()

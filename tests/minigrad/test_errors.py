@@ -186,9 +186,9 @@ def _():
 
 @case("backward: changed array", RuntimeError, "multiply", "b", "(2,)", "changed", "give a copy")
 def _():
-    x, c = leaf(2), np.ones(2)
+    x, c = leaf(2), leaf(2)
     y = x * c
-    c[0] = 3
+    c.data[0] = 3
     y.backward(np.ones(2))
 
 

@@ -411,6 +411,7 @@ KEEPS = {  # which arrays an operation on two intermediate results keeps alive
     "conv_w": "x y",
     "bernoulli_nll": "p t",
     "bernoulli_nll_of_logits": "x t",
+    "bernoulli_slope": "s x t",
     "conv_layer conv_transpose_layer dense_layer": "x w y",
 }
 

@@ -189,6 +189,14 @@ def _(loss, rng):
     yield "large", loss, [np.array([-40.0, 30.0]), np.array([0.0, 1.0])]
 
 
+@spec("bernoulli_slope")
+def _(primitive, rng):
+    x, t = 3 * rng.standard_normal((2, 3)), rng.random((2, 3))
+    yield "all", primitive, [rng.standard_normal((2, 3)), x, t]
+    yield "one factor for each example", primitive, [rng.standard_normal((2, 1)), x, t]
+    yield "large", lambda s, x: primitive(s, x, 0.5), [off_zero(rng, 2), np.array([-40.0, 30.0])]
+
+
 @spec("bernoulli_nll")
 def _(primitive, rng):
     for label, (p, t) in PAIRS.items():

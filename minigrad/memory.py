@@ -14,8 +14,8 @@ import threading
 
 import numpy as np
 
-_SMALL = 1 << 20  # bytes: the C library recycles smaller blocks well
-_LIFETIME = 256  # calls of `empty` after which an unused buffer is given back
+_SMALL = 1 << 16  # bytes: the C library recycles smaller blocks well
+_LIFETIME = 512  # calls of `empty` after which an unused buffer is given back
 
 _buffers, _clock, _lock = [], itertools.count(), threading.Lock()  # [buffer, time of last use]
 

@@ -1,0 +1,141 @@
+"""Elementwise functions of large arrays: in place, in recycled memory, shared out over the pool.
+
+An expression such as ``1 / (1 + exp(-x))`` makes four arrays, each of which the system has to clear
+and the cache to take in. Here every function works in place on a block of its result.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from ..backend import FLOATS
+from ..engine import override, registry
+from ..fused import sigmoid_into
+from ..memory import empty
+from .pool import parallel, pieces, scratch
+
+_LARGE = 1 << 14  # elements: for fewer the preparations cost more than they save
+_ALONE = 1 << 15  # elements worked on at a time by one thread: they stay in its cache
+# The same for several threads. After every operation they meet at the interpreter lock: with 2^15
+# two threads are no faster than one.
+_SHARED = 1 << 17
+_PARALLEL = 4 * _SHARED  # elements: for fewer it takes longer to wake a thread than to do its share
+
+
+def share(work, array):
+    """Call ``work(rows)`` for slices of the first axis of `array`, cut to fit the cache."""
+    row = math.prod(array.shape[1:])
+    if array.size < _PARALLEL:
+        for rows in pieces(len(array), max(1, _ALONE // row)):
+            work(rows)
+    else:
+        parallel(work, pieces(len(array), max(1, _SHARED // row)))
+
+
+def _elementwise(name):
+    """Override primitive `name` by ``function(*operands, out=)``, block by block, if any is large.
+
+    Operands are numbers and contiguous arrays of one dtype (or boolean) and one shape, or that of
+    its last axes, like a bias; or one number in all places, like the gradient of a sum. Everything
+    else goes to the reference.
+    """
+    reference = registry[name].forward
+
+    def register(function):
+        def forward(*operands):
+            for x in operands:
+                if getattr(x, "size", 0) >= _LARGE:
+                    break
+            else:
+                return reference(*operands)
+            arrays = [x for x in operands if isinstance(x, np.ndarray)]
+            full = [x for x in arrays if not (x.ndim and x.size and not any(x.strides))]
+            shapes = sorted({x.shape for x in full}, key=math.prod, reverse=True) or [()]
+            shape, tail = shapes[0], shapes[-1]
+            floats = {x.dtype for x in arrays} - {np.dtype(bool)}
+            if (
+                {x.shape for x in arrays} - {shape, tail}
+                or len(shapes) > 2
+                or shape[len(shape) - len(tail) :] != tail
+                or not all(x.flags.c_contiguous for x in full)
+                or len(floats) != 1
+                or not floats.issubset(FLOATS)
+                or any(isinstance(x, np.generic) for x in operands)
+            ):
+                return reference(*operands)
+            y = empty(shape, floats.pop())
+            flat = y.reshape(-1, *(tail if tail != shape else ()))
+            operands = [_prepared(x, shape, flat.shape) for x in operands]
+
+            def work(rows):
+                blocks = (x[rows] if np.shape(x) == flat.shape else x for x in operands)
+                function(*blocks, out=flat[rows])
+
+            share(work, flat)
+            return y
+
+        override(name, "cpu")(functools.update_wrapper(forward, reference))
+        return function
+
+    return register
+
+
+def _prepared(x, shape, flat):
+    if np.shape(x) != shape:
+        return x
+    return x.reshape(flat) if x.flags.c_contiguous else x[(0,) * x.ndim]
+
+
+for _name, _function in {
+    "add": np.add, "subtract": np.subtract, "multiply": np.multiply,
+    "tanh": np.tanh, "exp": np.exp, "sigmoid": sigmoid_into,
+}.items():  # fmt: skip
+    _elementwise(_name)(_function)
+
+
+@_elementwise("relu")
+def _relu(x, out):
+    np.maximum(x, 0, out=out)
+
+
+@_elementwise("gate")
+def _gate(x, y, out):
+    """The bits of `x` times 0 or 1: 16 times as fast as ``where``, which branches for each element,
+    and the signs of a relu cannot be predicted."""
+    bits, shut = f"i{out.itemsize}", np.less_equal(y, 0)
+    open_ = np.logical_not(shut, out=shut).view(np.int8)
+    np.multiply(x.view(bits), open_, out=out.view(bits))
+
+
+@_elementwise("softplus")
+def _softplus(x, out):
+    _log_1p_exp_minus_abs(x, out)
+    out += np.maximum(x, 0, out=_temporary(out))
+
+
+@_elementwise("bernoulli_nll_of_logits")
+def _bernoulli_nll_of_logits(x, t, out):
+    product = np.multiply(t, x, out=_temporary(out))
+    positive = np.maximum(x, 0, out=out)
+    rest = np.subtract(positive, product, out=product)
+    _log_1p_exp_minus_abs(x, out)
+    out += rest
+
+
+@_elementwise("bernoulli_slope")
+def _bernoulli_slope(s, x, t, out):
+    sigmoid_into(x, out)
+    out -= t
+    out *= s
+
+
+def _log_1p_exp_minus_abs(x, out):
+    np.abs(x, out=out)
+    np.negative(out, out=out)
+    np.exp(out, out=out)
+    np.log1p(out, out=out)
+
+
+def _temporary(out):
+    return scratch("elementwise", out.shape, out.dtype)
