@@ -22,6 +22,7 @@ def blocks(n, out, bytes_per_value):
     rows, columns = -(-out[0] // 4), -(-out[1] // 4)
     tiles = max(_CACHE // (36 * bytes_per_value), _TILES)
     images = max(1, tiles // (rows * columns))
+    images = -(-n // max(-(-n // images), min(n, 2)))  # equal shares, for two threads at least
     step = max(1, min(rows, tiles // columns))
     return [(i, t) for i in pieces(n, images) for t in pieces(rows, step)]
 
