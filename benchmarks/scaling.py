@@ -63,14 +63,14 @@ def main():
     for title, programs in sweeps.items():
         results = compare({name: p for name, (_, p) in programs.items()}, options.rounds, 1)
         print(
-            f"\n{title}\n{'':10}{'median ms':>10}{'ns a pixel':>12}{'to the first':>14}{'peak MB':>9}"
+            f"\n{title}\n{'':10}{'median ms':>10}{'ns a pixel':>12}{'to first':>10}{'peak MB':>9}"
         )
         first = None
         for name, (pixels, _) in programs.items():
             middle, _, memory = results[name]
             each = middle / pixels * 1e9
             first = first or each
-            print(f"{name:10}{middle * 1e3:10.1f}{each:12.1f}{each / first:14.2f}{memory:9.0f}")
+            print(f"{name:10}{middle * 1e3:10.1f}{each:12.1f}{each / first:10.2f}{memory:9.0f}")
 
 
 if __name__ == "__main__":
