@@ -1,6 +1,42 @@
-"""What simple methods reach, so that a loss can be read: a constant, the mean, PCA."""
+"""What simple methods reach, so that a loss can be read: a constant, the mean, PCA, Wiener.
+
+Each is the best of its kind and has a closed form: PCA among linear autoencoders (Baldi & Hornik
+1989), the Wiener filter among linear denoising ones, probabilistic PCA among linear variational
+ones (Tipping & Bishop 1999, Lucas et al. 2019). Whoever trains a network should beat them.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
+
+
+class PrincipalComponents(NamedTuple):
+    """A linear code and its reconstruction; with no directions at all, the mean image.
+
+    `mean` is (D,), `directions` (k, D) orthonormal. See `principal_components`.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+
+    def transform(self, X):
+        """The codes (M, k) float64 of rows (M, D)."""
+        return (X - self.mean) @ self.directions.T
+
+    def reconstruct(self, X):
+        """The nearest points (M, D) float64 that k directions can describe."""
+        return self.mean + self.transform(X) @ self.directions
+
+
+def principal_components(images, count):
+    """The first `count` principal components of images (N, ...), or all when there are fewer.
+
+    >>> line = principal_components(np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]]), 5)
+    >>> len(line.directions), line.reconstruct(np.array([[3.0, 1.0]]))
+    (1, array([[2., 2.]]))
+    """
+    rows = _as_rows(images)
+    return PrincipalComponents(rows.mean(axis=0), principal_directions(rows)[:count])
 
 
 def ladder(images, components=(16, 64, 128, 256), *, test=None):
@@ -33,8 +69,7 @@ def ladder(images, components=(16, 64, 128, 256), *, test=None):
     }
     for count in sorted(components):
         if count <= len(directions):
-            kept = directions[:count]  # (count, D)
-            rebuilt = mean + (test - mean) @ kept.T @ kept  # (M, D)
+            rebuilt = PrincipalComponents(mean, directions[:count]).reconstruct(test)  # (M, D)
             losses[f"PCA {count}"] = half_squares(test - rebuilt)
     return losses
 
@@ -48,12 +83,84 @@ def principal_directions(images):
     >>> principal_directions(np.array([[0.0, 1.0], [0.0, 3.0]])).round(3) ** 2
     array([[0., 1.]])
     """
+    return _principal(_as_rows(images))[1]
+
+
+def wiener(images, std):
+    """The linear filter that best removes white noise of deviation `std` from images: a function.
+
+    With the mean mu and the covariance S (over N) of `images` (N, ...), the returned function maps
+    noisy images x, (M, ...), to ``mu + S (S + std^2 I)^-1 (x - mu)``, float64 of the same shape: no
+    linear map has a smaller expected squared error on `images` with such noise, and for Gaussian
+    images nothing has. A linear denoising autoencoder can do as well and no better.
+    Raises ValueError when there are no images, std is not above zero, or sizes differ.
+
+    >>> denoise = wiener(np.array([[0.0, 1.0], [4.0, 1.0]]), std=2.0)  # variances 4 and 0
+    >>> denoise(np.array([[5.0, 9.0]]))
+    array([[3.5, 1. ]])
+    """
     rows = _as_rows(images)  # (N, D)
+    if rows.size == 0 or not std > 0:
+        raise ValueError(
+            f"wiener: images and a standard deviation above zero are needed, "
+            f"got images (images, pixels) of {rows.shape} and std={std}."
+        )
+    mean = rows.mean(axis=0)  # (D,)
+    variances, directions = _principal(rows)  # (rank,), (rank, D)
+    gains = variances / (variances + std**2)  # S is diagonal in its principal directions
+
+    def denoise(noisy):
+        noisy = np.asarray(noisy, np.float64)
+        if noisy[:1].size != mean.size:
+            raise ValueError(
+                f"wiener: the filter is for images of {mean.size} pixels, got {noisy.shape}."
+            )
+        codes = (_as_rows(noisy) - mean) @ directions.T  # (M, rank)
+        return (mean + codes * gains @ directions).reshape(noisy.shape)
+
+    return denoise
+
+
+def probabilistic_pca(images, count, test):
+    """The log-density of probabilistic PCA with `count` components, in nats: (M,) float64.
+
+    A Gaussian whose covariance W W^T + s^2 I is the most likely one for `images` (N, ...), at the
+    images `test` (M, ...): the left-out variance is spread evenly, s^2 = its sum / (D - count)
+    (Tipping & Bishop 1999). No linear variational autoencoder of `count` units and shared variance
+    has a higher evidence lower bound on `images`; the best one's equals it.
+    Raises ValueError unless some variance is left out.
+
+    >>> images = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])  # variances 2, 1/2
+    >>> probabilistic_pca(images, 1, np.zeros((1, 2))).round(6)  # -log(2 pi) - log(2 / 2) / 2
+    array([-1.837877])
+    """
+    rows, test = _as_rows(images), _as_rows(test)
+    variances, directions = _principal(rows)
+    if not 0 <= count < len(variances):
+        raise ValueError(
+            f"probabilistic_pca: {count} components leave out none of the {len(variances)} "
+            f"directions in which the images vary: take fewer."
+        )
+    left = rows.shape[1] - count
+    noise = variances[count:].sum() / left
+    centred = test - rows.mean(axis=0)  # (M, D)
+    codes = centred @ directions[:count].T  # (M, k)
+    rest = (centred**2).sum(axis=1) - (codes**2).sum(axis=1)  # squared distance from the subspace
+    squares = (codes**2 / variances[:count]).sum(axis=1) + rest / noise
+    log_determinant = np.log(variances[:count]).sum() + left * np.log(noise)
+    return -(squares + log_determinant + rows.shape[1] * np.log(2 * np.pi)) / 2
+
+
+def _principal(rows):
+    """The variances (over N) and orthonormal principal directions of (N, D): (rank,), (rank, D)."""
     centred = rows - rows.mean(axis=0)
+    if len(rows) > rows.shape[1]:  # R has the same values and directions, and is small
+        centred = np.linalg.qr(centred, mode="r")  # (D, D)
     _, values, directions = np.linalg.svd(centred, full_matrices=False)
     # Rounding leaves about this much in place of a zero, as in numpy.linalg.matrix_rank.
     dust = np.abs(rows).max() * np.sqrt(rows.size) * max(rows.shape) * np.finfo(np.float64).eps
-    return directions[values > dust]
+    kept = values > dust
+    return values[kept] ** 2 / len(rows), directions[kept]
 
 
 def half_squares(differences):

@@ -1,4 +1,4 @@
-"""Pictures to learn from: the Olivetti faces, digits, generated faces, or your own.
+"""Pictures to learn from: the Olivetti faces, MNIST, digits, generated faces, or your own.
 
 Every loader returns a `Dataset`, whose images are (N, height, width, channels) float32 in [0, 1].
 """
@@ -6,12 +6,13 @@ Every loader returns a `Dataset`, whose images are (N, height, width, channels) 
 import os
 import socket
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .faces import draw_faces, face_factors
+from .images import Dataset, DataUnavailable, load_images
+from .mnist import load_mnist
 
 __all__ = [
     "DataUnavailable",
@@ -21,32 +22,10 @@ __all__ = [
     "load",
     "load_digits",
     "load_images",
+    "load_mnist",
     "load_olivetti",
     "make_faces",
 ]
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
-
-
-class DataUnavailable(OSError):
-    """A data set can be had neither from this machine nor from the network."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images with labels, and where they came from.
-
-    `name` is short, for figures and run folders; `description` is one sentence.
-
-    >>> digits = load_digits()
-    >>> digits.name, digits.images.shape, digits.labels.shape
-    ('digits', (1797, 8, 8, 1), (1797,))
-    """
-
-    name: str
-    images: np.ndarray  # (N, H, W, C) float32 in [0, 1]
-    labels: np.ndarray  # (N,) int, the person or the digit
-    description: str
 
 
 def load_olivetti(*, data_home=None):
@@ -127,47 +106,22 @@ def make_faces(people=40, variations=10, size=64, seed=0):
     )
 
 
-def load_images(path):
-    """Load images from an .npz or .npy file or a folder: (N, H, W, C) float32 in [0, 1].
-
-    An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
-    Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
-    by 255. A folder's pictures become grey, in the order of their names; pictures in subfolders
-    take the subfolder's number as label. Without labels, every image gets its own.
-    Raises FileNotFoundError or ValueError with one sentence that names the file.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
-    images, labels = _read_folder(path) if path.is_dir() else _read_file(path)
-    images = _as_images(images, path)
-    count, height, width, _ = images.shape
-    if labels is None:
-        labels = np.arange(count)
-    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"The labels in {path} should be {count} integers, one for each image, "
-            f"but they are {labels.dtype} of shape {labels.shape}."
-        )
-    return Dataset(
-        name=path.stem if path.is_file() else path.resolve().name,
-        images=images,
-        labels=labels.astype(np.int64),
-        description=f"{count} images of {height}x{width} pixels read from {path}.",
-    )
-
-
 def load(name_or_path, *, fall_back=True, say=print):
-    """Load a data set by name ("olivetti", "digits", "faces") or by path (see `load_images`).
+    """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path (see `load_images`).
 
-    When the Olivetti faces cannot be had and `fall_back` is true, `say` is called with one
-    paragraph that tells so, and generated faces are returned; else DataUnavailable is raised.
-    Raises ValueError when it is neither a known name nor an existing path.
+    When the Olivetti faces or MNIST cannot be had and `fall_back` is true, `say` is called with one
+    paragraph that tells so, and generated faces or the small digits are returned instead; else
+    DataUnavailable is raised. Raises ValueError when it is neither a known name nor a path.
 
     >>> load("faces").name
     'generated faces'
     """
-    loaders = {"olivetti": load_olivetti, "digits": load_digits, "faces": make_faces}
+    loaders = {
+        "olivetti": load_olivetti,
+        "digits": load_digits,
+        "faces": make_faces,
+        "mnist": load_mnist,
+    }
     if name_or_path not in loaders:
         if not Path(name_or_path).exists():
             raise ValueError(
@@ -180,95 +134,9 @@ def load(name_or_path, *, fall_back=True, say=print):
     except DataUnavailable as error:
         if not fall_back:
             raise
-        say(f"{error} Until then this run uses generated faces, and says so in its figures.")
-        return make_faces()
-
-
-def _read_file(path):
-    """Read an .npz or .npy file: (images, labels or None), as they are stored."""
-    if path.suffix not in (".npz", ".npy"):
-        raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images.")
-    labels, images = None, None
-    try:
-        with open(path, "rb") as file:  # np.load would leave a damaged .npz open
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                return stored, None
-            names = stored.files
-            known = [name for name in ("images", "x", "X", "data") if name in names]
-            known = known or (names if len(names) == 1 else [])
-            if known:
-                images = stored[known[0]]
-                labels = next((stored[name] for name in ("labels", "y") if name in names), None)
-    except Exception as error:  # a damaged file can raise nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} cannot be read as a NumPy file: {reason}") from None
-    if images is None:
-        raise ValueError(
-            f"{path} has the arrays {', '.join(names) or '(none)'}: call the one with the images "
-            f"'images', so that it can be found."
-        )
-    return images, labels
-
-
-def _read_folder(path):
-    """Read a folder of pictures: (N, H, W) uint8, and the subfolders' numbers or None."""
-    from PIL import Image, ImageOps
-
-    files = sorted(
-        file.relative_to(path)
-        for file in path.rglob("*")
-        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
-    )
-    if not files:
-        raise ValueError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)}).")
-    pictures = []
-    for file in files:
-        try:
-            with Image.open(path / file) as picture:
-                mode = picture.mode
-                grey = np.asarray(ImageOps.exif_transpose(picture).convert("L"))  # (H, W) uint8
-        except Exception as error:
-            raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
-        if mode.startswith(("I", "F")):  # Pillow would cut these off at 255, not scale them
-            raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits.")
-        if pictures and grey.shape != pictures[0].shape:
-            raise ValueError(
-                f"All pictures must have one size, but {path / files[0]} is "
-                f"{_size(pictures[0])} and {path / file} is {_size(grey)} pixels."
-            )
-        pictures.append(grey)
-    folders = sorted({file.parent for file in files})
-    labels = None
-    if len(folders) > 1:
-        labels = np.array([folders.index(file.parent) for file in files])
-    return np.stack(pictures), labels
-
-
-def _size(grey):
-    """The size of a (H, W) picture in words, width first as people say it."""
-    return f"{grey.shape[1]}x{grey.shape[0]}"
-
-
-def _as_images(array, path):
-    """Bring a stored array to (N, H, W, C) float32 in [0, 1], or say what is wrong with it."""
-    if array.ndim == 2 and array.shape[1] == round(array.shape[1] ** 0.5) ** 2:
-        side = round(array.shape[1] ** 0.5)
-        array = array.reshape(len(array), side, side)
-    if array.ndim == 3:
-        array = array[..., None]  # (N, H, W, 1)
-    if array.ndim != 4 or array.shape[3] not in (1, 3) or array.size == 0:
-        raise ValueError(
-            f"The images in {path} have shape {array.shape}, but (N, H, W, C) with 1 or 3 "
-            f"channels last, (N, H, W), or (N, D) with D a square number is needed."
-        )
-    whole = np.issubdtype(array.dtype, np.integer)
-    if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
-        raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed.")
-    low, high, limit = array.min(), array.max(), 255 if whole else 1
-    if not (low >= 0 and high <= limit):  # also true for NaN
-        kind = "integers from 0 to 255" if whole else "values from 0 to 1"
-        raise ValueError(
-            f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed."
-        )
-    return array.astype(np.float32) / np.float32(limit)
+        substitute, what = {
+            "olivetti": (make_faces, "generated faces"),
+            "mnist": (load_digits, "the 8x8 digits inside scikit-learn"),
+        }[name_or_path]
+        say(f"{error} Until then this run uses {what}, and says so in its figures.")
+        return substitute()

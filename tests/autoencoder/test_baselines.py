@@ -1,13 +1,21 @@
-"""The ladder's losses are those of the best constant, the mean and scikit-learn's PCA."""
+"""Every baseline is the best of its kind: closed forms, scikit-learn, no better neighbour."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from autoencoder.baselines import half_squares, ladder, principal_directions
+from autoencoder.baselines import (
+    half_squares,
+    ladder,
+    principal_components,
+    principal_directions,
+    probabilistic_pca,
+    wiener,
+)
 from autoencoder.datasets import load_digits, load_olivetti, make_faces
 
 HOME = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
@@ -95,3 +103,94 @@ def test_impossible_ladders_are_refused():
         ladder(np.ones((0, 2, 2)))
     with pytest.raises(ValueError, match="whole numbers above zero"):
         ladder(np.ones((3, 2, 2)), components=(4, -1))
+
+
+# Closed forms
+
+
+def test_principal_components_are_scikit_learns():
+    digits = load_digits().images.reshape(1797, -1).astype(np.float64)
+    ours, theirs = principal_components(digits[:900], 8), PCA(8, svd_solver="full")
+    theirs.fit(digits[:900])
+    np.testing.assert_allclose(
+        ours.reconstruct(digits[900:]),
+        theirs.inverse_transform(theirs.transform(digits[900:])),
+        atol=1e-10,
+    )
+    np.testing.assert_allclose(
+        np.abs(ours.transform(digits)), np.abs(theirs.transform(digits)), atol=1e-9
+    )
+    assert principal_components(digits[:5], 99).directions.shape == (4, 64)
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (5, 8)])  # more images than pixels, and fewer
+def test_wiener_is_its_formula(shape):
+    rng = np.random.default_rng(0)
+    X, noisy, std = rng.normal(2, 1, shape), rng.normal(2, 1, (7, shape[1])), 0.3
+    mean = X.mean(axis=0)
+    S = np.cov(X, rowvar=False, bias=True)
+    gain = S @ np.linalg.inv(S + std**2 * np.eye(shape[1]))
+    expected = mean + (noisy - mean) @ gain.T
+    np.testing.assert_allclose(wiener(X, std)(noisy), expected, rtol=1e-10)
+
+
+def test_no_linear_filter_is_better_than_wiener_on_its_images():
+    # The expected error of x -> mu + A (x + noise - mu) is |(A - I) S^1/2|^2 + std^2 |A|^2.
+    rng = np.random.default_rng(1)
+    X, std = rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6)), 0.8
+    mean, S = X.mean(axis=0), np.cov(X, rowvar=False, bias=True)
+    filtered = wiener(X, std)
+    best = (filtered(np.eye(6) + mean) - mean).T
+
+    def error(A):
+        return np.trace((A - np.eye(6)) @ S @ (A - np.eye(6)).T) + std**2 * (A**2).sum()
+
+    for _ in range(20):
+        assert error(best + 1e-3 * rng.normal(size=(6, 6))) > error(best)
+    assert error(best) < min(error(np.eye(6)), error(np.zeros((6, 6))))
+    # and that is what it does to pictures with noise
+    many = np.repeat(X, 2000, axis=0)
+    noisy = many + rng.normal(0, std, many.shape)
+    measured = ((filtered(noisy) - many) ** 2).sum(axis=1).mean()
+    assert measured == pytest.approx(error(best), rel=0.01)
+
+
+def test_wiener_keeps_shapes_and_refuses_others():
+    images = make_faces(people=4, variations=3, size=8).images
+    denoise = wiener(images, 0.1)
+    assert denoise(images[:2]).shape == (2, 8, 8, 1)
+    flat = images[:2].reshape(2, -1)
+    np.testing.assert_array_equal(denoise(images[:2]).reshape(2, -1), denoise(flat))
+    np.testing.assert_allclose(wiener(images, 1e-9)(images), images, atol=1e-6)
+    with pytest.raises(ValueError, match=r"images of 64 pixels, got \(2, 9\)"):
+        denoise(np.ones((2, 9)))
+    with pytest.raises(ValueError, match=r"above zero are needed, .* std=0"):
+        wiener(images, 0)
+    with pytest.raises(ValueError, match=r"of \(0, 0\)"):
+        wiener(images[:0], 1)
+
+
+@pytest.mark.parametrize("shape", [(60, 7), (6, 9)])
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_probabilistic_pca_is_the_density_of_its_gaussian(shape, count):
+    rng = np.random.default_rng(2)
+    X, test = rng.normal(1, 1, shape), rng.normal(1, 1, (5, shape[1]))
+    values, vectors = np.linalg.eigh(np.cov(X, rowvar=False, bias=True))
+    values, vectors = values[::-1].copy(), vectors[:, ::-1]
+    values[count:] = values[count:].mean()  # the left-out variance, spread evenly
+    normal = multivariate_normal(X.mean(axis=0), vectors * values @ vectors.T)
+    np.testing.assert_allclose(probabilistic_pca(X, count, test), normal.logpdf(test), rtol=1e-8)
+
+
+def test_probabilistic_pca_is_scikit_learns_up_to_its_divisor():
+    digits = load_digits().images.reshape(1797, -1).astype(np.float64)
+    digits = digits[:, digits.std(axis=0) > 0]
+    score = PCA(8, svd_solver="full").fit(digits).score(digits)  # 11.607828 nats, divisor N - 1
+    ours = probabilistic_pca(digits, 8, digits).mean()
+    assert ours == pytest.approx(score, abs=1e-4)
+    assert ours > score  # the divisor N is the most likely
+
+
+def test_probabilistic_pca_needs_something_left_out():
+    with pytest.raises(ValueError, match="3 components leave out none of the 3 directions"):
+        probabilistic_pca(np.eye(4), 3, np.eye(4))

@@ -1,0 +1,148 @@
+"""Anomaly detection: rows that an autoencoder, trained on mostly normal ones, finds unlikely.
+
+With `calibration_fraction` some rows are kept from the training. Their scores are then what a new
+normal row's score can be compared with: its rank among them is a conformal p-value, which for
+normal rows is at most a with probability at most a, whatever the network learnt (V. Vovk et al.,
+"Algorithmic learning in a random world", 2005; S. Bates et al., 2023).
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .estimator import FLOATS, Autoencoder
+from .settings import check_number
+
+CRITERIA = ("likelihood", "reconstruction", "code")
+
+
+class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
+    """Finds rows that an autoencoder, trained on the others, does not know.
+
+    Parameters
+    ----------
+    autoencoder : an `Autoencoder` of any kind, which is cloned; None is one with half as many code
+        units as features.
+    criterion : what the scores are, high ones being normal: "likelihood" (the autoencoder's
+        `score_samples`), "reconstruction" (minus the squared error), or "code" (minus the squared
+        Mahalanobis distance of the code from the training codes).
+    contamination : in (0, 0.5], the fraction of the rows of `fit` that are called anomalies; with
+        calibration, of new normal rows, at most.
+    calibration_fraction : the fraction of the rows that only calibrate: they should be normal.
+    random_state : an int for results that can be repeated; it also replaces the autoencoder's.
+
+    Attributes
+    ----------
+    autoencoder_ : the fitted autoencoder. offset_ : scores below it are anomalies.
+    calibration_scores_ : of the rows kept from the training, in rising order, or None.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 1)) * [1, 2, 3, 4] + 0.1 * rng.normal(size=(200, 4))
+    >>> model = Autoencoder(1, code="linear", learning_rate=0.05, max_epochs=30)
+    >>> detector = AutoencoderAnomalyDetector(model, contamination=0.05, random_state=0).fit(X)
+    >>> detector.predict([[1.0, 2.0, 3.0, 4.0], [4.0, -3.0, 2.0, -1.0]])
+    array([ 1, -1])
+    >>> detector.explain([[1.0, 2.0, 9.0, 4.0]]).argmax()
+    np.int64(2)
+    """
+
+    def __init__(
+        self,
+        autoencoder=None,
+        *,
+        criterion="likelihood",
+        contamination=0.1,
+        calibration_fraction=0.0,
+        random_state=None,
+    ):
+        self.autoencoder = autoencoder
+        self.criterion = criterion
+        self.contamination = contamination
+        self.calibration_fraction = calibration_fraction
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself."""
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        self._check()
+        rng = check_random_state(self.random_state)
+        model = self.autoencoder
+        model = Autoencoder(max(1, X.shape[1] // 2)) if model is None else clone(model)
+        if self.autoencoder is None or self.random_state is not None:
+            model.set_params(random_state=rng.randint(2**31))
+        if not self.calibration_fraction:
+            self.autoencoder_, self.calibration_scores_ = model.fit(X), None
+            self.offset_ = np.percentile(self._scores(X), 100 * self.contamination)
+            return self
+        held_out = round(self.calibration_fraction * len(X))
+        rank = int(self.contamination * (held_out + 1))  # of the threshold among their scores
+        if rank < 1 or held_out >= len(X):
+            raise ValueError(
+                f"calibration_fraction={self.calibration_fraction} of {len(X)} rows holds out "
+                f"{held_out}, but contamination={self.contamination} needs at least "
+                f"{int(np.ceil(1 / self.contamination)) - 1}, and rows to train on: change one"
+            )
+        order = rng.permutation(len(X))
+        self.autoencoder_ = model.fit(X[order[held_out:]])
+        self.calibration_scores_ = np.sort(self._scores(X[order[:held_out]]))
+        self.offset_ = self.calibration_scores_[rank - 1]
+        return self
+
+    def score_samples(self, X):
+        """How normal every row is: (N, D) -> (N,) float64, low for anomalies; see `criterion`."""
+        check_is_fitted(self)
+        return self._scores(validate_data(self, X, dtype=FLOATS, reset=False))
+
+    def decision_function(self, X):
+        """`score_samples` less the threshold `offset_`: (N, D) -> (N,), negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """1 for normal rows, -1 for anomalies: (N, D) -> (N,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def explain(self, X):
+        """Which features are to blame, their squared errors: (N, D) -> (N, D) float64."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        return np.square(X - self.autoencoder_.reconstruct(X), dtype=np.float64)
+
+    def p_values(self, X):
+        """Conformal p-values, small for anomalies: (N, D) -> (N,) float64 in (0, 1].
+
+        The fraction of the calibration rows, the row itself counted among them, that score no
+        higher. Raises ValueError where no rows were held out for that.
+        """
+        scores = self.score_samples(X)
+        if self.calibration_scores_ is None:
+            raise ValueError(
+                "p_values: scores of rows that the network was trained on are no measure for new "
+                "ones: fit with calibration_fraction above 0, such as 0.3"
+            )
+        below = np.searchsorted(self.calibration_scores_, scores, side="right")
+        return (1 + below) / (1 + len(self.calibration_scores_))
+
+    def _check(self):
+        if self.criterion not in CRITERIA:
+            names = ", ".join(map(repr, CRITERIA))
+            raise ValueError(f"unknown criterion {self.criterion!r}: use {names}")
+        check_number("contamination", self.contamination, "in (0, 0.5]", lambda v: 0 < v <= 0.5)
+        fraction = self.calibration_fraction
+        check_number("calibration_fraction", fraction, "in [0, 1)", lambda v: 0 <= v < 1)
+        if self.autoencoder is not None and not isinstance(self.autoencoder, Autoencoder):
+            raise ValueError(
+                f"autoencoder must be None or an Autoencoder of any kind, got {self.autoencoder!r}"
+            )
+
+    def _scores(self, X):
+        model = self.autoencoder_
+        if self.criterion == "likelihood":
+            return model.score_samples(X)
+        if self.criterion == "reconstruction":
+            return -np.square(X - model.reconstruct(X), dtype=np.float64).sum(axis=1)
+        difference = model.transform(X).astype(np.float64) - model.code_mean_  # (N, k)
+        inverse = np.linalg.pinv(model.code_covariance_.astype(np.float64), hermitian=True)
+        return -(difference @ inverse * difference).sum(axis=1)

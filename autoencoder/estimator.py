@@ -1,0 +1,326 @@
+"""Autoencoder: one estimator in scikit-learn's manner, made of four parts.
+
+The objective, in nats per example, is the same for all its kinds:
+``-log p(x | decode(z)) + divergence(code) + penalties`` with ``z = code(encode(noise(x)))``.
+A kind is a choice of parts; the named ones are in ``variants.py``. This file is the public methods;
+the loop is in ``training.py``, what a trained network says in ``inference.py``.
+"""
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from tqdm import tqdm
+
+from . import inference, persistence, settings, training
+from .code import GaussianCode
+from .likelihood import GaussianLikelihood
+from .parts import assemble
+from .sampling import draw_codes
+
+FLOATS = [np.float64, np.float32]  # the first is what other data become
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A network that describes every row by `n_components` numbers, from which it can be rebuilt.
+
+    Data are arrays (N, D) of float32 or float64; the network and all results have their dtype.
+
+    Parameters
+    ----------
+    n_components : the length k of the code.
+    hidden : the widths of the hidden layers from data to code; the decoder mirrors them.
+    activation : of the hidden layers, "relu", "sigmoid", "tanh", "softplus" or "linear".
+    image_shape : (H, W, C) when rows are images: every entry of `hidden` is then the number of
+        channels of a 3x3 convolution of stride 2.
+    tied : whether the decoder uses the encoder's weights, transposed.
+    dropout : the rate at which hidden units are dropped while training.
+    noise : what is done to the input while training: None, "gaussian", "heteroscedastic",
+        "masking", "salt_and_pepper", or a noise from ``autoencoder.noise``.
+    code : "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), or a code.
+    likelihood : of the data: "gaussian", "bernoulli", "continuous_bernoulli" (both for data in
+        [0, 1]), or a likelihood.
+    penalty : None, "l1", "kl_sparsity", "contractive", "weight_decay", a penalty, or a tuple.
+    solver : "adam", "adamw", "sgd" (with Nesterov's momentum of 0.9) or "rmsprop".
+    learning_rate : the size of the first step.
+    schedule : how the learning rate falls in the course of `max_epochs`: None, "step" (to a tenth
+        after each third), "exponential" (to a hundredth), "cosine" (to 0), a schedule of
+        ``minigrad.optim``, or a function that takes the optimiser before every step (its `t` is the
+        number of steps made) and returns the rate.
+    batch_size : the rows of one step, and of the blocks in which results are computed.
+    max_epochs : how often `fit` goes through the data; with 0 the network stays untrained.
+    validation_fraction : the part of the rows on which the objective is only measured, with the
+        same draws of noise and codes each time. The weights of the best epoch are then kept.
+    patience : after how many epochs without a better (validation) loss to stop; None never stops.
+    warm_start : whether `fit` goes on from the weights, the optimiser's state and the random
+        streams of the last fit.
+    callbacks : a function or a sequence of them: called as ``callback(estimator, record)`` after
+        every epoch of `fit` with its numbers, a dict; one that returns True ends the training.
+    device : "cpu" or "cuda": where the network is. Arrays come in and go out through main memory.
+    verbose : whether to show a progress bar.
+    random_state : an int for results that can be repeated, as everywhere in scikit-learn.
+
+    Attributes
+    ----------
+    network_ : the `Network`. history_ : dict of lists with one number for each epoch: "epoch",
+    "loss", its terms, "learning_rate" (at its first step), "validation_loss". n_iter_ : epochs
+    made. best_epoch_ : the epoch whose weights the network has. noise_variance_ : of the Gaussian
+    likelihood; "optimal" is the mean squared error of the rows last trained on. code_mean_ (k,),
+    code_covariance_ (k, k) : of their codes. n_features_in_, feature_names_in_ : of the data.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X = load_digits().data.astype(np.float32) / 16
+    >>> model = Autoencoder(8, max_epochs=3, random_state=0).fit(X)
+    >>> model.transform(X).shape, model.reconstruct(X).shape, model.history_["epoch"]
+    ((1797, 8), (1797, 64), [1, 2, 3])
+    """
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        hidden=(),
+        activation="relu",
+        image_shape=None,
+        tied=False,
+        dropout=0.0,
+        noise=None,
+        code="relu",
+        likelihood="gaussian",
+        penalty=None,
+        solver="adam",
+        learning_rate=1e-3,
+        schedule=None,
+        batch_size=128,
+        max_epochs=50,
+        validation_fraction=0.0,
+        patience=None,
+        warm_start=False,
+        callbacks=None,
+        device="cpu",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.hidden = hidden
+        self.activation = activation
+        self.image_shape = image_shape
+        self.tied = tied
+        self.dropout = dropout
+        self.noise = noise
+        self.code = code
+        self.likelihood = likelihood
+        self.penalty = penalty
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # ------------------------------------------------------------------ training
+    def fit(self, X, y=None):
+        """Train on the rows of `X` (N, D) for `max_epochs` epochs; returns the estimator.
+
+        `y` is ignored. Raises ValueError for data or parameters that cannot be used. A training
+        that diverges ends with a ConvergenceWarning and the best weights so far. ``warm_start``
+        brings a fit that was cut short (saved by a callback, or interrupted) to its end.
+        """
+        parts, how, X = self._prepare(X, reset=not (self.warm_start and self._is_built()))
+        state = self._training
+        goal = state.plan.goal if state.plan else state.epoch + how.max_epochs
+        progress = tqdm(
+            desc=type(self).__name__,
+            initial=state.epoch,
+            total=goal,
+            unit="epoch",
+            disable=not self.verbose,
+        )
+
+        def report(record):
+            progress.set_postfix({n: f"{record[n]:.4g}" for n in record if n.endswith("loss")})
+            progress.update()
+            self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
+            return self._call_back(record, X)
+
+        with progress:
+            training.fit(state, parts, how, X, report)
+        return self._finish(X)
+
+    def partial_fit(self, X, y=None):
+        """Train for one epoch on the rows of `X` (N, D), going on from the last; returns itself.
+
+        All rows are trained on: nothing is held out, no best weights are kept and no callbacks are
+        called. Five calls do what one `fit` of five epochs does, to the last bit.
+        """
+        parts, how, X = self._prepare(X, reset=not self._is_built())
+        training.partial_fit(self._training, parts, how, X)
+        return self._finish(X)
+
+    def _is_built(self):
+        return hasattr(self, "network_")
+
+    def _prepare(self, X, reset):
+        """Parts, settings and checked data for a training, with a new network if `reset`."""
+        X = validate_data(self, X, dtype=FLOATS, reset=reset)
+        settings.check(self, X.shape[1])
+        parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
+        parts.likelihood.check(X)
+        architecture = settings.architecture(self, X)
+        if reset:
+            seed = int(check_random_state(self.random_state).randint(2**31))
+            streams = training.random_streams(seed)
+            network = settings.build(architecture, parts.code, streams).to(self.device)
+            optimiser = training.new_optimiser(self.solver, network, self.learning_rate)
+            self._training = training.Training(network, self.solver, optimiser, streams)
+            self._architecture = architecture
+        else:
+            settings.check_same(self._architecture, architecture)
+        state = self._training
+        if state.solver != self.solver:
+            state.optimiser = training.new_optimiser(self.solver, state.network, self.learning_rate)
+            state.solver, state.first_step = self.solver, 0
+        self._code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
+        self._likelihood = clone(parts.likelihood, safe=False)
+        self.network_, self.history_ = state.network, state.history
+        self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
+        how = training.Settings(*(getattr(self, name) for name in training.Settings._fields))
+        return parts, how, X.astype(self._architecture["dtype"], copy=False)
+
+    def _call_back(self, record, X):
+        """Whether one of the callbacks, who find the estimator ready for use, says to stop."""
+        if not self.callbacks:
+            return False
+        self._estimate_variance(X)
+        callbacks = [self.callbacks] if callable(self.callbacks) else self.callbacks
+        return any([callback(self, dict(record)) for callback in callbacks])  # all are called
+
+    def _finish(self, X):
+        self.n_iter_, self.best_epoch_ = self._training.epoch, self._training.best_epoch
+        codes = self._codes(X)  # (N, k)
+        self.code_mean_ = codes.mean(axis=0)
+        self.code_covariance_ = np.atleast_2d(np.cov(codes, rowvar=False, bias=True))  # (k, k)
+        self._estimate_variance(X)
+        return self
+
+    def _estimate_variance(self, X):
+        if isinstance(self._likelihood, GaussianLikelihood):
+            variance = self._likelihood.variance
+            if variance == "optimal":
+                variance = inference.mean_squared_error(self._model, X)
+            self.noise_variance_ = float(variance)
+
+    # ------------------------------------------------------------------ codes and data
+    def transform(self, X):
+        """The codes of the rows of `X`: (N, D) -> (N, n_components); Gaussian codes' means."""
+        X = self._checked(X)
+        return self._codes(X).astype(X.dtype, copy=False)
+
+    def inverse_transform(self, X):
+        """The data that codes stand for, the likelihood's means: (N, n_components) -> (N, D)."""
+        check_is_fitted(self)
+        Z = check_array(X, dtype=FLOATS, input_name="X")
+        width = self._n_features_out
+        if Z.shape[1] != width:
+            raise ValueError(
+                f"inverse_transform: the codes have {Z.shape[1]} columns, this "
+                f"{type(self).__name__} has codes of {width}: pass what transform returns"
+            )
+        return self._data(Z).astype(Z.dtype, copy=False)
+
+    def reconstruct(self, X):
+        """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
+        X = self._checked(X)
+        return self._data(self._codes(X)).astype(X.dtype, copy=False)
+
+    def sample(self, n_samples=1, *, prior=None, random_state=None):
+        """New data (n_samples, D): the likelihood's means for codes drawn from `prior`.
+
+        `prior` is None (N(0, I), for Gaussian codes), "gaussian" (a normal distribution with the
+        mean and covariance of the training codes), or an object fitted to codes whose
+        ``sample(n)`` draws them, such as scikit-learn's GaussianMixture; it has its own
+        random_state. Raises ValueError where None is given for codes that have no prior.
+        """
+        check_is_fitted(self)
+        settings.check_whole("n_samples", n_samples, 1)
+        rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
+        mean, covariance = self.code_mean_, self.code_covariance_
+        Z = draw_codes(prior, n_samples, self._code, mean, covariance, rng)
+        return self._data(Z)
+
+    # ------------------------------------------------------------------ scores
+    def score_samples(self, X):
+        """The log-likelihood of every row of `X`, (N,) float64 in nats.
+
+        It is log p(x | decode(code(x))), and for Gaussian codes the evidence lower bound with
+        common random numbers: the same whenever it is computed, and whatever the other rows.
+        """
+        X = self._checked(X)
+        if isinstance(self._code, GaussianCode):
+            return inference.elbo(self._model, X, n_draws=16)
+        return inference.log_prob(self._model, X)
+
+    def score(self, X, y=None):
+        """The mean of `score_samples` over the rows of `X`, a float."""
+        return float(np.mean(self.score_samples(X)))
+
+    # ------------------------------------------------------------------ files
+    def save(self, path):
+        """Write the fitted estimator to the file `path` (.npz, no pickle); see ``persistence``."""
+        check_is_fitted(self)
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path, *, device=None):
+        """Read an estimator that `save` wrote, of the class that it had.
+
+        `device` replaces the one that it was trained on. A training goes on from there to the same
+        bits as without the file. Raises FileNotFoundError, or ValueError where the file is damaged
+        or holds something else than a `cls`.
+        """
+        return persistence.load(path, cls, Autoencoder, device)
+
+    # ------------------------------------------------------------------ scikit-learn
+    def set_params(self, **params):
+        """Set parameters, those of parts too: ``noise__std=0.3`` also where noise is a name."""
+        return super().set_params(**settings.with_parts(self, params))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self):
+        return self._architecture["n_components"]
+
+    # ------------------------------------------------------------------ inside
+    @property
+    def _model(self):
+        variance = getattr(self, "noise_variance_", None)
+        return inference.Model(
+            self.network_, self._code, self._likelihood, variance, self.batch_size
+        )
+
+    def _checked(self, X):
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=FLOATS, reset=False)
+
+    def _codes(self, X):
+        return inference.codes(self._model, X)
+
+    def _data(self, Z):
+        return self._likelihood.mean(inference.decode(self._model, Z))

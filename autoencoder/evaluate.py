@@ -1,0 +1,253 @@
+"""One model beside the methods it has to beat, on examples it has not seen.
+
+A number alone says little, so every table has the mean image, PCA with a code of the same size and
+the same network before training; for a denoising model also the noisy input and the Wiener filter,
+for a variational one probabilistic PCA. Nothing is clipped or selected in anybody's favour.
+"""
+
+import numpy as np
+from sklearn.base import clone
+
+from . import metrics
+from .baselines import principal_components, probabilistic_pca, wiener
+from .likelihood import GaussianLikelihood
+from .parts import resolve
+
+TITLES = {
+    "reconstruction": "Reconstruction of the test examples (PSNR in dB)",
+    "codes": "What the codes of the test examples know",
+    "likelihood": "Evidence in nats per test example",
+    "units": "Latent units, by their divergence from the prior",
+}
+MOST_SHOTS = 5  # labels of each class, where the test has classes that the training has not
+NEIGHBOURS = 5  # of a code, for kNN and trustworthiness
+MAX_TRUSTWORTHINESS = 2000  # examples; its time and memory grow with their square
+
+
+def evaluate(
+    model,
+    X_train,
+    X_test,
+    *,
+    image_shape=None,
+    labels=None,
+    data_range=1.0,
+    n_draws=64,
+    max_probe=5000,
+    rng=None,
+):
+    """Measure a fitted model and its baselines: a nested dict, section -> row -> column -> number.
+
+    `X_train` (N, D) is what the model has learnt from (the baselines learn from it now), `X_test`
+    (M, D) what all are scored on. Numbers are plain, so that ``json.dumps`` writes them; `table`
+    prints them (only an exact reconstruction has a PSNR of infinity). The sections are
+
+    * "reconstruction": MSE (of a pixel), PSNR (of `data_range`), and SSIM where `image_shape`
+      (H, W, C) is given or the model has one. If the model has a noise, the test examples are
+      corrupted by it and compared with the clean ones after it. The Wiener filter takes any noise
+      for white noise of the strength that it shows on `X_train`.
+    * "codes", with `labels`, a pair of arrays (N,) and (M,): linear probe, kNN and trustworthiness
+      of codes and raw pixels. If the test has classes that the training has not (faces by person),
+      a probe of its own with few labels of each class takes the place of the first two.
+      At most `max_probe` training and test examples are drawn for this, for trustworthiness of
+      those 2000.
+    * "likelihood" and "units", if the model has `elbo`: ELBO and the importance-weighted bound of
+      `n_draws`, in nats per example; divergence in nats and activity of every unit.
+
+    `rng` draws noise and samples: by default the same ones each time.
+    Raises ValueError when the arrays do not fit each other.
+
+    >>> from autoencoder import Autoencoder
+    >>> from autoencoder.datasets import load_digits
+    >>> X = load_digits().images.reshape(-1, 64)
+    >>> model = Autoencoder(8, max_epochs=2, random_state=0).fit(X[:900])
+    >>> list(evaluate(model, X[:900], X[900:])["reconstruction"])
+    ['model', 'PCA 8', 'untrained network', 'mean image']
+    """
+    X_train, X_test = _checked(X_train, X_test, image_shape)
+    rng = np.random.default_rng(0) if rng is None else rng
+    image_shape = image_shape or getattr(model, "image_shape", None)
+    linear = principal_components(X_train, X_train.shape[1])
+    directions = linear.directions[: model.transform(X_test[:1]).shape[1]]  # (k, D)
+    pca, pca_name = linear._replace(directions=directions), f"PCA {len(directions)}"
+    rows = {"model": model, pca_name: pca}
+    untrained = _untrained(model, X_train)
+    if untrained is not None:
+        rows["untrained network"] = untrained
+
+    noise = resolve("noise", getattr(model, "noise", None))
+    seen = X_test if noise is None else noise.corrupt(X_test, rng)
+    rebuilt = {name: row.reconstruct(seen) for name, row in rows.items()}
+    if noise is not None:
+        std = np.sqrt(metrics.mse(X_train, noise.corrupt(X_train, rng)))
+        if std > 0:
+            rebuilt["Wiener filter"] = wiener(X_train, std)(seen)
+        rebuilt["noisy input"] = seen
+    rebuilt["mean image"] = pca._replace(directions=directions[:0]).reconstruct(X_test)
+    results = {
+        "reconstruction": {
+            name: _reconstruction(X_test, values, image_shape, data_range)
+            for name, values in rebuilt.items()
+        }
+    }
+    if labels is not None:
+        results["codes"] = _codes(rows, X_train, X_test, labels, max_probe, rng)
+    if hasattr(model, "elbo"):
+        results["likelihood"] = {
+            name: _evidence(row, X_test, n_draws)
+            for name, row in rows.items()
+            if hasattr(row, "elbo")
+        }
+        gaussian = isinstance(resolve("likelihood", model.likelihood), GaussianLikelihood)
+        if gaussian and len(directions) < len(linear.directions):
+            exact = float(probabilistic_pca(X_train, len(directions), X_test).mean())
+            # Its posterior is exact, so that every bound is the log-density itself.
+            bounds = {"ELBO": exact, "importance-weighted bound": exact}
+            results["likelihood"][f"probabilistic {pca_name}"] = bounds
+        results["units"] = _units(model, X_test)
+    return results
+
+
+def table(results):
+    """The results of `evaluate` as aligned plain text: one table for each section.
+
+    >>> print(table({"codes": {"model": {"kNN": 0.912, "units": 7}, "raw pixels": {"kNN": 0.5}}}))
+    What the codes of the test examples know
+                   kNN  units
+    model       0.9120      7
+    raw pixels  0.5000      -
+    """
+    return "\n\n".join(
+        "\n".join([TITLES.get(section, section), *_lines(rows)])
+        for section, rows in results.items()
+    )
+
+
+def _untrained(model, X):
+    """The same network with the weights that it began with, or None if the model has no epochs."""
+    silent = {"max_epochs": 0, "verbose": 0, "callbacks": None}
+    known = model.get_params(deep=False)
+    if "max_epochs" not in known:
+        return None
+    settings = {name: value for name, value in silent.items() if name in known}
+    return clone(model).set_params(**settings).fit(X)
+
+
+def _reconstruction(X, rebuilt, image_shape, data_range):
+    columns = {
+        "MSE": metrics.mse(X, rebuilt),
+        "PSNR": metrics.psnr(X, rebuilt, data_range=data_range),
+    }
+    if image_shape is not None:
+        images, rebuilt = (rows.reshape(-1, *image_shape) for rows in (X, rebuilt))
+        columns["SSIM"] = metrics.ssim(images, rebuilt, data_range=data_range)
+    return columns
+
+
+def _codes(rows, X_train, X_test, labels, max_probe, rng):
+    """Linear probe, kNN and trustworthiness, or a few-shot probe where classes are new."""
+    labels_train, labels_test = (np.asarray(side) for side in labels)
+    if labels_train.shape != X_train.shape[:1] or labels_test.shape != X_test.shape[:1]:
+        raise ValueError(
+            f"evaluate: labels are a pair (of the training, of the test) with one for each of "
+            f"{len(X_train)} and {len(X_test)} examples, got {labels_train.shape} and "
+            f"{labels_test.shape}."
+        )
+    train, test = (_draw(len(X), max_probe, rng) for X in (X_train, X_test))
+    X_train, labels_train = X_train[train], labels_train[train]
+    X_test, labels_test = X_test[test], labels_test[test]
+    few = _draw(len(X_test), MAX_TRUSTWORTHINESS, rng)
+    known = np.isin(labels_test, labels_train).all()
+    shots = min(MOST_SHOTS, np.unique(labels_test, return_counts=True)[1].min() - 1)
+    seed = int(rng.integers(2**32))  # every row is asked with the same draws
+    results = {}
+    for name in [*rows, "raw pixels"]:
+        codes_train, codes_test = X_train, X_test
+        if name in rows:
+            codes_train, codes_test = rows[name].transform(X_train), rows[name].transform(X_test)
+        columns = results[name] = {}
+        if known:
+            sides = codes_train, labels_train, codes_test, labels_test
+            columns["linear probe"] = metrics.linear_probe(*sides)
+            columns["kNN"] = metrics.knn_accuracy(*sides, n_neighbors=NEIGHBOURS)
+        else:
+            shot = metrics.few_shot_accuracy(
+                codes_test, labels_test, shots, np.random.default_rng(seed)
+            )
+            columns[f"probe with {shots} labels each"], columns["its spread"] = shot
+        if len(few) > 2 * NEIGHBOURS:
+            columns["trustworthiness"] = metrics.trustworthiness(
+                X_test[few], codes_test[few], n_neighbors=NEIGHBOURS
+            )
+    return results
+
+
+def _evidence(model, X, n_draws):
+    """What a variational model says of the log-density, in nats per example."""
+    means, log_variances = model.posterior(X)
+    return {
+        "ELBO": float(np.mean(model.elbo(X))),
+        "importance-weighted bound": float(np.mean(model.log_likelihood(X, n_draws))),
+        "KL": float(metrics.kl_per_unit(means, log_variances).sum()),
+        "active units": metrics.active_units(means),
+    }
+
+
+def _units(model, X):
+    """Divergence (nats per example) and activity of every unit, the most telling first."""
+    means, log_variances = model.posterior(X)
+    divergence = metrics.kl_per_unit(means, log_variances)  # (k,)
+    activity = np.var(means, axis=0, dtype=np.float64)  # (k,)
+    return {
+        f"unit {unit}": {"KL": float(divergence[unit]), "variance of mean": float(activity[unit])}
+        for unit in np.argsort(-divergence, kind="stable")
+    }
+
+
+def _draw(count, at_most, rng):
+    """Which of `count` examples to use: all of them, or `at_most` drawn ones, in order."""
+    if count <= at_most:
+        return np.arange(count)
+    return np.sort(rng.choice(count, at_most, replace=False))
+
+
+def _checked(X_train, X_test, image_shape):
+    X_train, X_test = np.asarray(X_train), np.asarray(X_test)
+    if X_train.ndim != 2 or X_test.ndim != 2 or X_train.shape[1] != X_test.shape[1]:
+        raise ValueError(
+            f"evaluate: flat examples (N, D) and (M, D) are needed, "
+            f"got {X_train.shape} to learn from and {X_test.shape} to score."
+        )
+    if image_shape is not None and np.prod(image_shape) != X_train.shape[1]:
+        raise ValueError(
+            f"evaluate: image_shape {tuple(image_shape)} has {np.prod(image_shape)} pixels, "
+            f"but the examples have {X_train.shape[1]}."
+        )
+    return X_train, X_test
+
+
+def _lines(rows):
+    """Header and rows, the first column to the left, numbers to the right."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = [["", *columns], *([name] for name in rows)]
+    for column in columns:
+        values = [row[column] for row in rows.values() if column in row]
+        decimals = _decimals(values)
+        for line, row in zip(cells[1:], rows.values(), strict=True):
+            line.append(f"{row[column]:.{decimals}f}" if column in row else "-")
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]
+        )
+        for first, *rest in cells
+    ]
+
+
+def _decimals(values):
+    """As many as show the middle one of a column with four digits: 0.01828, 0.9120, 25.24."""
+    if all(isinstance(value, int) for value in values):
+        return 0
+    finite = [abs(value) for value in values if np.isfinite(value)]
+    middle = np.median(finite) if finite else 0
+    return next((digits for limit, digits in ((0.1, 5), (10, 4), (1e4, 2)) if middle < limit), 1)

@@ -1,0 +1,110 @@
+"""What a trained network says about data, block by block, with no graph and nothing drawn per row.
+
+Monte-Carlo estimates use **common random numbers**: the same standard normal draws for every row.
+Each row's estimate is as unbiased as with draws of its own, but does not depend on the other rows
+or on their order, and is the same with every call.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from minigrad import no_grad, tensor
+
+_DRAWS_SEED = 0  # of the common random numbers
+_ENOUGH_DRAWS = 4096  # for the mean squared error of a Gaussian code, over all rows
+_SMALLEST_VARIANCE = 1e-12
+
+
+class Model(NamedTuple):
+    """A network and what its outputs mean; `variance` (or None) is the Gaussian likelihood's."""
+
+    network: object
+    code: object
+    likelihood: object
+    variance: float | None
+    block: int  # how many rows are computed at a time
+
+
+def encode(model, X):
+    """The encoder's outputs h for the rows of `X`: (N, D) -> (N, code.width(k)), an array."""
+    return _in_blocks(model.network.encode, model, X)
+
+
+def codes(model, X):
+    """The codes of the rows of `X`, of Gaussian codes the means: (N, D) -> (N, k), an array."""
+    return model.code.mean(encode(model, X))
+
+
+def decode(model, Z):
+    """The decoder's outputs t for the codes `Z`: (N, k) -> (N, D), an array."""
+    return _in_blocks(model.network.decode, model, Z)
+
+
+@no_grad()
+def _in_blocks(function, model, X):
+    like = model.network.parameters()[0]
+    blocks = [X[start : start + model.block] for start in range(0, len(X), model.block)]
+    outputs = [function(tensor(x, dtype=like.dtype, device=like.device)) for x in blocks]
+    return np.concatenate([y.numpy() for y in outputs])
+
+
+def log_prob(model, X):
+    """log p(x | decode(code(x))) of every row of `X`: (N, D) -> (N,) float64, in nats."""
+    return _log_prob(model, codes(model, X), X)
+
+
+def elbo(model, X, n_draws):
+    """The evidence lower bound of every row of `X`: (N, D) -> (N,) float64, in nats.
+
+    Only the expected log-likelihood is estimated, the divergence is exact.
+    """
+    h = encode(model, X).astype(np.float64)
+    total = np.zeros(len(X))
+    for z, _ in _draws(model, h, n_draws):
+        total += _log_prob(model, z, X)
+    return total / n_draws - model.code.divergence(h)
+
+
+def log_weights(model, X, n_draws):
+    """log p(x, z) - log q(z | x) of every row and draw z ~ q: (N, D) -> (n_draws, N) float64.
+
+    The logarithm of the mean of their exponentials is the importance-weighted bound on log p(x)
+    (Y. Burda et al., 2016).
+    """
+    h = encode(model, X).astype(np.float64)
+    log_variance = model.code.log_variance(h)  # (N, k)
+    return np.stack(
+        [
+            _log_prob(model, z, X) + (log_variance + draw**2 - z**2).sum(axis=1) / 2
+            for z, draw in _draws(model, h, n_draws)
+        ]
+    )
+
+
+def mean_squared_error(model, X):
+    """The variance that maximises the Gaussian likelihood of `X` (N, D): its mean squared error.
+
+    For Gaussian codes it is the mean over draws from them, as in the lower bound: as many for each
+    row as make some thousands together.
+    """
+    h = encode(model, X)
+    z = [model.code.mean(h)]  # (N, k)
+    if hasattr(model.code, "log_variance"):
+        rng = np.random.default_rng(_DRAWS_SEED)
+        z = [model.code.sample(h, rng) for _ in range(math.ceil(_ENOUGH_DRAWS / len(X)))]
+    errors = [np.square(decode(model, each) - X, dtype=np.float64).mean() for each in z]
+    return max(float(np.mean(errors)), _SMALLEST_VARIANCE)
+
+
+def _draws(model, h, n_draws):
+    """Codes (N, k) with the standard normal draw (k,) that each was made with, for all rows."""
+    mean, std = model.code.mean(h), np.exp(model.code.log_variance(h) / 2)  # (N, k) each
+    for draw in np.random.default_rng(_DRAWS_SEED).standard_normal((n_draws, mean.shape[1])):
+        yield mean + std * draw, draw
+
+
+def _log_prob(model, Z, X):
+    t = decode(model, Z).astype(np.float64)  # (N, D)
+    return model.likelihood.log_prob(t, X.astype(np.float64), variance=model.variance)

@@ -1,0 +1,172 @@
+"""Likelihoods: what the decoder's outputs `t` say about the data `x`.
+
+Each is log p(x | t), constants included, in nats and summed over the features of an example. It
+decides what the decoder's outputs are (means, or logits) and so its last activation, which is
+never a setting of its own.
+"""
+
+import math
+import numbers
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from minigrad import Tensor, log, maximum, primitive, sigmoid, tanh, where
+from minigrad.backend import array_module
+from minigrad.losses import binary_cross_entropy_with_logits
+
+_SMALLEST_VARIANCE = 1e-12  # where a perfect reconstruction stops to be rewarded
+
+
+class GaussianLikelihood(BaseEstimator):
+    """Normal data of mean `t` and one `variance` for all features.
+
+    `variance` is a number, or "optimal": the one that maximises the likelihood of the batch, which
+    is its mean squared error (O. Rybkin et al., "Simple and effective VAE training with calibrated
+    decoders", 2021).
+
+    >>> GaussianLikelihood(variance=1.0).log_prob(np.zeros((1, 1)), np.ones((1, 1)))
+    array([-1.41893853])
+    """
+
+    def __init__(self, variance=1.0):
+        self.variance = variance
+
+    def check(self, X):
+        """Accept the data: every number has a normal likelihood."""
+
+    def log_prob(self, t, x, variance=None):
+        """``log p(x | t)`` of each example: (N, D), (N, D) -> (N,).
+
+        `variance` takes the place of the object's own, where it has been estimated from other data.
+        """
+        squares = (x - t) * (x - t)  # (N, D)
+        variance = self.variance if variance is None else variance
+        if isinstance(variance, str) and variance == "optimal":
+            variance = maximum(squares.mean(), _SMALLEST_VARIANCE)
+            log_variance = log(variance)
+        elif isinstance(variance, numbers.Real) and variance > 0:
+            variance = float(variance)  # a plain number leaves the dtype alone
+            log_variance = math.log(variance)
+        else:
+            raise ValueError(
+                "GaussianLikelihood: variance must be a number above 0 or 'optimal', "
+                f"got {variance!r}"
+            )
+        half = t.shape[1] / 2
+        return -squares.sum(axis=1) / (2 * variance) - half * (log_variance + math.log(2 * math.pi))
+
+    def mean(self, t):
+        """The expected data: `t` itself, as an array."""
+        return _array(t)
+
+
+class BernoulliLikelihood(BaseEstimator):
+    """Data that are 0 or 1, with probability ``sigmoid(t)`` of a 1.
+
+    Grey data in [0, 1] are accepted; ``-log p`` is then never below their entropy, and `log p` is
+    no density. `ContinuousBernoulliLikelihood` is the density for them.
+
+    >>> BernoulliLikelihood().log_prob(np.zeros((1, 2)), np.array([[0.0, 1.0]]))
+    array([-1.38629436])
+    """
+
+    def check(self, X):
+        """Raise ValueError unless all data are in [0, 1]."""
+        _check_unit_interval("BernoulliLikelihood", X)
+
+    def log_prob(self, t, x, variance=None):
+        """``log p(x | t)`` of each example: logits (N, D), data (N, D) -> (N,)."""
+        return -binary_cross_entropy_with_logits(t, x, reduction="none")
+
+    def mean(self, t):
+        """The probabilities of a 1, as an array."""
+        return sigmoid(_array(t))
+
+
+class ContinuousBernoulliLikelihood(BaseEstimator):
+    """Data anywhere in [0, 1], with density proportional to ``exp(x t)``.
+
+    It is the Bernoulli's formula with the constant that makes it a density (G. Loaiza-Ganem and
+    J. Cunningham, "The continuous Bernoulli", 2019). Their parameter is ``sigmoid(t)``; written in
+    `t` it is an exponential distribution cut off at 1, ``log p = x t - log_normaliser(t)``.
+
+    >>> ContinuousBernoulliLikelihood().log_prob(np.zeros((1, 2)), np.array([[0.3, 1.0]]))
+    array([0.])
+    """
+
+    def check(self, X):
+        """Raise ValueError unless all data are in [0, 1]."""
+        _check_unit_interval("ContinuousBernoulliLikelihood", X)
+
+    def log_prob(self, t, x, variance=None):
+        """``log p(x | t)`` of each example: logits (N, D), data (N, D) -> (N,)."""
+        return (x * t - log_normaliser(t)).sum(axis=1)
+
+    def mean(self, t):
+        """The expected data, as an array: not ``sigmoid(t)``, but nearer to 1/2."""
+        return truncated_mean(_array(t))
+
+
+# ------------------------------------------------------- the exponential distribution cut off at 1
+# log(sinh(t/2) / (t/2)) = t**2 / 24 - t**4 / 2880 + ..., and of its derivative the coefficients:
+_SERIES = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000)
+_SLOPES = tuple(2 * (k + 1) * c for k, c in enumerate(_SERIES))
+_NEAR = 0.5  # where the series, exact to the last digit, takes over from formulas that divide by t
+
+
+@primitive("logits t", t=lambda g, t: g * truncated_mean(t))
+def log_normaliser(t):
+    """``log(integral of exp(x t) for x from 0 to 1) = log((exp(t) - 1) / t)`` of each element.
+
+    Computed as ``max(t, 0) + log((1 - exp(-|t|)) / |t|)``, which cannot overflow, and as a series
+    near 0. Its derivative is the mean of the distribution, as in every exponential family.
+
+    >>> log_normaliser(np.array([-1000.0, 0.0, 1000.0]))
+    array([ -6.90775528,   0.        , 993.09224472])
+    """
+    xp = array_module(t)
+    near = xp.abs(t) < _NEAR
+    size = xp.where(near, 1, xp.abs(t))
+    far = xp.maximum(t, 0) + xp.log(-xp.expm1(-size) / size)
+    small = xp.where(near, t, 0)
+    square = small * small
+    return xp.where(near, small / 2 + square * _polynomial(square, _SERIES), far)
+
+
+def truncated_mean(t):
+    """The mean of the density on [0, 1] proportional to ``exp(x t)``: 1 / (1 - exp(-t)) - 1 / t.
+
+    Element by element, for Tensors or arrays; 1/2 at 0, and near it a series.
+
+    >>> truncated_mean(np.array([-1000.0, 0.0, 1000.0]))
+    array([0.001, 0.5  , 0.999])
+    """
+    near = abs(t) < _NEAR  # a plain boolean array
+    # Both branches must be finite everywhere: the gradient of the one not taken is 0 times its own.
+    large = where(near, 1.0, t)
+    small = where(near, t, 0.0)
+    far = 1 / (2 * tanh(large / 2)) - 1 / large
+    return 0.5 + where(near, small * _polynomial(small * small, _SLOPES), far)
+
+
+def _polynomial(x, coefficients):
+    """``c[0] + c[1] x + c[2] x**2 + ...`` by Horner's rule."""
+    total = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        total = total * x + c
+    return total
+
+
+# ---------------------------------------------------------------------- helpers
+def _array(t):
+    return t.numpy() if isinstance(t, Tensor) else t
+
+
+def _check_unit_interval(name, X):
+    low, high = np.min(X), np.max(X)
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"{name}: the data must lie in [0, 1], got values from {low:.6g} to {high:.6g}: "
+            "scale them with sklearn.preprocessing.MinMaxScaler, or choose likelihood='gaussian'"
+        )

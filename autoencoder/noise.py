@@ -1,0 +1,135 @@
+"""Noise: what a denoising autoencoder has to undo (P. Vincent et al., JMLR 2010).
+
+The network reads ``corrupt(x)`` and is scored against `x`. Each noise is a few numbers and one
+method; the generator is passed in, so the object itself never changes.
+"""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from minigrad.functional import check_rng
+
+
+class GaussianNoise(BaseEstimator):
+    """Normal noise of one standard deviation `std`, in the units of the data, for every pixel.
+
+    With ``clip=(low, high)`` the result is limited to that range, as pixels are.
+
+    >>> GaussianNoise(std=0.5, clip=(0, 1)).corrupt(np.ones(4), np.random.default_rng(0))
+    array([1.        , 0.93394757, 1.        , 1.        ])
+    """
+
+    def __init__(self, std=0.2, clip=None):
+        self.std = std
+        self.clip = clip
+
+    def corrupt(self, x, rng):
+        """A noisy copy of the array `x`, of its shape and dtype."""
+        std = _at_least_zero(self, "std")
+        return _limited(x + std * _normal(self, x, rng), self)
+
+
+class HeteroscedasticNoise(BaseEstimator):
+    """Normal noise that grows with the signal, as a camera's: ``sqrt(floor**2 + gain**2 |x|)``.
+
+    `floor` is the standard deviation of the sensor's own noise, `gain` that of counting photons
+    at ``x = 1`` (A. Foi et al., "Practical Poissonian-Gaussian noise modeling", 2008).
+    """
+
+    def __init__(self, floor=0.05, gain=0.1, clip=None):
+        self.floor = floor
+        self.gain = gain
+        self.clip = clip
+
+    def std(self, x):
+        """The standard deviation of the noise of each element of `x`.
+
+        >>> HeteroscedasticNoise(floor=0.3, gain=0.4).std(np.array([0.0, 1.0]))
+        array([0.3, 0.5])
+        """
+        floor, gain = _at_least_zero(self, "floor"), _at_least_zero(self, "gain")
+        return np.sqrt(floor**2 + gain**2 * np.abs(x))
+
+    def corrupt(self, x, rng):
+        """A noisy copy of the array `x`, of its shape and dtype."""
+        return _limited(x + self.std(x) * _normal(self, x, rng), self)
+
+
+class MaskingNoise(BaseEstimator):
+    """Elements lost: each becomes 0 with probability `rate`, by itself.
+
+    >>> MaskingNoise(rate=0.5).corrupt(np.ones(5), np.random.default_rng(0))
+    array([1., 0., 0., 0., 1.])
+    """
+
+    def __init__(self, rate=0.25):
+        self.rate = rate
+
+    def corrupt(self, x, rng):
+        """A copy of the array `x` with holes, of its shape and dtype."""
+        rate = _probability(self)
+        return np.where(_uniform(self, x, rng) < rate, x.dtype.type(0), x)
+
+
+class SaltAndPepperNoise(BaseEstimator):
+    """Broken pixels: each becomes `low` or `high`, equally often, with probability `rate`.
+
+    >>> SaltAndPepperNoise(rate=0.5).corrupt(np.full(5, 0.5), np.random.default_rng(0))
+    array([0.5, 1. , 0. , 0. , 0.5])
+    """
+
+    def __init__(self, rate=0.1, low=0.0, high=1.0):
+        self.rate = rate
+        self.low = low
+        self.high = high
+
+    def corrupt(self, x, rng):
+        """A copy of the array `x` with broken pixels, of its shape and dtype."""
+        rate = _probability(self)
+        u = _uniform(self, x, rng)
+        low, high = x.dtype.type(self.low), x.dtype.type(self.high)
+        return np.where(u < rate / 2, low, np.where(u < rate, high, x))
+
+
+# ---------------------------------------------------------------------- helpers
+def _normal(noise, x, rng):
+    check_rng(type(noise).__name__, rng)
+    return rng.standard_normal(x.shape, dtype=x.dtype)
+
+
+def _uniform(noise, x, rng):
+    check_rng(type(noise).__name__, rng)
+    return rng.random(x.shape, dtype=x.dtype)
+
+
+def _limited(x, noise):
+    """The new array `x` limited to ``noise.clip``, in place."""
+    if noise.clip is None:
+        return x
+    low, high = noise.clip
+    if not low < high:
+        raise ValueError(
+            f"{type(noise).__name__}: clip must be None or (low, high) with low < high, "
+            f"got {noise.clip!r}"
+        )
+    return np.clip(x, float(low), float(high), out=x)
+
+
+def _at_least_zero(noise, name):
+    """The setting `name` as a Python number, which leaves the dtype of the data alone."""
+    value = getattr(noise, name)
+    if not value >= 0:
+        raise ValueError(
+            f"{type(noise).__name__}: {name} is a standard deviation and must be at least 0, "
+            f"got {value!r}"
+        )
+    return float(value)
+
+
+def _probability(noise):
+    if not 0 <= noise.rate <= 1:
+        raise ValueError(
+            f"{type(noise).__name__}: rate is a probability and must be from 0 to 1, "
+            f"got {noise.rate!r}"
+        )
+    return noise.rate

@@ -1,0 +1,98 @@
+"""The four parts of an autoencoder by name, and which of them fit together."""
+
+from typing import NamedTuple
+
+from .code import GaussianCode, PointCode
+from .likelihood import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
+from .noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
+from .penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
+
+CHOICES = {
+    "noise": {
+        "gaussian": GaussianNoise,
+        "heteroscedastic": HeteroscedasticNoise,
+        "masking": MaskingNoise,
+        "salt_and_pepper": SaltAndPepperNoise,
+    },
+    "code": {
+        "linear": lambda: PointCode("linear"),
+        "relu": lambda: PointCode("relu"),
+        "sigmoid": lambda: PointCode("sigmoid"),
+        "tanh": lambda: PointCode("tanh"),
+        "gaussian": GaussianCode,
+    },
+    "likelihood": {
+        "gaussian": GaussianLikelihood,
+        "bernoulli": BernoulliLikelihood,
+        "continuous_bernoulli": ContinuousBernoulliLikelihood,
+    },
+    "penalty": {
+        "l1": L1Penalty,
+        "kl_sparsity": KLSparsity,
+        "contractive": ContractivePenalty,
+        "weight_decay": WeightDecay,
+    },
+}
+_METHODS = {"noise": "corrupt", "code": "divergence", "likelihood": "log_prob", "penalty": "name"}
+
+
+class Parts(NamedTuple):
+    """The resolved parts: a noise or None, a code, a likelihood, a tuple of penalties."""
+
+    noise: object
+    code: object
+    likelihood: object
+    penalties: tuple
+
+
+def resolve(kind, value):
+    """The part of `kind` ("noise", "code", "likelihood", "penalty") that `value` names.
+
+    `value` is a name, a part already made, or None for no noise and no penalty. Penalties are
+    returned as a tuple, and may be given as one. Raises ValueError with the choices.
+
+    >>> resolve("noise", "masking")
+    MaskingNoise()
+    >>> resolve("penalty", ("l1", "weight_decay"))
+    (L1Penalty(), WeightDecay())
+    """
+    if kind == "penalty":
+        several = value if isinstance(value, tuple | list) else () if value is None else (value,)
+        return tuple(_part(kind, v) for v in several)
+    if kind == "noise" and value is None:
+        return None
+    return _part(kind, value)
+
+
+def assemble(noise=None, code="relu", likelihood="gaussian", penalty=None):
+    """All parts, resolved and checked against each other, as `Parts`.
+
+    Raises ValueError where a name is unknown or a penalty does not fit the code.
+
+    >>> assemble(code="sigmoid", penalty="kl_sparsity").penalties
+    (KLSparsity(),)
+    """
+    parts = Parts(
+        resolve("noise", noise),
+        resolve("code", code),
+        resolve("likelihood", likelihood),
+        resolve("penalty", penalty),
+    )
+    names = [p.name for p in parts.penalties]
+    if len(set(names)) < len(names):
+        raise ValueError(f"each penalty can be given once, got {', '.join(names)}: add the weights")
+    for penalty in parts.penalties:
+        if hasattr(penalty, "check"):
+            penalty.check(parts.code)
+    return parts
+
+
+def _part(kind, value):
+    choices = CHOICES[kind]
+    if isinstance(value, str) and value in choices:
+        return choices[value]()
+    if not isinstance(value, str | type) and hasattr(value, _METHODS[kind]):
+        return value
+    none = ["None"] if kind in ("noise", "penalty") else []
+    names = ", ".join([*none, *map(repr, choices)])
+    raise ValueError(f"unknown {kind} {value!r}: use {names}, or an object of autoencoder.{kind}")

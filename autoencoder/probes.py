@@ -1,0 +1,116 @@
+"""What does a code know? Simple classifiers and neighbours on top of frozen codes.
+
+The protocols are fixed, so that numbers of different codes can be compared: a probe standardises
+with the training codes and fits scikit-learn's logistic regression of strength C = 1. It learns
+little of its own, so its accuracy says how plainly the code carries the label (Alain & Bengio
+2016). Trustworthiness needs no labels: Venna & Kaski 2001.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn import manifold
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from .splits import within_group
+
+
+class Accuracy(NamedTuple):
+    """The mean and the standard deviation (of a single draw, ddof = 1) of repeated accuracies."""
+
+    mean: float
+    std: float
+
+
+def linear_probe(train_codes, train_labels, test_codes, test_labels):
+    """The test accuracy of a logistic regression on codes: (N, k), (N,), (M, k), (M,) -> float.
+
+    >>> codes, labels = np.array([[0.0], [1.0], [10.0], [11.0]]), np.array([0, 0, 1, 1])
+    >>> linear_probe(codes, labels, np.array([[2.0], [9.0]]), np.array([0, 1]))
+    1.0
+    """
+    train, test = _labelled("linear_probe", train_codes, train_labels, test_codes, test_labels)
+    return float(_probe().fit(*train).score(*test))
+
+
+def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighbors=5):
+    """The share of test codes whose nearest training codes vote for the right label: a float.
+
+    Euclidean distance between the codes as they are: (N, k), (N,), (M, k), (M,).
+
+    >>> codes, labels = np.array([[0.0], [1.0], [10.0], [11.0]]), np.array([0, 0, 1, 1])
+    >>> knn_accuracy(codes, labels, np.array([[2.0]]), np.array([0]), n_neighbors=1)
+    1.0
+    """
+    train, test = _labelled("knn_accuracy", train_codes, train_labels, test_codes, test_labels)
+    if not 1 <= n_neighbors <= len(train[0]):
+        raise ValueError(
+            f"knn_accuracy: {n_neighbors} neighbours cannot be had among {len(train[0])} codes."
+        )
+    return float(KNeighborsClassifier(n_neighbors).fit(*train).score(*test))
+
+
+def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
+    """The accuracy of a linear probe that sees `per_class` labels of each class: an `Accuracy`.
+
+    Each of `repeats` (at least 2) times the labelled examples are drawn anew by the NumPy
+    Generator `rng` and all others are the test. With people as classes it answers how many labelled
+    photographs of each a code needs. Raises ValueError when a class has none to spare.
+
+    >>> codes = np.concatenate([np.full((9, 1), 0.0), np.full((9, 1), 1.0)])
+    >>> few_shot_accuracy(codes, np.repeat([0, 1], 9), 1, np.random.default_rng(0))
+    Accuracy(mean=1.0, std=0.0)
+    """
+    if repeats < 2:
+        raise ValueError(f"few_shot_accuracy: a spread needs at least 2 repeats, got {repeats}.")
+    (codes, labels), _ = _labelled("few_shot_accuracy", codes, labels, codes, labels)
+    accuracies = []
+    for _ in range(repeats):
+        test, train = within_group(labels, per_class, rng)  # the few are held out: they train
+        probe = _probe().fit(codes[train], labels[train])
+        accuracies.append(probe.score(codes[test], labels[test]))
+    return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies, ddof=1)))
+
+
+def trustworthiness(X, codes, *, n_neighbors=5):
+    """How far neighbours in the code are neighbours in the data: (N, ...), (N, k) -> 0 to 1.
+
+    Every one of the `n_neighbors` nearest codes that is not among as many nearest examples costs
+    its rank beyond them; 1 means that none does. Time and memory grow with N squared.
+
+    >>> X = 2.0 ** np.arange(20.0)[:, None]
+    >>> trustworthiness(X, 3 * X)
+    1.0
+    """
+    X = np.asarray(X, np.float64).reshape(len(X), -1)
+    codes = np.asarray(codes, np.float64)
+    if len(X) != len(codes) or not 1 <= n_neighbors < len(X) / 2:
+        raise ValueError(
+            f"trustworthiness: as many codes as examples, and fewer neighbours than half of them, "
+            f"are needed, got {len(X)} examples, {len(codes)} codes, {n_neighbors} neighbours."
+        )
+    return float(manifold.trustworthiness(X, codes, n_neighbors=n_neighbors))
+
+
+def _probe():
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=5000))
+
+
+def _labelled(name, train_codes, train_labels, test_codes, test_labels):
+    """(codes, labels) of both sides as arrays (codes float64), or a sentence on what is wrong."""
+    train, test = (
+        (np.asarray(codes, np.float64), np.asarray(labels))
+        for codes, labels in ((train_codes, train_labels), (test_codes, test_labels))
+    )
+    for codes, labels in (train, test):
+        if codes.ndim != 2 or len(codes) == 0 or labels.shape != codes.shape[:1]:
+            raise ValueError(
+                f"{name}: codes (examples, units) with one label each are needed, "
+                f"got {codes.shape} and labels {labels.shape}."
+            )
+    if len(np.unique(train[1])) < 2:
+        raise ValueError(f"{name}: at least two classes are needed to learn from, got one.")
+    return train, test

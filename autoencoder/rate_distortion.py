@@ -1,0 +1,182 @@
+"""What a codec costs and what it keeps: rate in real bits per pixel against PSNR.
+
+Rates count every byte of the file, headers too. Distortion is measured as a viewer meets it: images
+and reconstructions are limited to [0, 1] and rounded to 8 bits, and the PSNRs of the images are
+averaged. Beside every rate stands what the receiver must have had beforehand, the model and the
+tables: a model of megabytes that saves kilobytes is a lesson, not a compressor.
+"""
+
+import io
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy.interpolate import PchipInterpolator
+from sklearn.pipeline import Pipeline
+
+from minigrad.module import Module
+
+from .compression import Codec
+from .metrics import psnr
+
+
+class RatePoint(NamedTuple):
+    """One point of a rate-distortion curve."""
+
+    bpp: float  # bits per pixel, from the length of the real file
+    psnr: float  # dB at 8 bits, mean over the images; infinite when one of them came back exactly
+    setting: float  # the step, or JPEG's quality
+    model_bytes: int  # what the receiver needs besides the file
+
+
+def bits_per_pixel(data, images):
+    """The rate of `data` (bytes) for `images` (N, H, W) or (N, H, W, C), in bits per pixel.
+
+    The C channels of a place are one pixel.
+
+    >>> bits_per_pixel(bytes(8), np.zeros((1, 8, 8, 3)))
+    1.0
+    """
+    count, height, width = _shape(images)[:3]
+    return 8 * len(data) / (count * height * width)
+
+
+def parameter_bytes(model):
+    """The size of a fitted model in bytes: its parameters as they are in memory.
+
+    Counted are the parameters of a `minigrad` Module (or of the one in an estimator's `network_`),
+    the steps of a Pipeline, and the fitted arrays of another scikit-learn estimator, of which a
+    receiver may not need all.
+
+    >>> from sklearn.decomposition import PCA
+    >>> pca = PCA(2).fit(np.eye(5))
+    >>> parameter_bytes(pca) - pca.components_.nbytes - pca.mean_.nbytes  # three spectra
+    48
+    """
+    model = getattr(model, "network_", model)
+    if isinstance(model, Module):
+        return sum(parameter.data.nbytes for parameter in model.parameters())
+    if isinstance(model, Pipeline):
+        return sum(parameter_bytes(step) for _, step in model.steps)
+    fitted = (value for name, value in vars(model).items() if name.endswith("_"))
+    return sum(value.nbytes for value in fitted if isinstance(value, np.ndarray))
+
+
+def rate_distortion(model, train, images, steps):
+    """Compress `images` (M, H, W) or (M, H, W, C) in [0, 1] at each of `steps`: RatePoints.
+
+    The fitted `model` works on flat images; the codec's tables are learnt from the images `train`.
+    All images go into one file. With scikit-learn's PCA as `model` it is the baseline to beat:
+
+    >>> from sklearn.decomposition import PCA
+    >>> from autoencoder.datasets import load_digits
+    >>> digits = load_digits().images
+    >>> pca = PCA(32).fit(digits[:1300].reshape(1300, 64))
+    >>> for point in rate_distortion(pca, digits[:1300], digits[1300:], steps=(1, 0.25)):
+    ...     print(f"{point.bpp:.1f} bits per pixel, {point.psnr:.0f} dB")
+    0.3 bits per pixel, 16 dB
+    1.1 bits per pixel, 24 dB
+    """
+    shape = _shape(images)
+    train, flat = (np.asarray(a).reshape(len(a), -1) for a in (train, images))
+    curve = []
+    for step in steps:
+        codec = Codec(model, step).fit(train)
+        data = codec.compress(flat)
+        rebuilt = codec.decompress(data).reshape(shape)
+        size = parameter_bytes(model) + codec.nbytes
+        quality = psnr(eight_bits(images), eight_bits(rebuilt), data_range=255)
+        curve.append(RatePoint(bits_per_pixel(data, images), quality, step, size))
+    return curve
+
+
+def jpeg_curve(images, qualities=(5, 10, 20, 40, 60, 80, 95), *, headers=True):
+    """Compress `images` (N, H, W) or (N, H, W, C) in [0, 1] with JPEG (Pillow): RatePoints.
+
+    Each image is a file of its own. ``headers=True`` counts whole files, with Huffman tables
+    optimised for each. Of a thumbnail's file 100 to 200 bytes are headers and tables, at 64x64 some
+    0.3 bits per pixel, which flatters whatever is compared with it. ``headers=False`` counts only
+    the scans, coded with JPEG's standard tables, as if sender and receiver had agreed upon all
+    else: no real file, but the fair number beside a codec whose tables are not in its files either.
+
+    >>> flat = np.full((1, 64, 64), 0.5)
+    >>> whole, scan = (jpeg_curve(flat, [50], headers=h)[0].bpp for h in (True, False))
+    >>> scan < 0.1 < 0.3 < whole
+    True
+    """
+    shape = _shape(images)
+    pictures = eight_bits(images)
+    if len(shape) == 4 and shape[3] == 1:
+        pictures = pictures[..., 0]  # (N, H, W), as Pillow wants grey ones
+    curve = []
+    for quality in qualities:
+        data, rebuilt = [], []
+        for picture in pictures:
+            file = io.BytesIO()
+            Image.fromarray(picture).save(file, "JPEG", quality=quality, optimize=headers)
+            data.append(file.getvalue() if headers else _scan(file.getvalue()))
+            rebuilt.append(np.asarray(Image.open(file)))
+        bpp = bits_per_pixel(b"".join(data), images)
+        curve.append(RatePoint(bpp, psnr(pictures, np.stack(rebuilt), data_range=255), quality, 0))
+    return curve
+
+
+def bd_rate(curve, reference):
+    """The bits that `curve` needs more than `reference` for equal PSNR, in percent of them.
+
+    Minus 50 means half the bits. Both are lists of (bits per pixel, PSNR, ...) of at least two
+    points. The mean difference of the logarithmic rates is taken over the PSNRs that both reach
+    (Bjontegaard, 2001, VCEG-M33), between points interpolated piecewise by monotone cubics as in
+    the common test conditions of HEVC (JCTVC-L1100).
+    Raises ValueError when the curves share no PSNR or do not rise.
+
+    >>> round(bd_rate([(0.5, 30), (1, 34), (2, 39)], [(1, 30), (2, 34), (4, 39)]), 9)
+    -50.0
+    """
+    ours, theirs = _log_rate(curve), _log_rate(reference)
+    low, high = max(ours.x[0], theirs.x[0]), min(ours.x[-1], theirs.x[-1])
+    if low >= high:
+        raise ValueError(
+            f"bd_rate: one curve has {ours.x[0]:.1f} to {ours.x[-1]:.1f} dB, the other "
+            f"{theirs.x[0]:.1f} to {theirs.x[-1]:.1f}: choose settings that overlap"
+        )
+    difference = (ours.integrate(low, high) - theirs.integrate(low, high)) / (high - low)
+    return float(100 * np.expm1(difference))
+
+
+def eight_bits(images):
+    """Limit images to [0, 1] and round them to 8 bits: uint8 of the same shape."""
+    return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+
+
+def _log_rate(curve):
+    """The logarithm of the rate as a function of PSNR."""
+    points = np.array(sorted(tuple(point[:2]) for point in curve), np.float64)  # (points, 2)
+    if len(points) < 2 or not np.isfinite(points).all() or points[0, 0] <= 0:
+        raise ValueError(
+            f"bd_rate: at least two points of finite PSNR and positive rate are needed, got "
+            f"{points.tolist()}"
+        )
+    rates, ratios = points.T
+    if not (np.diff(ratios) > 0).all():
+        raise ValueError(
+            f"bd_rate: PSNR must rise with the rate, but it goes {ratios.round(2).tolist()}: leave "
+            "out settings that another one beats in both"
+        )
+    return PchipInterpolator(ratios, np.log(rates))
+
+
+def _shape(images):
+    shape = np.shape(images)
+    if len(shape) not in (3, 4) or 0 in shape:
+        raise ValueError(
+            f"Images of shape (N, H, W) or (N, H, W, C) are needed, got {shape}: pixels can only "
+            "be counted in images that are not flat"
+        )
+    return shape
+
+
+def _scan(jpeg):
+    """The entropy-coded part of a baseline JPEG file, between the scan's header and the end."""
+    start = jpeg.index(b"\xff\xda")
+    return jpeg[start + 2 + int.from_bytes(jpeg[start + 2 : start + 4]) : -2]

@@ -1,0 +1,38 @@
+"""Priors: where the codes of new data come from.
+
+An autoencoder with a Gaussian code was trained towards N(0, I). To every other one a distribution
+can be fitted afterwards, to the codes of its training data (P. Ghosh et al., "From variational to
+deterministic autoencoders", 2020).
+"""
+
+import numpy as np
+
+from .code import GaussianCode
+
+
+def draw_codes(prior, n_samples, code, mean, covariance, rng):
+    """Codes (n_samples, k) from `prior`: None, "gaussian" or an object with ``sample(n)``.
+
+    `mean` (k,) and `covariance` (k, k) are those of the training codes. Raises ValueError where the
+    `code` (a part) has no prior, or the object gives codes of another shape.
+    """
+    k = len(mean)
+    if hasattr(prior, "sample"):
+        drawn = prior.sample(n_samples)
+        Z = np.asarray(drawn[0] if isinstance(drawn, tuple) else drawn)  # mixtures add components
+    elif isinstance(prior, str) and prior == "gaussian":
+        covariance = covariance.astype(np.float64)
+        Z = rng.multivariate_normal(mean, covariance, n_samples, method="eigh")
+    elif prior is None and isinstance(code, GaussianCode):
+        Z = rng.standard_normal((n_samples, k))
+    else:
+        raise ValueError(
+            f'sample: there is no prior {prior!r} for codes of {code!r}: ask for prior="gaussian", '
+            "a normal distribution fitted to the training codes, or pass an object with sample(n)"
+        )
+    if Z.shape != (n_samples, k):
+        raise ValueError(
+            f"sample: the prior gave codes of shape {Z.shape}, expected {(n_samples, k)}: fit it "
+            "to what transform returns"
+        )
+    return Z

@@ -1,0 +1,88 @@
+"""Training and test sets that ask an honest question: new pictures of known people, or new people?
+
+Photographs of one person are near copies. Split at random, a model is tested on people it has
+learnt by heart; `by_group` keeps whole people (patients, writers, scenes) on one side, and
+`within_group` holds out pictures of everybody, where that is the question asked.
+Both return two arrays of indices, in rising order: ``X[train], X[test]``.
+"""
+
+import numpy as np
+
+
+def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
+    """Split so that no group is on both sides: labels (N,) -> (train indices, test indices).
+
+    Either `test_groups`, the labels that are held out, or `test_fraction`, the share of the groups
+    (rounded, at least one and not all) that the NumPy Generator `rng` draws.
+    Raises ValueError for an unknown group, and when a side would be empty.
+
+    >>> by_group([7, 8, 7, 9], test_groups=[7])
+    (array([1, 3]), array([0, 2]))
+    >>> labels = np.repeat(np.arange(40), 10)
+    >>> train, test = by_group(labels, test_fraction=0.2, rng=np.random.default_rng(0))
+    >>> len(train), len(test), set(labels[train]) & set(labels[test])
+    (320, 80, set())
+    """
+    labels = _labels("by_group", labels)
+    groups = np.unique(labels)
+    if (test_fraction is None) == (test_groups is None):
+        raise ValueError("by_group: give either test_fraction or test_groups.")
+    if len(groups) < 2:
+        raise ValueError("by_group: there is only one group, so one side would be empty.")
+    if test_groups is None:
+        _generator("by_group", rng)
+        if not 0 < test_fraction < 1:
+            raise ValueError(f"by_group: test_fraction lies between 0 and 1, got {test_fraction}.")
+        count = min(max(round(test_fraction * len(groups)), 1), len(groups) - 1)
+        test_groups = rng.choice(groups, count, replace=False)
+    chosen = np.unique(test_groups)
+    unknown = np.setdiff1d(chosen, groups)
+    if len(unknown):
+        raise ValueError(f"by_group: there are no examples of the groups {unknown.tolist()}.")
+    if not 0 < len(chosen) < len(groups):
+        raise ValueError(
+            f"by_group: {len(chosen)} of {len(groups)} groups for the test leave one side empty."
+        )
+    return _sides(np.isin(labels, chosen))
+
+
+def within_group(labels, k, rng):
+    """Hold out `k` examples of every group: labels (N,) -> (train indices, test indices).
+
+    The NumPy Generator `rng` draws them. Raises ValueError when a group has no more than `k`.
+
+    >>> train, test = within_group(np.repeat([0, 1], 5), 2, np.random.default_rng(0))
+    >>> len(train), np.bincount(test // 5)
+    (6, array([2, 2]))
+    """
+    labels = _labels("within_group", labels)
+    _generator("within_group", rng)
+    groups, counts = np.unique(labels, return_counts=True)
+    if not 1 <= k < counts.min():
+        raise ValueError(
+            f"within_group: {k} of each group cannot be held out, because group "
+            f"{groups[counts.argmin()]} has {counts.min()} examples and one at least must stay."
+        )
+    held_out = np.zeros(len(labels), bool)
+    for group in groups:
+        held_out[rng.choice(np.flatnonzero(labels == group), k, replace=False)] = True
+    return _sides(held_out)
+
+
+def _sides(in_test):
+    return np.flatnonzero(~in_test), np.flatnonzero(in_test)
+
+
+def _labels(name, labels):
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.size == 0:
+        raise ValueError(f"{name}: one label for each example is needed, got {labels.shape}.")
+    return labels
+
+
+def _generator(name, rng):
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"{name}: rng must be a numpy.random.Generator such as "
+            f"numpy.random.default_rng(0), got {rng!r}."
+        )

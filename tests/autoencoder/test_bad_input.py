@@ -1,0 +1,142 @@
+"""Proves that wrong data and wrong parameters are refused in a sentence that says what to do."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.exceptions import NotFittedError
+
+import autoencoder as ae
+
+
+def data(n=40, d=6):
+    return np.random.default_rng(0).normal(size=(n, d))
+
+
+def quick(**params):
+    return ae.Autoencoder(**{"n_components": 2, "max_epochs": 1, "random_state": 0, **params})
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.full((3, 6), np.nan), "contains NaN"),
+        (np.full((3, 6), np.inf), "contains infinity"),
+        (scipy.sparse.eye(6, format="csr"), "[Ss]parse"),
+        (np.zeros((0, 6)), "0 sample"),
+        (np.zeros((3, 0)), r"0 feature\(s\)"),
+        (np.zeros(6), "Expected 2D array, got 1D"),
+        (np.zeros((3, 2, 3)), "dim 3"),
+        (np.zeros((3, 6), complex), "[Cc]omplex"),
+        ([["a", "b"]], "could not convert"),
+    ],
+)
+def test_data_that_no_estimator_takes(X, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick().fit(X)
+
+
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "score_samples", "score"])
+def test_another_number_of_features(method):
+    with pytest.raises(ValueError, match="X has 5 features, but Autoencoder is expecting 6"):
+        getattr(quick().fit(data()), method)(data(d=5))
+
+
+@pytest.mark.parametrize("method", ["transform", "inverse_transform", "score_samples", "sample"])
+def test_before_the_fit(method):
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        getattr(quick(), method)(data() if method != "sample" else 1)
+
+
+def test_codes_of_another_length():
+    with pytest.raises(ValueError, match="have 6 columns, this Autoencoder has codes of 2"):
+        quick().fit(data()).inverse_transform(data())
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "continuous_bernoulli"])
+def test_data_outside_the_range_of_the_likelihood(likelihood):
+    X = data()
+    with pytest.raises(ValueError, match=rf"in \[0, 1\], got values from {X.min():.4g}") as error:
+        quick(likelihood=likelihood).fit(X)
+    assert "MinMaxScaler" in str(error.value)
+
+
+def test_one_row_is_enough():
+    model = quick(validation_fraction=0.5).fit(data(1))
+    assert model.transform(data(1)).shape == (1, 2)
+    np.testing.assert_array_equal(model.code_covariance_, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (dict(n_components=0), "n_components must be a whole number of at least 1, got 0"),
+        (dict(n_components=2.0), "n_components must be a whole number of at least 1, got 2.0"),
+        (dict(n_components=True), "n_components must be a whole number .* got True"),
+        (dict(hidden=64), r"hidden must be a tuple of widths, .* got 64: write \(64,\)"),
+        (dict(hidden=(8, 0)), "every width in hidden must be a whole number of at least 1, got 0"),
+        (dict(image_shape=(2, 2, 1)), r"image_shape .* n_features = 6, got \(2, 2, 1\)"),
+        (
+            dict(image_shape=(3, 2)),
+            r"image_shape must be None or \(height, width, channels\), got \(3",
+        ),
+        (dict(image_shape=(-3, -2, 1)), "every length in image_shape must be a whole number"),
+        (dict(image_shape=6), "image_shape must be"),
+        (dict(activation="rely"), "unknown activation 'rely': use 'relu'"),
+        (dict(dropout=1.0), "dropout must be a number at least 0 and below 1, got 1.0"),
+        (dict(noise="normal"), "unknown noise 'normal': use None, 'gaussian'"),
+        (dict(code="point"), "unknown code 'point': use 'linear'"),
+        (dict(likelihood="mse"), "unknown likelihood 'mse': use 'gaussian', 'bernoulli'"),
+        (dict(penalty="l3"), "unknown penalty 'l3': use None, 'l1'"),
+        (dict(penalty=("l1", "l1")), "each penalty can be given once"),
+        (dict(penalty="kl_sparsity"), "between 0 and 1, .* use code='sigmoid'"),
+        (dict(solver="lbfgs"), "unknown solver 'lbfgs': use 'adam', 'adamw', 'sgd', 'rmsprop'"),
+        (dict(schedule="linear"), "unknown schedule 'linear': use None, 'step', 'exponential'"),
+        (dict(learning_rate=0), "learning_rate must be a number above 0, got 0"),
+        (dict(learning_rate="auto"), "learning_rate must be a number above 0, got 'auto'"),
+        (dict(batch_size=0), "batch_size must be a whole number of at least 1, got 0"),
+        (dict(max_epochs=-1), "max_epochs must be a whole number of at least 0, got -1"),
+        (dict(validation_fraction=1.0), "validation_fraction must be a number at least 0"),
+        (dict(patience=0), "patience must be None or a whole number of at least 1, got 0"),
+        (dict(callbacks=3), r"callbacks must be None, a function of \(estimator, record\)"),
+        (dict(device="gpu"), "unknown device 'gpu': use 'cpu', 'cuda'"),
+        (dict(random_state="seed"), "'seed' cannot be used to seed"),
+    ],
+)
+def test_parameters_that_cannot_be_used(params, message):
+    model = quick(**params)  # nothing is checked before the fit
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            method(data())
+    assert not hasattr(model, "network_")
+
+
+def test_a_parameter_of_a_part_that_is_not_there():
+    with pytest.raises(ValueError, match=r"noise__std cannot be set, noise=None is no single part"):
+        quick().set_params(noise__std=0.3)
+    with pytest.raises(ValueError, match=r"penalty=\('l1', 'weight_decay'\) is no single part"):
+        quick(penalty=("l1", "weight_decay")).set_params(penalty__weight=0.3)
+
+
+def test_a_code_longer_than_the_data_is_warned_of_unless_something_regularises_it():
+    with pytest.warns(UserWarning, match="n_components=9 is more than the 6 features") as warned:
+        quick(n_components=9).fit(data())
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(n_components=9, noise="masking").fit(data())
+        quick(n_components=9, penalty="l1").fit(data())
+        quick(n_components=6).fit(data())
+
+
+def test_estimates_that_need_a_distribution_of_codes():
+    model = ae.VariationalAutoencoder(2, code="relu", max_epochs=1).fit(data())
+    for method in (model.elbo, model.log_likelihood, model.posterior):
+        with pytest.raises(ValueError, match='fit it with code="gaussian"'):
+            method(data())
+    model = ae.VariationalAutoencoder(2, max_epochs=1).fit(data())
+    with pytest.raises(ValueError, match="n_draws must be a whole number of at least 1, got 0"):
+        model.elbo(data(), n_draws=0)
+    with pytest.raises(ValueError, match="n_samples must be a whole number of at least 1"):
+        model.sample(0)

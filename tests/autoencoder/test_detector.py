@@ -1,0 +1,139 @@
+"""Proves that the detector finds what is planted, that its threshold and its p-values hold what
+they promise on new normal data, and that explanations point at the feature that was changed."""
+
+import numpy as np
+import pytest
+
+import autoencoder as ae
+
+
+def normal(n=300, seed=0, d=8):
+    """Rows near a 2-dimensional plane in d dimensions."""
+    plane = np.random.default_rng(42).normal(size=(2, d))
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) @ plane + 0.1 * rng.normal(size=(n, d))
+
+
+def linear(**params):
+    return ae.Autoencoder(
+        2,
+        **{"code": "linear", "learning_rate": 0.02, "max_epochs": 60, "random_state": 0, **params},
+    )
+
+
+@pytest.mark.parametrize("criterion", ["likelihood", "reconstruction"])
+def test_planted_anomalies_are_found_and_the_untrained_network_does_not_find_them(criterion):
+    X = normal()
+    X[:15, 3] += 2.0
+    detector = ae.AutoencoderAnomalyDetector(linear(), criterion=criterion, contamination=0.05)
+    labels = detector.fit_predict(X)
+    assert (labels == -1).sum() == 15
+    assert (labels[:15] == -1).mean() > 0.9
+    untrained = ae.AutoencoderAnomalyDetector(linear(max_epochs=0), contamination=0.05).fit(X)
+    assert (untrained.predict(X)[:15] == -1).mean() < 0.5
+
+
+def test_codes_far_from_the_others_are_found_by_their_distance():
+    """Rows on the plane, but far out: rebuilt as well as others, and yet unknown."""
+    X = normal()
+    detector = ae.AutoencoderAnomalyDetector(linear(), criterion="code").fit(X)
+    assert (detector.predict(6 * X[np.square(X).sum(axis=1) > 5]) == -1).all()
+    codes = detector.autoencoder_.transform(X)
+    inverse = np.linalg.inv(np.cov(codes.T, bias=True))
+    expected = [-(z @ inverse @ z) for z in codes - codes.mean(axis=0)]
+    np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-8)
+
+
+def test_scores_decisions_and_labels_agree():
+    X = normal()
+    detector = ae.AutoencoderAnomalyDetector(linear(max_epochs=5), contamination=0.2).fit(X)
+    scores = detector.score_samples(X)
+    np.testing.assert_array_equal(scores, detector.autoencoder_.score_samples(X))
+    np.testing.assert_array_equal(detector.decision_function(X), scores - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(X) == -1, scores < detector.offset_)
+    assert (detector.predict(X) == -1).sum() == 60
+
+
+def test_an_explanation_points_at_the_feature_that_was_changed():
+    detector = ae.AutoencoderAnomalyDetector(linear()).fit(normal(d=20))
+    X = normal(50, seed=1, d=20)
+    changed = np.arange(50) % 20
+    X[np.arange(50), changed] += 3.0
+    errors = detector.explain(X)
+    assert (errors.shape, errors.dtype) == (X.shape, np.float64)
+    np.testing.assert_allclose(errors, (X - detector.autoencoder_.reconstruct(X)) ** 2)
+    assert (errors.argmax(axis=1) == changed).mean() > 0.95
+
+
+def test_p_values_of_new_normal_rows_are_uniform_and_of_anomalies_small():
+    """On average over calibrations P(p <= a) = floor(a (m + 1)) / (m + 1); over 20 of them with 100
+    rows the error of the mean is about 0.008 at a = 0.1."""
+    rates, flagged = [], []
+    for seed in range(20):
+        detector = ae.AutoencoderAnomalyDetector(
+            linear(max_epochs=2), calibration_fraction=0.5, random_state=seed
+        ).fit(normal(200, seed))
+        new = normal(500, 1000 + seed)
+        p = detector.p_values(new)
+        assert p.min() >= 1 / 101
+        assert p.max() <= 1
+        rates.append([(p <= a).mean() for a in (0.1, 0.3, 0.5)])
+        flagged.append((detector.predict(new) == -1).mean())
+        np.testing.assert_array_equal(detector.predict(new) == -1, p <= 0.1)
+        new[:, 0] += 30
+        assert (detector.p_values(new) == 1 / 101).all()
+    np.testing.assert_allclose(np.mean(rates, axis=0), np.array([10, 30, 50]) / 101, atol=0.035)
+    assert np.mean(flagged) < 0.12
+
+
+def test_calibration_rows_are_not_trained_on(monkeypatch):
+    seen = []
+    original = ae.Autoencoder.fit
+    monkeypatch.setattr(
+        ae.Autoencoder, "fit", lambda self, X, y=None: (seen.append(X), original(self, X))[1]
+    )
+    X = normal(100)
+    detector = ae.AutoencoderAnomalyDetector(
+        linear(max_epochs=1), calibration_fraction=0.3, random_state=0
+    ).fit(X)
+    trained = {tuple(row) for row in seen[0]}
+    assert len(trained) == 70
+    rest = np.array([row for row in X if tuple(row) not in trained])
+    np.testing.assert_allclose(np.sort(detector.score_samples(rest)), detector.calibration_scores_)
+
+
+def test_any_kind_can_be_inside_and_parameters_are_nested():
+    X = normal()
+    vae = ae.VariationalAutoencoder(2, max_epochs=2)
+    detector = ae.AutoencoderAnomalyDetector(vae, random_state=0)
+    detector.set_params(autoencoder__max_epochs=1, autoencoder__code__beta=0.5).fit(X)
+    assert detector.autoencoder_.n_iter_ == 1
+    assert detector.autoencoder_ is not vae
+    assert not hasattr(vae, "network_")
+    first = detector.score_samples(X)
+    np.testing.assert_array_equal(detector.fit(X).score_samples(X), first)
+    usual = ae.AutoencoderAnomalyDetector(random_state=0).fit(X)
+    assert usual.autoencoder_.n_components == 4
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (dict(contamination=0.0), r"contamination must be a number in \(0, 0.5\], got 0.0"),
+        (dict(contamination=0.6), r"in \(0, 0.5\], got 0.6"),
+        (dict(contamination="auto"), r"in \(0, 0.5\], got 'auto'"),
+        (dict(criterion="distance"), "unknown criterion 'distance': use 'likelihood'"),
+        (dict(calibration_fraction=1.0), r"in \[0, 1\), got 1.0"),
+        (dict(calibration_fraction=0.02), "of 100 rows holds out 2, .* at least 9"),
+        (dict(autoencoder="vae"), "must be None or an Autoencoder of any kind, got 'vae'"),
+    ],
+)
+def test_wrong_parameters_get_a_sentence(params, message):
+    with pytest.raises(ValueError, match=message):
+        ae.AutoencoderAnomalyDetector(**params).fit(normal(100))
+
+
+def test_p_values_need_calibration():
+    detector = ae.AutoencoderAnomalyDetector(linear(max_epochs=1)).fit(normal(100))
+    with pytest.raises(ValueError, match="fit with calibration_fraction above 0"):
+        detector.p_values(normal(5))

@@ -1,0 +1,289 @@
+"""Proves that the training loop is the one described: separate streams, exact continuation, the
+schedules' rates, the best weights kept, and a divergence that ends in a sentence."""
+
+import contextlib
+import io
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+import autoencoder as ae
+from autoencoder import training
+from autoencoder.parts import assemble
+from minigrad import optim
+
+
+def data(n=60, d=8, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(n, 3)) @ rng.normal(size=(3, d)) / 3).astype(dtype)
+
+
+def quick(kind=ae.Autoencoder, n_components=3, **params):
+    return kind(n_components, **{"max_epochs": 4, "batch_size": 16, "random_state": 0, **params})
+
+
+def weights(model):
+    return np.concatenate([a.ravel() for a in model.network_.state_dict().values()])
+
+
+EVERYTHING = dict(
+    kind=ae.SparseAutoencoder,
+    noise="gaussian",
+    hidden=(6,),
+    dropout=0.2,
+    penalty=("kl_sparsity", "contractive", "weight_decay"),
+    schedule="cosine",
+)
+
+
+@pytest.mark.parametrize("more", [EVERYTHING, dict(kind=ae.VariationalAutoencoder)])
+def test_epochs_by_partial_fit_are_those_of_one_fit(more):
+    X = data()
+    whole = quick(**more).fit(X)
+    model = quick(**more)
+    for _ in range(4):
+        model.partial_fit(X)
+    np.testing.assert_array_equal(weights(model), weights(whole))
+    assert model.history_ == whole.history_
+    assert (model.n_iter_, model.best_epoch_) == (4, 4)
+
+
+def test_a_warm_start_goes_on_where_the_last_fit_ended():
+    X = data()
+    whole = quick().fit(X)
+    model = quick(max_epochs=2, warm_start=True).fit(X).fit(X)
+    np.testing.assert_array_equal(weights(model), weights(whole))
+    assert model.history_ == whole.history_
+    cold = quick(max_epochs=2).fit(X).fit(X)
+    assert cold.n_iter_ == 2
+    with pytest.raises(ValueError, match="n_components was 3 and is now 4"):
+        model.set_params(n_components=4).fit(X)
+
+
+def test_an_epoch_is_the_sum_of_its_terms_over_shuffled_batches():
+    """A step too small to change anything: each term is then its mean over the data."""
+    X = data()
+    model = quick(
+        code="sigmoid", penalty=("l1", "weight_decay"), learning_rate=1e-300, max_epochs=1
+    ).fit(X)
+    record = {name: values[0] for name, values in model.history_.items()}
+    assert list(record) == [
+        "epoch",
+        "loss",
+        "reconstruction",
+        "l1",
+        "weight_decay",
+        "learning_rate",
+    ]
+    assert record["reconstruction"] == pytest.approx(-model.score(X))
+    assert record["l1"] == pytest.approx(1e-3 * model.transform(X).sum(axis=1).mean())
+    assert record["loss"] == pytest.approx(
+        record["reconstruction"] + record["l1"] + record["weight_decay"]
+    )
+
+
+def test_every_row_is_read_once_in_an_epoch_in_a_new_order(monkeypatch):
+    seen = []
+
+    def spy(network, parts, x, target, rng, memory):
+        if network.training:
+            seen.append((x.numpy(), target.numpy()))
+        return original(network, parts, x, target, rng, memory)
+
+    original = training.loss_terms
+    monkeypatch.setattr(training, "loss_terms", spy)
+    X = data()
+    quick(ae.DenoisingAutoencoder, max_epochs=2).fit(X)
+    assert [len(x) for x, _ in seen] == [16, 16, 16, 12] * 2
+    first, second = (np.concatenate([t for _, t in seen[k : k + 4]]) for k in (0, 4))
+    for targets in (first, second):
+        np.testing.assert_array_equal(np.sort(targets, axis=0), np.sort(X, axis=0))
+    assert (first != second).any()
+    noise = np.concatenate([x - t for x, t in seen])
+    assert noise.std() == pytest.approx(0.2, rel=0.1)  # read noisy, scored clean
+
+
+def test_streams_are_separate():
+    """Noise and dropout change neither the weights at the start nor the order of the rows."""
+    X = data()
+    plain = quick(max_epochs=0, hidden=(5,)).fit(X)
+    other = quick(max_epochs=0, hidden=(5,), noise="gaussian", dropout=0.5).fit(X)
+    np.testing.assert_array_equal(weights(plain), weights(other))
+    for model in (plain, other):
+        model.partial_fit(X)
+    states = [m._training.streams["order"].bit_generator.state for m in (plain, other)]
+    assert states[0] == states[1]
+    for name, moved in [("noise", True), ("dropout", True), ("split", False)]:
+        states = [m._training.streams[name].bit_generator.state for m in (plain, other)]
+        assert (states[0] != states[1]) is moved, name
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (None, [0.01] * 6),
+        ("step", [0.01, 0.01, 0.001, 0.001, 0.0001, 0.0001]),
+        ("exponential", [0.01 * 0.01 ** (k / 6) for k in range(6)]),
+        ("cosine", [0.005 * (1 + np.cos(np.pi * k / 6)) for k in range(6)]),
+        (optim.StepDecay(0.1, every=12, factor=0.5), [0.1, 0.1, 0.1, 0.05, 0.05, 0.05]),
+        (lambda optimiser: 0.02 / (optimiser.t + 1), [0.02 / (4 * k + 1) for k in range(6)]),
+    ],
+)
+def test_schedules(schedule, rates):
+    """Six epochs of four steps; the history has the rate of each epoch's first step."""
+    model = quick(schedule=schedule, learning_rate=0.01, max_epochs=6, solver="sgd").fit(data())
+    np.testing.assert_allclose(model.history_["learning_rate"], rates)
+
+
+@pytest.mark.parametrize("solver", ["adam", "adamw", "sgd", "rmsprop"])
+def test_solvers_lower_the_loss(solver):
+    losses = quick(solver=solver, max_epochs=15).fit(data()).history_["loss"]
+    assert losses[-1] < losses[0]
+    kind = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}[solver]
+    assert type(quick(solver=solver).fit(data())._training.optimiser).__name__ == kind
+
+
+def test_the_best_weights_are_kept_and_patience_ends_the_training():
+    """A rate that grows until it does harm: the best epoch is before the last."""
+    X, seen = data(), {}
+    model = quick(
+        schedule=optim.ExponentialDecay(1e-3, 1.2),
+        validation_fraction=0.3,
+        patience=3,
+        max_epochs=100,
+        callbacks=lambda m, record: seen.update({record["epoch"]: weights(m)}),
+    ).fit(X)
+    losses = model.history_["validation_loss"]
+    assert model.best_epoch_ == np.argmin(losses) + 1
+    assert model.n_iter_ == model.best_epoch_ + 3 < 100
+    np.testing.assert_array_equal(weights(model), seen[model.best_epoch_])
+    assert (weights(model) != seen[model.n_iter_]).any()
+
+
+def test_validation_rows_are_not_trained_on_and_always_the_same():
+    X = np.arange(40.0)[:, None] * np.ones((1, 4))
+    rng = training.random_streams(0)["split"]
+    rows, held_out = training.split(X, 0.25, rng)
+    assert (len(rows), len(held_out)) == (30, 10)
+    assert set(rows[:, 0]) | set(held_out[:, 0]) == set(X[:, 0])
+    np.testing.assert_array_equal(held_out, training.split(X, 0.25, rng)[1])
+    for few, fraction in [(X[:1], 0.5), (X[:2], 0.2), (X[:2], 0.9), (X, 0.0)]:
+        assert training.split(few, fraction, rng)[1] is None
+    model = quick(validation_fraction=0.2, max_epochs=1).fit(data(1, 8))
+    assert "validation_loss" not in model.history_
+
+
+@pytest.mark.parametrize("kind", [ae.VariationalAutoencoder, ae.DenoisingAutoencoder])
+def test_the_validation_loss_differs_only_by_the_weights(kind):
+    X = data()
+    model = quick(kind, hidden=(4,), dropout=0.5, penalty="weight_decay").fit(X)
+    parts = assemble(model.noise, model.code, model.likelihood, model.penalty)
+    first = training.evaluate(model._training, parts, X, 16)
+    before = pickle.dumps(model._training.streams)
+    assert training.evaluate(model._training, parts, X, 16) == first
+    assert pickle.dumps(model._training.streams) == before
+    model.partial_fit(X)
+    assert training.evaluate(model._training, parts, X, 16) != first
+
+
+def test_patience_without_validation_watches_the_training_loss():
+    model = quick(learning_rate=1e-300, patience=2, max_epochs=50, batch_size=60).fit(data())
+    assert model.n_iter_ < 50
+    assert model.best_epoch_ == np.argmin(model.history_["loss"]) + 1
+
+
+def test_callbacks_see_a_usable_estimator_and_can_stop_it():
+    X, seen = data(), []
+
+    def watch(model, record):
+        seen.append((record["epoch"], model.n_iter_, model.score(X), len(model.history_["loss"])))
+
+    def stop(model, record):
+        return record["epoch"] == 3
+
+    model = quick(
+        callbacks=(stop, watch), max_epochs=10, likelihood=ae.GaussianLikelihood("optimal")
+    ).fit(X)
+    assert model.n_iter_ == 3
+    assert [s[0] for s in seen] == [s[1] for s in seen] == [s[3] for s in seen] == [1, 2, 3]
+    assert seen[-1][2] == model.score(X)
+
+
+def test_the_progress_bar_is_shown_only_on_request():
+    with contextlib.redirect_stderr(io.StringIO()) as shown:
+        quick(verbose=0).fit(data())
+        assert shown.getvalue() == ""
+        quick(verbose=1).fit(data())
+    assert "Autoencoder: 100%" in shown.getvalue()
+    assert "4/4" in shown.getvalue()
+    assert "loss=" in shown.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_training_that_diverges_goes_back_to_the_best_weights(dtype):
+    X = data(dtype=dtype)
+    model = quick(solver="sgd", learning_rate=50.0, code="linear", max_epochs=200)
+    untrained = quick(max_epochs=0, code="linear").fit(X)
+    with pytest.warns(ConvergenceWarning, match=r"epoch \d+, step \d+: .* no longer finite") as w:
+        model.fit(X)
+    assert "learning_rate below 50" in str(w[0].message)
+    assert model.n_iter_ < 200
+    assert len(model.history_["loss"]) == model.n_iter_
+    assert np.isfinite(model.history_["loss"]).all()
+    assert model.best_epoch_ == 0  # every step made it worse
+    np.testing.assert_array_equal(weights(model), weights(untrained))
+    assert w[0].filename == __file__
+    model.set_params(learning_rate=1e-3).partial_fit(X).partial_fit(X)  # it can go on
+    assert model.score(X) > untrained.score(X)
+
+
+def test_a_partial_fit_that_diverges_changes_nothing():
+    X = data()
+    model = quick(code="linear").fit(X)
+    good = weights(model)
+    with pytest.warns(ConvergenceWarning), np.errstate(over="ignore"):
+        model.partial_fit(X * 1e160)
+    np.testing.assert_array_equal(weights(model), good)
+    assert (model.n_iter_, len(model.history_["loss"])) == (4, 4)
+
+
+def test_a_divergence_goes_back_to_the_best_weights_where_they_are_kept():
+    X = data()
+    with pytest.warns(ConvergenceWarning):
+        model = quick(
+            solver="sgd",
+            schedule=lambda optimiser: 1e-3 if optimiser.t < 12 else 1e6,
+            code="linear",
+            max_epochs=50,
+            validation_fraction=0.2,
+        ).fit(X)
+    assert model.best_epoch_ == np.argmin(model.history_["validation_loss"]) + 1
+    assert model.score(X) > quick(max_epochs=0, code="linear").fit(X).score(X)
+
+
+def test_a_fit_that_was_interrupted_is_finished_by_a_warm_start():
+    X = data()
+    params = dict(max_epochs=6, validation_fraction=0.2, patience=4, schedule="cosine")
+    whole = quick(**params).fit(X)
+
+    def interrupt(model, record):
+        if record["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    model = quick(**params, callbacks=interrupt, warm_start=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    model.set_params(callbacks=None).fit(X)
+    assert model.history_ == whole.history_
+    np.testing.assert_array_equal(weights(model), weights(whole))
+
+
+def test_terms_that_come_later_leave_gaps_in_the_history():
+    X = data()
+    model = quick(max_epochs=1).fit(X)
+    model.set_params(penalty="l1").partial_fit(X)
+    assert np.isnan(model.history_["l1"][0])
+    assert model.history_["l1"][1] > 0
+    assert {len(values) for values in model.history_.values()} == {2}
