@@ -8,6 +8,7 @@ drawn from it are kept); functions and objects of other libraries are refused.
 """
 
 import dataclasses
+import math
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from minigrad import checkpoint
 from minigrad.backend import to_device, to_numpy
 
 from . import code, likelihood, noise, penalty, settings, training
+from .parts import assemble
 
 PARTS = {
     cls.__name__: cls
@@ -66,7 +68,7 @@ def load(path, cls, base, device=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
     arrays, about = checkpoint.load(path)
     name = about.get("estimator")
-    if name is None:
+    if not isinstance(name, str):
         raise ValueError(f"load: {path} holds weights, but not the estimator that they belong to")
     found = {c.__name__: c for c in [*_below(base), base]}.get(name)
     if found is None or not issubclass(found, cls):
@@ -74,18 +76,47 @@ def load(path, cls, base, device=None):
             f"load: {path} holds a {name}, not a {cls.__name__}: use {name}.load, after importing "
             "the module that defines it"
         )
+    try:
+        return _rebuilt(found, arrays, about, device)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+        raise ValueError(
+            f"load: {path} does not describe a whole {name} ({type(error).__name__}: {error}): it "
+            "is damaged, restore it from a copy"
+        ) from None
+
+
+def _rebuilt(found, arrays, about, device):
     estimator = found(**{name: _object(value) for name, value in about["params"].items()})
     if device is not None:
         estimator.device = device
     estimator._code, estimator._likelihood = map(_object, about["parts"])
+    assemble(code=estimator._code, likelihood=estimator._likelihood)
+    estimator._code.mean(np.zeros((1, estimator._code.width(1))))  # knows its activation
     architecture = {name: _object(value) for name, value in about["architecture"].items()}
+    _check_sizes(architecture, estimator._code, arrays)
     estimator._architecture = architecture
     estimator._training = _training(arrays, about, estimator, architecture)
     estimator.network_, estimator.history_ = estimator._training.network, about["history"]
-    vars(estimator).update(about["fitted"], **_group(arrays, "fitted"))
+    fitted = about["fitted"]
+    if fitted["n_features_in_"] != architecture["n_features"]:
+        raise ValueError(f"it was fitted to {fitted['n_features_in_']!r} features")
+    vars(estimator).update(fitted, **_group(arrays, "fitted"))
     if about["feature_names"]:
         estimator.feature_names_in_ = np.array(about["feature_names"], dtype=object)
     return estimator
+
+
+def _check_sizes(architecture, code, arrays):
+    """Refuse an architecture of other widths than the stored weights have, before it is built."""
+    known = {n for a in _group(arrays, "network").values() for n in a.shape}
+    image = architecture["image_shape"]
+    hidden = architecture["hidden"]
+    inputs = image[2] if image is not None and hidden else architecture["n_features"]
+    widths = {inputs, code.width(architecture["n_components"]), *hidden}
+    if not widths <= known or len(hidden) > len(arrays):
+        raise ValueError(f"its weights have no layers of {sorted(widths - known)} units")
+    if image is not None and math.prod(image) != architecture["n_features"]:
+        raise ValueError(f"images of {image} do not have {architecture['n_features']} numbers")
 
 
 def _training(arrays, about, estimator, architecture):

@@ -1,31 +1,35 @@
 """Models in files: NumPy's ``.npz`` with a header, never pickle, so a file is data and not code.
 
 The header, a JSON text in the member ``__minigrad__``, names the format and every array with its
-shape and dtype. A file that does not agree with its own header is refused.
+shape, dtype and checksum. A file that does not agree with its own header is refused. Before
+anything is read its sizes are added up: members are stored as they are, not compressed, so a file
+cannot unfold to more than its own length.
 """
 
 import json
+import math
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 _HEADER = "__minigrad__"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Checkpoint(NamedTuple):
-    """What a file held: `arrays` by name, and `about`, whatever JSON was saved beside them."""
+    """What a file held: `arrays` by name, and `about`, the dict of JSON saved beside them."""
 
     arrays: dict
     about: dict
 
 
 def save(path, source, about=None):
-    """Write `source` (a dict of arrays, or anything with ``state_dict()``) and `about` to `path`.
+    """Write `source` (a dict of arrays, or anything with ``state_dict()``) and the dict `about`.
 
     The file appears complete or not at all: it is written under another name, then renamed.
     """
@@ -40,7 +44,7 @@ def save(path, source, about=None):
             )
     header = {
         "format": _FORMAT,
-        "arrays": {name: [list(a.shape), a.dtype.str] for name, a in arrays.items()},
+        "arrays": {name: _describe(a) for name, a in arrays.items()},
         "about": about or {},
     }
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
@@ -69,37 +73,68 @@ def load(path, into=None):
     if not path.is_file():
         raise FileNotFoundError(f"load: there is no file {path}")
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            header = json.loads(str(file[_HEADER][()]))
-            arrays = {name: file[name] for name in file.files if name != _HEADER}
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        TypeError,  # a single array, not an archive
-        RuntimeError,  # and NotImplementedError: what zipfile makes of damaged headers
-        zipfile.BadZipFile,
-        zipfile.zlib.error,
-    ) as error:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive, path.stat().st_size)
+            header = json.loads(str(_read(archive, members.pop(_HEADER))[()]))
+            if not isinstance(header, dict) or header.get("format") != _FORMAT:
+                format_ = header.get("format") if isinstance(header, dict) else "?"
+                raise _Refused(
+                    f"load: {path} has format {format_}, this version reads format {_FORMAT}: "
+                    "use the version of minigrad that saved it"
+                )
+            arrays = {name: _read(archive, member) for name, member in members.items()}
+    except _Refused:
+        raise
+    except Exception as error:  # zipfile, NumPy and JSON raise nearly anything for damaged files
         raise ValueError(
             f"load: {path} is damaged, or is not a file that minigrad saved ({_short(error)}): "
             "save the model again, or restore the file from a copy"
         ) from None
-    found = {name: [list(a.shape), a.dtype.str] for name, a in arrays.items()}
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise ValueError(
-            f"load: {path} has format {header.get('format') if isinstance(header, dict) else '?'}, "
-            f"this version reads format {_FORMAT}: use the version of minigrad that saved it"
-        )
-    if header.get("arrays") != found:
+    found = {name: _describe(a) for name, a in arrays.items()}
+    if header.get("arrays") != found or not isinstance(header.get("about"), dict):
         raise ValueError(
             f"load: the arrays in {path} are not those that its header names: it is damaged, "
             "restore it from a copy"
         )
     if into is not None:
         into.load_state_dict(arrays)
-    return Checkpoint(arrays, header.get("about", {}))
+    return Checkpoint(arrays, header["about"])
+
+
+class _Refused(ValueError):
+    """The file was understood, but is not for us."""
+
+
+def _describe(array):
+    """What the header says of an array: its shape, dtype and checksum."""
+    return [list(array.shape), array.dtype.str, zlib.crc32(np.ascontiguousarray(array))]
+
+
+def _members(archive, size):
+    """The members of the archive by the names of their arrays, if all can be read at their size."""
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    plain = all(info.compress_type == zipfile.ZIP_STORED for info in members.values())
+    if not plain or len(members) != len(archive.infolist()):
+        raise ValueError("its members are compressed, or two have one name")
+    if sum(info.file_size for info in members.values()) > size:
+        raise ValueError("its members are larger than the file")
+    return members
+
+
+def _read(archive, member):
+    """One array, of no more bytes than the member has."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran_order, dtype = read_header(file)
+        data = file.read()  # all of it, so that zipfile compares its checksum
+    if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"an array of {shape} {dtype} does not take {len(data)} bytes")
+    flat = np.frombuffer(data, dtype).copy()
+    return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _short(error):

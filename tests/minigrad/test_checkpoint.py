@@ -91,7 +91,7 @@ HEADER = json.dumps({"format": 99, "arrays": {}, "about": {}})
         (lambda good: _bytes(w=np.ones(3)), "damaged, or is not a file that minigrad saved"),
         (lambda good: _bytes(w=np.array([{}])), "damaged, or is not a file that minigrad saved"),
         (lambda good: _bytes(__minigrad__=np.array("no json")), "damaged, or is not"),
-        (lambda good: _bytes(__minigrad__=np.array("[1]")), "this version reads format 1"),
+        (lambda good: _bytes(__minigrad__=np.array("[1]")), "this version reads format 2"),
         (lambda good: _bytes(__minigrad__=np.array(HEADER)), "has format 99"),
         (_lie, "not those that its header names"),
     ],

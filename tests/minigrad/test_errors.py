@@ -334,7 +334,8 @@ def test_a_single_array_is_no_model(tmp_path):
 
 def test_a_pickle_is_not_executed(tmp_path):
     path = tmp_path / "pickled.npz"
-    np.savez(path, w=np.array([{"a": 1}], dtype=object), __minigrad__=np.array("{}"))
+    header = np.array(json.dumps({"format": 2, "arrays": {}}))
+    np.savez(path, w=np.array([{"a": 1}], dtype=object), __minigrad__=header)
     refused(path, "is not a file that minigrad saved")
 
 
@@ -343,8 +344,9 @@ def test_a_header_that_does_not_fit(tmp_path):
     for header, word in (
         ({"format": 99, "arrays": {}}, "format 99"),
         ([], "format"),
-        ({"format": 1, "arrays": {"w": [[4], "<f8"]}}, "header"),
-        ({"format": 1, "arrays": {}}, "header"),
+        ({"format": 2, "arrays": {"w": [[4], "<f8", 0]}}, "header"),
+        ({"format": 2, "arrays": {}}, "header"),
+        ({"format": 2, "arrays": {"w": [[3], "<f8", 7]}}, "header"),
     ):
         np.savez(path, __minigrad__=np.array(json.dumps(header)), w=np.ones(3))
         refused(path, word)
