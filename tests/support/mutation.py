@@ -75,8 +75,10 @@ def _mark(tree):
                         or isinstance(
                             child, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom
                         )
-                        or name in ("annotation", "returns", "decorator_list")
-                        and not _is_primitive(child)
+                        or (
+                            name in ("annotation", "returns", "decorator_list")
+                            and not _is_primitive(child)
+                        )
                     )
 
 
