@@ -198,8 +198,10 @@ class Primitive:
             for i, a in enumerate(args)
             if is_array(a) or isinstance(a, Tensor) or not self.differentiable >> i & 1
         )
-        kind = type(error) if isinstance(error, IndexError | TypeError) else ValueError
-        return kind(f"{self.name}: expected {self.expects}; got {operands} ({error})")
+        kinds = (k for k in (IndexError, TypeError) if isinstance(error, k))
+        return next(kinds, ValueError)(
+            f"{self.name}: expected {self.expects}; got {operands} ({error})"
+        )
 
 
 def primitive(expects="arguments that fit together", dtypes=FLOATS, /, **vjps):

@@ -110,6 +110,8 @@ def cross_entropy(logits, targets, reduction="mean"):
     """
     if logits.ndim != 2:
         raise ValueError(f"cross_entropy: expected logits (N, K), got {describe(logits)}")
+    targets = targets if hasattr(targets, "shape") else np.asarray(targets)
+    _numbers("cross_entropy", logits, targets)
     classes = _values(targets)
     log_p = log_softmax(logits, axis=1)
     if tuple(targets.shape) == tuple(logits.shape):
@@ -201,9 +203,22 @@ def _same_shape(name, a, b):
             f"{name}: expected two arrays of one shape, got {describe(a)} and {describe(b)}: "
             "broadcasting is refused here, since (N, 1) against (N,) would silently give (N, N)"
         )
+    _numbers(name, a, b)
+
+
+def _numbers(name, *values):
+    """Raise TypeError unless the values are numbers or arrays of numbers, not all of them truth
+    values, between which there is no difference."""
+    kinds = [
+        np.dtype(type(x) if isinstance(x, int | float) else getattr(x, "dtype", object)).kind
+        for x in values
+    ]
+    if not set(kinds) <= set("biuf") or (len(kinds) > 1 and set(kinds) == {"b"}):
+        raise TypeError(f"{name}: expected numbers, got {', '.join(map(describe, values))}")
 
 
 def _within(name, what, x):
+    _numbers(name, x)
     values = _values(x)
     number = not hasattr(values, "shape")
     if not number and not values.size:

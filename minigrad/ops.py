@@ -277,8 +277,8 @@ def _count(x, axis, name):
     axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
     try:
         count = math.prod(x.shape[i] for i in axes)
-    except IndexError:
-        raise IndexError(f"{name}: {describe(x)} has no axis {axis}") from None
+    except (IndexError, TypeError):
+        raise IndexError(f"{name}: {describe(x)} has no axis {axis!r}") from None
     if not count:
         raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
     return count

@@ -33,10 +33,15 @@ def resize_bicubic(x, size, *, a=-0.75, half_pixel_centers=True, antialias=False
         raise ValueError(
             f"resize_bicubic: expected images (N, height, width, channels), got {describe(x)}"
         )
-    height, width = size if isinstance(size, list | tuple) else (size, size)
+    sizes = tuple(size) if isinstance(size, list | tuple) else (size, size)
     n, h, w, c = x.shape
-    if min(height, width) < 1 or min(h, w) < 1:
-        raise ValueError(f"resize_bicubic: cannot resize {(h, w)} pixels to {(height, width)}")
+    whole = len(sizes) == 2 and all(isinstance(v, int | np.integer) and v > 0 for v in sizes)
+    if not whole or min(h, w) < 1:
+        raise ValueError(
+            f"resize_bicubic: cannot resize {(h, w)} pixels to {size!r}: give a height and a "
+            "width, whole numbers above 0"
+        )
+    height, width = sizes
     xp = array_module(x if not hasattr(x, "_data") else x._data)
     rule = (float(a), bool(half_pixel_centers), bool(antialias), x.dtype.str)
     rows = xp.asarray(resize_matrix(h, height, *rule))

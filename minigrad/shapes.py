@@ -81,9 +81,9 @@ def concatenate(xs, axis=0):
            [0., 1., 1.]])
     """
     xs = _several(xs, "concatenate")
-    axis = axis + xs[0].ndim if axis < 0 else axis
-    if not 0 <= axis < xs[0].ndim:
-        raise ValueError(f"concatenate: {describe(xs[0])} has no axis {axis}: use stack()")
+    axis = _place(axis, xs[0].ndim)
+    if axis is None:
+        raise ValueError(f"concatenate: {describe(xs[0])} has no such axis: use stack()")
     sizes = [x.shape[axis] if axis < x.ndim else 0 for x in xs]
     return _concatenate(axis, tuple(np.cumsum(sizes).tolist()), *xs)
 
@@ -91,11 +91,21 @@ def concatenate(xs, axis=0):
 def stack(xs, axis=0):
     """The arrays `xs`, all of one shape, along a new `axis`."""
     xs = _several(xs, "stack")
-    axis = axis + xs[0].ndim + 1 if axis < 0 else axis
-    if any(x.shape != xs[0].shape for x in xs) or axis > xs[0].ndim:
+    place = _place(axis, xs[0].ndim + 1)
+    if any(x.shape != xs[0].shape for x in xs) or place is None:
         shapes = ", ".join(str(x.shape) for x in xs)
-        raise ValueError(f"stack: expected arrays of one shape and an axis of it, got {shapes}")
+        raise ValueError(
+            f"stack: expected arrays of one shape and a place for the new axis, got {shapes} and "
+            f"axis={axis!r}"
+        )
+    axis = place
     return concatenate([x[(slice(None),) * axis + (None,)] for x in xs], axis)
+
+
+def _place(axis, count):
+    """`axis`, counted from the front, of `count` axes; None where there is none."""
+    whole = isinstance(axis, int | np.integer) and -count <= axis < count
+    return axis % count if whole else None
 
 
 def _several(xs, name):
