@@ -81,9 +81,10 @@ def concatenate(xs, axis=0):
            [0., 1., 1.]])
     """
     xs = _several(xs, "concatenate")
-    axis = _place(axis, xs[0].ndim)
-    if axis is None:
-        raise ValueError(f"concatenate: {describe(xs[0])} has no such axis: use stack()")
+    place = _place(axis, xs[0].ndim)
+    if place is None:
+        raise ValueError(f"concatenate: {describe(xs[0])} has no axis {axis!r}: use stack()")
+    axis = place
     sizes = [x.shape[axis] if axis < x.ndim else 0 for x in xs]
     return _concatenate(axis, tuple(np.cumsum(sizes).tolist()), *xs)
 

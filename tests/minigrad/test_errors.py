@@ -86,7 +86,7 @@ layer: channels and groups | nn.Conv2D(3, 4, groups=2, rng=RNG) | Conv2D; 3 and 
 layer: wrong input | nn.Conv2D(2, 4, rng=RNG)(leaf(2, 6, 5, 3, dtype=np.float32)) | conv2d; (2, 6, 5, 3); takes 2
 layer: no images | nn.Conv2D(3, 4, rng=RNG)(leaf(2, 90, dtype=np.float32)) | conv2d; (2, 90); reshape
 resize: rank | mg.resize_bicubic(leaf(6, 5), 3) | resize_bicubic; (6, 5); (N, height, width, channels)
-resize: size 0 | mg.resize_bicubic(IMAGES, 0) | resize_bicubic; (6, 5); (0, 0)
+resize: size 0 | mg.resize_bicubic(IMAGES, 0) | resize_bicubic; (6, 5); to 0; whole numbers
 """)
 
 # ---------------------------------------------------------------------- dense layers and shapes
