@@ -81,6 +81,8 @@ def _read_file(path):
                 labels = next((stored[name] for name in ("labels", "y") if name in names), None)
     except Exception as error:  # a damaged file can raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "pickle" in reason:  # what NumPy advises, and nobody should follow
+            reason = "it holds something else than numbers, or no arrays at all"
         raise ValueError(f"{path} cannot be read as a NumPy file: {reason}") from None
     if images is None:
         raise ValueError(

@@ -1,5 +1,6 @@
 """The four parts of an autoencoder by name, and which of them fit together."""
 
+from numbers import Real
 from typing import NamedTuple
 
 from .code import GaussianCode, PointCode
@@ -67,7 +68,8 @@ def resolve(kind, value):
 def assemble(noise=None, code="relu", likelihood="gaussian", penalty=None):
     """All parts, resolved and checked against each other, as `Parts`.
 
-    Raises ValueError where a name is unknown or a penalty does not fit the code.
+    Raises ValueError where a name is unknown, a weight negative, or a penalty does not fit the
+    code.
 
     >>> assemble(code="sigmoid", penalty="kl_sparsity").penalties
     (KLSparsity(),)
@@ -81,6 +83,13 @@ def assemble(noise=None, code="relu", likelihood="gaussian", penalty=None):
     names = [p.name for p in parts.penalties]
     if len(set(names)) < len(names):
         raise ValueError(f"each penalty can be given once, got {', '.join(names)}: add the weights")
+    for part, name in [(parts.code, "beta"), *((p, "weight") for p in parts.penalties)]:
+        value = getattr(part, name, 0)
+        if not isinstance(value, Real) or not 0 <= value < float("inf"):
+            raise ValueError(
+                f"{type(part).__name__}: {name} must be a number of at least 0, got {value!r}: a "
+                "negative one would be paid for being large"
+            )
     for penalty in parts.penalties:
         if hasattr(penalty, "check"):
             penalty.check(parts.code)

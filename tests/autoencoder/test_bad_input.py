@@ -140,3 +140,14 @@ def test_estimates_that_need_a_distribution_of_codes():
         model.elbo(data(), n_draws=0)
     with pytest.raises(ValueError, match="n_samples must be a whole number of at least 1"):
         model.sample(0)
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan"), "much", None])
+def test_weights_that_would_pay_for_being_large(weight):
+    for parameters in (
+        {"penalty": ae.KLSparsity(weight=weight), "code": "sigmoid"},
+        {"penalty": ae.L1Penalty(weight=weight)},
+        {"code": ae.GaussianCode(beta=weight)},
+    ):
+        with pytest.raises(ValueError, match="must be a number of at least 0, got"):
+            ae.Autoencoder(2, **parameters).fit(np.ones((4, 3)))

@@ -272,7 +272,7 @@ def test_npy_files_of_many_kinds_become_images(tmp_path, array, shape):
         (np.full((2, 4, 4), -0.1), "run from -0.1"),
         (np.full((2, 4, 4), np.nan), "run from nan to nan"),
         (np.full((2, 4, 4), 1j), "are complex128, but numbers are needed"),
-        (np.full((2, 4, 4), None), "cannot be read as a NumPy file: .*allow_pickle=False"),
+        (np.full((2, 4, 4), None), "cannot be read as a NumPy file: it holds something else"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(tmp_path, array, sentence):
