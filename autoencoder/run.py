@@ -1,15 +1,13 @@
 """One training run of the reference model, from the data to a folder with everything it produced.
 
 The folder holds ``config.json`` (how to repeat it), ``history.csv`` (one row per epoch),
-``model.npz``, ``metrics.json`` and ``figures/``. The same settings and seed give the same numbers
-on the same machine and number of threads.
+``model.npz``, ``metrics.json``, ``figures/`` and ``report.html``. The same settings and seed give
+the same numbers on the same machine and number of threads.
 """
 
-import contextlib
 import csv
 import json
 import platform
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +18,10 @@ from minigrad import checkpoint, no_grad, tensor
 
 from . import datasets, plots
 from .baselines import half_squares, ladder
+from .examples import checksum, source
 from .olivetti import ARTICLE, DeepAutoencoder, adam, collapsed, corrupt, shrink, train
+from .run_report import report
+from .stopping import interruptible
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,13 @@ def run(config, output, *, progress=True, say=print):
     _new_model(config, np.random.default_rng())  # refuses what cannot be built before writing
     output = Path(output)
     (output / "figures").mkdir(parents=True, exist_ok=True)
+    used = {
+        "data": source(config.data),
+        "data_used": data.name,
+        "data_crc32": checksum(data),
+    }
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    _write_json(output / "config.json", {**asdict(config), "data_used": data.name, **versions})
+    _write_json(output / "config.json", {**asdict(config), **used, **versions})
 
     began = time.perf_counter()
     model, history, restarts = _train(config, images, (weights, order, noise), progress, say)
@@ -109,15 +115,16 @@ def run(config, output, *, progress=True, say=print):
         "seconds": round(seconds, 1),
     }
     _write_json(output / "metrics.json", metrics)
+    kind = "Denoising autoencoder" if config.std else "Deep convolutional autoencoder"
+    title = f"{kind}, {data.name}, {len(history)} epochs"
     if np.isfinite(codes).all():
-        kind = "Denoising autoencoder" if config.std else "Deep convolutional autoencoder"
-        title = f"{kind}, {data.name}, {len(history)} epochs"
         figures = output / "figures"
         _draw_images(figures, title, config, data, full, rebuilt)
         _draw_curve(figures / "training_curve.png", title, config, data, history, rungs)
         plots.code_distribution(codes, figures / "codes.png", title=title)
     else:
         say("The training diverged: the weights are no longer finite. Try a lower --learning-rate.")
+    report(output, title)
     return metrics
 
 
@@ -164,7 +171,7 @@ def follow(epochs, total, collapsed=None, progress=True):
 
     history = []
     bar = tqdm(total=total, unit="epoch", disable=not progress, dynamic_ncols=True)
-    with bar, _interruptible() as interrupted:
+    with bar, interruptible() as interrupted:
         for epoch in epochs:
             history.append(epoch)
             bar.set_postfix_str(f"loss {epoch.loss:.4f}, code mean {epoch.code_mean:.4f}", False)
@@ -174,26 +181,6 @@ def follow(epochs, total, collapsed=None, progress=True):
             if collapsed is not None and collapsed(history):
                 return history, "collapsed"
     return history, "done"
-
-
-@contextlib.contextmanager
-def _interruptible():
-    """Yields a list that is empty until Ctrl-C; a second Ctrl-C interrupts as usual."""
-    seen = []
-
-    def first(signum, frame):
-        seen.append(signum)
-        signal.signal(signal.SIGINT, before)
-
-    try:
-        before = signal.signal(signal.SIGINT, first)
-    except ValueError:  # not in the main thread: Ctrl-C is somebody else's business
-        yield seen
-        return
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @no_grad()

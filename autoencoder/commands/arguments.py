@@ -1,0 +1,142 @@
+"""What can be written after ``python -m autoencoder``: verbs, options and their help."""
+
+import argparse
+
+MODELS = ("olivetti", "dense", "conv", "denoising", "sparse", "contractive", "vae")
+NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper")
+LIKELIHOODS = ("gaussian", "optimal_gaussian", "bernoulli", "continuous_bernoulli")
+DATA = "olivetti, faces (generated), digits, mnist, or a path to .npz, .npy or a folder of images"
+IMAGES = "an .npz or .npy file, or a folder of images"
+PICTURES = "an .npz or .npy file, a .png sheet, or a new folder for one PNG each"
+RUN = "the folder of a run, which train wrote"
+
+TRAIN = """\
+Train an autoencoder and write a folder: config.json, history.csv, metrics.json, model.npz,
+figures/ and report.html. Ctrl-C ends the training after the epoch, and everything is written.
+
+  olivetti     the reference model: deep, convolutional, for square grey images (the default)
+  dense        784-64-784 on MNIST: a relu code, sigmoid outputs, cross-entropy
+  conv         convolutions of stride 2, as many channels as --hidden says
+  denoising    reads noisy images, is scored on the clean ones
+  sparse       sigmoid codes that are rarely on
+  contractive  codes that hardly move when the image does
+  vae          codes with a distribution; new images can be drawn
+"""
+DEFAULTS = """\
+Unless you say otherwise:
+                olivetti   dense   conv    denoising  sparse  contractive  vae
+  --data        olivetti   mnist   mnist   mnist      mnist   mnist        mnist
+  --epochs      600        50      20      50         50      50           50
+  --batch-size  50         256     256     256        256     256          256
+  --code-length 256        64      64      64         128     64           16
+  --hidden      (its own)  none    16 32   256        none    none         256
+  --likelihood  (its own)  bernoulli, for all
+  --output      runs/olivetti, for the others runs/MODEL-DATA
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are one sentence."""
+
+    def error(self, message):
+        raise UsageError(f"{self.prog}: {message} (--help lists what there is)")
+
+
+class UsageError(Exception):
+    """What was written on the command line cannot be understood."""
+
+
+def parser():
+    """The parser of all verbs; `verb` in its result is the name of the one that was asked for."""
+    root = Parser(prog="python -m autoencoder", description="Autoencoders from the command line.")
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    _train(verbs)
+    _assess(verbs)
+    _convert(verbs)
+    _use(verbs)
+    return root
+
+
+def _verb(verbs, name, summary, *positional, run=True, **more):
+    """A verb with its positional arguments (pairs of name and help); returns its add_argument."""
+    verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    for key, value in more.items():
+        setattr(verb, key, value)
+    if run:
+        positional = [("run", RUN), *positional]
+        verb.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where it runs")
+    for argument, text in positional:
+        verb.add_argument(argument, metavar=argument.upper(), help=text)
+    return verb.add_argument
+
+
+def _train(verbs):
+    add = _verb(
+        verbs,
+        "train",
+        "train an autoencoder and write a run folder",
+        run=False,
+        description=TRAIN,
+        epilog=DEFAULTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add("--model", choices=MODELS, default="olivetti", help="which autoencoder")
+    add("--data", metavar="NAME", help=DATA)
+    add("--epochs", type=int, help="passes over the data")
+    add("--batch-size", type=int, help="images per step")
+    add("--code-length", type=int, help="numbers that describe an image")
+    add("--hidden", type=int, nargs="*", help="widths of the layers between image and code")
+    add("--convolutional", action="store_true", default=None, help="--hidden are channels")
+    add("--image-size", type=int, help="pixels a side, of which the data have a multiple")
+    add("--learning-rate", type=float, help="of Adam; 0.001 unless you say otherwise")
+    add("--likelihood", choices=LIKELIHOODS, help="what the outputs mean, and so the loss")
+    add("--noise", choices=NOISES, help="added to the input while training")
+    add("--noise-std", type=float, help="its standard deviation, of gaussian noise; usually 0.2")
+    add("--beta", type=float, help="weight of the vae's divergence; usually 1")
+    add("--penalty-weight", type=float, help="of the sparse or contractive penalty")
+    add("--validation-fraction", type=float, help="of the training images; keeps the best epoch")
+    add("--patience", type=int, help="epochs without a better loss before the training stops")
+    add("--test-fraction", type=float, help="held out: a tenth of the images, a fifth of people")
+    add("--seed", type=int, help="of weights, order, noise and split; 0 unless you say otherwise")
+    add("--device", choices=["cpu", "cuda"], help="where to compute")
+    add("--restarts", type=int, help="olivetti: how often to begin again when all codes are equal")
+    add("--output", metavar="DIR", help="the folder to write")
+
+
+def _assess(verbs):
+    add = _verb(verbs, "evaluate", "measure a model beside its baselines, on images held out")
+    add("--data", metavar="NAME", help="other images to measure it on, or the moved original ones")
+    add = _verb(verbs, "plot", "draw the figures of a run again, and its report")
+    add("--only", nargs="+", metavar="NAME", help="some figures, such as reconstructions filters")
+    add("--data", metavar="NAME", help="other images to draw")
+    add = _verb(verbs, "info", "say what a run or a file is", run=False)
+    add("path", metavar="PATH", help="the folder of a run, or a model.npz")
+    add = _verb(verbs, "data", "say what images there are, and where they come from", run=False)
+    add("name", metavar="NAME", nargs="?", default="list", help=f"list, {DATA}")
+
+
+def _convert(verbs):
+    images, pictures = ("input", IMAGES), ("output", PICTURES)
+    _verb(verbs, "reconstruct", "encode and decode images", images, pictures)
+    add = _verb(verbs, "denoise", "remove noise from images", images, pictures)
+    add("--noise-std", type=float, metavar="STD", help="add gaussian noise first, to clean images")
+    add("--seed", type=int, default=0, help="of that noise")
+    _verb(verbs, "encode", "turn images into codes", images, ("output", "an .npz or .npy file"))
+    codes = ("codes", "an .npz or .npy file that encode wrote")
+    _verb(verbs, "decode", "turn codes into images", codes, pictures)
+    add = _verb(verbs, "sample", "draw new images", pictures)
+    add("-n", "--number", type=int, default=64, help="how many; 64 unless you say otherwise")
+    add("--prior", choices=["gaussian"], help="fitted to the training codes; not needed for a vae")
+    add("--seed", type=int, default=0, help="of the codes")
+
+
+def _use(verbs):
+    images, pictures = ("input", IMAGES), ("output", PICTURES)
+    add = _verb(verbs, "detect", "find images unlike those that the model knows", images)
+    add("output", metavar="OUTPUT", nargs="?", help="a .csv or .npz file; RUN/scores.csv if none")
+    add("--contamination", type=float, default=0.1, help="of the training: 0.1 sets the threshold")
+    add("--figure", metavar="PNG", help="draw the scores beside those of the held-out images")
+    packed = ("output", "the .mgae file to write")
+    add = _verb(verbs, "compress", "write images as few bytes", images, packed)
+    add("--step", type=float, help="of the quantiser: larger makes smaller files, and more error")
+    _verb(verbs, "decompress", "read what compress wrote", ("input", "its file"), pictures)

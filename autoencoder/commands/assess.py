@@ -1,0 +1,112 @@
+"""evaluate, plot, info and data: what a model is worth, and what there is."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+from minigrad import checkpoint
+
+from .. import datasets, figures
+from ..evaluate import table
+from ..examples import NAMES
+from ..experiment import assess
+from ..rate_distortion import parameter_bytes
+from ..run_report import report
+from ..runfiles import write_json
+from ..runs import open_run
+
+ABOUT = {
+    "olivetti": "400 photographs of 40 people, 64x64 grey; downloaded once by scikit-learn",
+    "faces": "400 drawings of 40 invented people, 64x64 grey; made by this program",
+    "digits": "1797 handwritten digits, 8x8 grey; inside scikit-learn",
+    "mnist": "70000 handwritten digits, 28x28 grey; downloaded once (11 MB)",
+}
+
+
+def evaluate(options):
+    """Print the numbers of a run beside the baselines', and keep them in its metrics.json."""
+    run = open_run(options.run, device=options.device)
+    examples = run.examples(options.data)
+    results = assess(run, examples)
+    print(f"{run.title}; test: {examples.how}.\n\n{table(results)}")
+    metrics = _read_metrics(run)
+    if options.data is None:
+        metrics["evaluation"] = results
+    else:
+        metrics.setdefault("evaluation_of_other_data", {})[options.data] = results
+    write_json(run.folder / "metrics.json", metrics)
+
+
+def plot(options):
+    """Draw figures and report."""
+    run = open_run(options.run, device=options.device)
+    for path in figures.draw(run, run.examples(options.data), options.only):
+        print(path)
+    print(report(run.folder, run.title))
+
+
+def info(options):
+    """Print what a run folder or a model file is."""
+    path = Path(options.path)
+    if path.is_file():
+        print(_about_file(path))
+        return
+    run = open_run(path)
+    config = {n: v for n, v in run.config.items() if v is not None}
+    split = config.pop("split", None)
+    network = run.model.network_
+    print(run.title)
+    print(f"  images {run.image_shape}, {run.code_length} code units")
+    print(f"  parameters {parameter_bytes(run.model):,} bytes")
+    print(f"  held out for the test: {split['how'] if split else 'nothing'}")
+    settings = ", ".join(f"{name} {value}" for name, value in config.items())
+    print(textwrap.fill(settings, 100, initial_indent="  ", subsequent_indent="  "))
+    rows = _read_metrics(run).get("evaluation", {}).get("reconstruction", {})
+    for name, row in rows.items():
+        numbers = (f"{c} {v:.5g}" for c, v in row.items() if v is not None)
+        print(f"  {name}: {', '.join(numbers)}")
+    print(network)
+
+
+def _about_file(path):
+    arrays, about = checkpoint.load(path)
+    about = about if isinstance(about, dict) else {}
+    size = sum(array.nbytes for array in arrays.values())
+    kind = about.get("estimator") or about.get("kind") or "weights"
+    lines = [f"{path}: {kind}, {len(arrays)} arrays of {size:,} bytes"]
+    for name in ("params", "config"):
+        given = {n: v for n, v in about.get(name, {}).items() if v is not None}
+        lines += [f"  {n}: {json.dumps(v)}" for n, v in given.items()]
+    weights = {name: a for name, a in arrays.items() if not name.startswith("optimiser/")}
+    lines += [f"  {name} {a.shape} {a.dtype}" for name, a in weights.items()]
+    return "\n".join(lines)
+
+
+def data(options):
+    """Print what data sets there are, or describe one."""
+    if options.name == "list":
+        width = max(map(len, NAMES))
+        print("\n".join(f"{name.ljust(width)}  {ABOUT[name]}" for name in NAMES))
+        print("Your own: an .npz or .npy file, or a folder of images of one size.")
+        return
+    found = datasets.load(options.name, fall_back=False)
+    count, height, width, channels = found.images.shape
+    labels = len(np.unique(found.labels))
+    print(f"{found.name}: {found.description}")
+    print(f"  {count} images, {width}x{height}, {'grey' if channels == 1 else 'in colour'}")
+    print(f"  values {found.images.min():.3g} to {found.images.max():.3g}, ", end="")
+    print(f"mean {found.images.mean():.3g}")
+    print(f"  {labels} labels" if labels < count else "  no labels")
+
+
+def _read_metrics(run):
+    path = run.folder / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError:
+        metrics = None
+    if not isinstance(metrics, dict):
+        raise ValueError(f"{path} is damaged: delete it, and evaluate again")
+    return metrics

@@ -1,0 +1,68 @@
+"""detect: images that are unlike those which the model was trained on.
+
+The score of an image is its log-likelihood under the model, the threshold a quantile of the scores
+of the training images. A network knows those better than any new image, so the table says besides
+how many of the held-out ones fall below it: that is the rate of false alarms to expect.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from .. import plots
+from ..images import load_images
+from ..runs import open_run
+from . import files
+
+PRINTED = 20  # rows of the table
+
+
+def detect(options):
+    """Print the images with the lowest scores; write all scores."""
+    run = open_run(options.run, device=options.device)
+    if not 0 < options.contamination <= 0.5:
+        raise ValueError(f"--contamination must be in (0, 0.5], got {options.contamination}")
+    output = Path(options.output or run.folder / "scores.csv")
+    arrays = ("scores", "anomalous", "threshold")
+    output = files.check_output(output, (".csv", ".npz"), options.input, arrays=arrays)
+    picture = options.figure and files.check_output(options.figure, (".png",), options.input)
+    given = load_images(options.input)
+    rows = run.rows(given.images, given.name)
+    examples = run.examples()
+    X_train, X_test = examples.rows
+    threshold = np.quantile(run.model.score_samples(X_train), options.contamination)
+    held_out, scores = run.model.score_samples(X_test), run.model.score_samples(rows)
+    anomalous = scores < threshold
+    _print(given, scores, anomalous, threshold)
+    print(
+        f"{anomalous.sum()} of {len(scores)} images score below {threshold:.2f} nats, as "
+        f"{options.contamination:.0%} of the training images do, and "
+        f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test images ({examples.how})."
+    )
+    _write(output, scores, anomalous, threshold)
+    print(f"All scores are in {output}")
+    if picture:
+        title = f"{run.title}: test images and {given.name}"
+        plots.anomaly_scores(held_out, scores, picture, title=title, threshold=threshold)
+        print(picture)
+
+
+def _print(given, scores, anomalous, threshold):
+    order = np.argsort(scores)[:PRINTED]
+    lines = [f"{'image':>7}  {'score':>12}  {'':9}"]
+    lines += [f"{k:7}  {scores[k]:12.2f}  {'anomalous' if anomalous[k] else ''}" for k in order]
+    if len(scores) > PRINTED:
+        lines.append(f"    ...  ({len(scores) - PRINTED} with higher scores)")
+    print("\n".join(line.rstrip() for line in lines))
+
+
+def _write(path, scores, anomalous, threshold):
+    if path.suffix == ".npz":
+        np.savez(path, scores=scores, anomalous=anomalous, threshold=threshold)
+        return
+    with open(path, "w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(files.SCORES)
+        for k, (score, flag) in enumerate(zip(scores, anomalous, strict=True)):
+            rows.writerow([k, f"{score:.6f}", int(flag)])

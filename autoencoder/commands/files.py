@@ -1,0 +1,129 @@
+"""Images and codes in files: what a command reads, and what it writes without harming anything.
+
+A command never writes over what it reads, and over an existing file only when that is of the kind
+which it writes itself. Folders for pictures must be new or empty.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .. import plots
+from ..rate_distortion import eight_bits
+
+SHEET = 100  # images of a .png sheet
+PICTURES = (".npz", ".npy", ".png", "")
+SCORES = ("image", "score", "anomalous")  # the columns of a .csv
+MAGIC = {  # how files of our own begin
+    ".npz": b"PK",
+    ".npy": b"\x93NUMPY",
+    ".png": b"\x89PNG",
+    ".csv": ",".join(SCORES).encode(),
+    ".mgae": b"MGAE",  # see `compression`
+}
+
+
+def read_codes(path, width):
+    """Codes (N, width) from an .npz ("codes", or its only array) or .npy file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with open(path, "rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if not isinstance(stored, np.ndarray):
+                names = stored.files
+                stored = stored["codes" if "codes" in names or len(names) != 1 else names[0]]
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise ValueError(f"{path} holds no codes: give the file that encode wrote") from error
+    if stored.ndim != 2 or stored.shape[1] != width or not len(stored):
+        raise ValueError(
+            f"{path} has codes of shape {stored.shape}, this model's are (N, {width}): give what "
+            "encode wrote with the same run"
+        )
+    if stored.dtype.kind not in "fiu" or not np.isfinite(stored).all():
+        raise ValueError(f"the codes in {path} are not all finite numbers: write them again")
+    return stored if stored.dtype == np.float64 else stored.astype(np.float32)
+
+
+def check_output(path, suffixes, *inputs, arrays=("images",)):
+    """The `Path` to write, or one sentence on why nothing may be written there.
+
+    `suffixes` are those that the command knows ("" is a folder), `inputs` what it reads, `arrays`
+    the names that an .npz of its own holds.
+    """
+    path = Path(path)
+    if path.suffix not in suffixes:
+        known = ", ".join(suffix or "a folder" for suffix in suffixes)
+        raise ValueError(f"{path} has the wrong ending: use {known}")
+    for given in map(Path, inputs):
+        here, there = path.resolve(), given.resolve()
+        if here == there or (path.suffix == "" and here in there.parents) or there in here.parents:
+            raise ValueError(f"{path} is where the input is: give the output another name")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
+    if path.suffix == "":
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise FileExistsError(f"{path} is there already and not empty: name a new folder")
+    elif path.exists() and not _is_ours(path, set(arrays)):
+        raise FileExistsError(f"{path} is there already and is something else: give another name")
+    return path
+
+
+def _is_ours(path, arrays):
+    """Whether an existing file is of the kind that its ending says, and with our arrays."""
+    if not path.is_file():
+        return False
+    start = MAGIC[path.suffix]
+    with open(path, "rb") as file:
+        if file.read(len(start)) != start:
+            return False
+        if path.suffix != ".npz":
+            return True
+        file.seek(0)
+        try:
+            return set(np.load(file, allow_pickle=False).files) <= arrays
+        except Exception:  # a damaged file is not ours
+            return False
+
+
+def write_images(path, images, title, sheet=None):
+    """Write images (N, H, W, C) in [0, 1] to a checked `path`, by its ending.
+
+    ``sheet(path)`` draws a .png where the command has a picture of its own.
+    """
+    if path.suffix == ".npz":
+        np.savez(path, images=images)
+    elif path.suffix == ".npy":
+        np.save(path, images)
+    elif path.suffix == ".png":
+        (sheet or (lambda path: contact_sheet(images, path, title)))(path)
+    else:
+        path.mkdir(exist_ok=True)
+        for k, picture in enumerate(eight_bits(images)):
+            Image.fromarray(picture.squeeze(-1) if picture.shape[2] == 1 else picture).save(
+                path / f"{k:05d}.png"
+            )
+
+
+def contact_sheet(images, path, title, columns=10):
+    """Draw up to 100 images on one sheet."""
+    shown = images[:SHEET]
+    blank = np.ones_like(images[:1])
+    columns = min(columns, len(shown))
+    rest = -len(shown) % columns
+    cells = np.concatenate([shown, np.repeat(blank, rest, axis=0)])
+    rows = [(str(k), cells[k : k + columns]) for k in range(0, len(cells), columns)]
+    left_out = len(images) - len(shown)
+    footer = "At the left the number of a row's first image. Grey scale: 0 black, 1 white."
+    footer += f" {left_out} images are not shown." if left_out else ""
+    plots.image_rows(rows, path, title=title, footer=footer, columns=columns)
+
+
+def write_codes(path, codes, labels):
+    """Write codes (N, k), in an .npz with the labels of the images, to a checked `path`."""
+    if path.suffix == ".npy":
+        np.save(path, codes)
+    else:
+        np.savez(path, codes=codes, labels=labels)

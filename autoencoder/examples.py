@@ -1,0 +1,149 @@
+"""The images of a run: read, brought to the network's size, and parted in two honest sides.
+
+Where there are people, whole people are held out; MNIST has its own test set; of everything else a
+tenth is drawn. The split is written into the run folder, with a checksum of the images, so that
+whoever measures the model later does so on images that it has not seen.
+"""
+
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import datasets, splits
+from .olivetti import shrink
+
+NAMES = ("olivetti", "faces", "digits", "mnist")
+SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`
+MOST_PICTURES = 20  # of one person; a label with more is taken for a class
+
+
+class Examples(NamedTuple):
+    """Training and test images of a run, at the size of its network.
+
+    `labels` is a pair (of the training, of the test) or None; `how` says how they were parted.
+    """
+
+    name: str
+    train: np.ndarray  # (N, H, W, C) float32 in [0, 1]
+    test: np.ndarray  # (M, H, W, C)
+    labels: tuple | None
+    how: str
+
+    @property
+    def rows(self):
+        """Training and test images as flat rows: (N, D) and (M, D)."""
+        return self.train.reshape(len(self.train), -1), self.test.reshape(len(self.test), -1)
+
+
+def source(data):
+    """How `data`, a name or a path, is written down: paths absolute, whatever folder one is in."""
+    return data if data in NAMES else str(Path(data).absolute())
+
+
+def hold_out(data, fraction, rng):
+    """Which images of a `Dataset` are for the test: a dict {"how": a sentence, "test": indices}.
+
+    `fraction` is of the people or images, None for a fifth of the people and a tenth of images.
+    Raises ValueError when a side would be empty.
+
+    >>> data = datasets.make_faces(people=5, variations=2, size=8)
+    >>> hold_out(data, None, np.random.default_rng(0))["how"]
+    '1 of 5 people'
+    """
+    count = len(data.images)
+    if fraction is not None and not 0 < fraction < 1:
+        raise ValueError(f"test_fraction must be between 0 and 1, got {fraction}")
+    if count < 2:
+        raise ValueError(f"{data.name} has a single image: to train and to test takes two at least")
+    if data.name == "mnist" and fraction is None:
+        return {"how": "MNIST's own test set", "test": list(range(60000, count))}
+    groups, sizes = np.unique(data.labels, return_counts=True)
+    if len(groups) > 1 and sizes.min() > 1 and np.median(sizes) <= MOST_PICTURES:
+        _, test = splits.by_group(data.labels, test_fraction=fraction or 0.2, rng=rng)
+        people = len(np.unique(data.labels[test]))
+        return {"how": f"{people} of {len(groups)} people", "test": test.tolist()}
+    held_out = min(max(round((fraction or 0.1) * count), 1), count - 1)
+    test = np.sort(rng.choice(count, held_out, replace=False))
+    return {"how": f"{held_out} of {count} images, drawn", "test": test.tolist()}
+
+
+def checksum(data):
+    """The CRC-32 of the images, by which a run knows its data again."""
+    return zlib.crc32(np.ascontiguousarray(data.images))
+
+
+def part(data, split, image_shape, shrinks=False):
+    """The `Examples` of a `Dataset`; without a `split` all images are on both sides.
+
+    `shrinks` says whether larger images are made smaller, see `fit_size`.
+    """
+    images = fit_size(data.images, image_shape, data.name, shrinks)
+    known = len(np.unique(data.labels)) < len(data.labels)  # else every image has its own number
+    if split is None:
+        how = "all images, which the model was trained on"
+        return Examples(data.name, images, images, None, how)
+    is_test = np.isin(np.arange(len(images)), split["test"])
+    labels = (data.labels[~is_test], data.labels[is_test]) if known else None
+    return Examples(data.name, images[~is_test], images[is_test], labels, split["how"])
+
+
+def load(config, image_shape, override=None):
+    """The `Examples` of a run with this `config` (a dict).
+
+    `override`, a name or path, takes the place of the data: the same images in another place are
+    parted as they were, other images are all for the test. Raises ValueError when the data are no
+    longer what the model was trained on.
+    """
+    split, expected = config.get("split"), config.get("data_crc32")
+    shrinks = config.get("image_size") is not None
+    if override is not None:
+        data = datasets.load(override, fall_back=False)
+        if expected is None or checksum(data) != expected:
+            own = load(config, image_shape)
+            test = fit_size(data.images, image_shape, data.name, shrinks)
+            how = f"all {len(test)} images of {data.name}"
+            return Examples(data.name, own.train, test, None, how)
+        return part(data, split, image_shape, shrinks)
+    recorded = config["data"]
+    if recorded in NAMES:
+        recorded = SUBSTITUTES.get(config["data_used"], recorded)
+    data = datasets.load(recorded, fall_back=False)
+    if expected is not None and checksum(data) != expected:
+        raise ValueError(
+            f"the images of {recorded} are not those that this model was trained on: name the "
+            "original ones with --data"
+        )
+    return part(data, split, image_shape, shrinks)
+
+
+def fit_size(images, image_shape, name, shrinks=False):
+    """`images` (N, H, W, C) in a network's `image_shape`, or one sentence on why they cannot be.
+
+    For a model that `shrinks` its data, square ones of a whole multiple of its size are made
+    smaller as for the reference model.
+
+    >>> fit_size(np.zeros((2, 8, 8, 1), np.float32), (4, 4, 1), "dots", shrinks=True).shape
+    (2, 4, 4, 1)
+    """
+    shape, wanted = images.shape[1:], tuple(image_shape)
+    if shape == wanted:
+        return images
+    square = shape[0] == shape[1] and wanted[0] == wanted[1] and shape[2] == wanted[2]
+    if not (shrinks and square) or shape[0] % wanted[0]:
+        raise ValueError(
+            f"the images of {name} are {words(shape)}, the model reads {words(wanted)}: bring them "
+            "to that size first"
+        )
+    return shrink(images, wanted[0])
+
+
+def words(shape):
+    """An image's shape (H, W, C) in words, width first.
+
+    >>> words((28, 20, 1))
+    '20x28 grey'
+    """
+    height, width, channels = shape
+    return f"{width}x{height} {'grey' if channels == 1 else 'in colour'}"

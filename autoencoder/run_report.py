@@ -1,0 +1,101 @@
+"""The report of a run, made of the files in its folder: numbers, figures and settings."""
+
+import json
+from pathlib import Path
+
+from .evaluate import TITLES
+from .report import Picture, Section, Table, settings_table, write_report
+
+FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
+    "reconstructions": (
+        "What goes in, and what comes out.",
+        "Rows of original images above their reconstructions.",
+    ),
+    "training_curve": (
+        "The loss of each epoch beside what simple methods reach.",
+        "A falling curve of the loss against the epochs, with horizontal lines for baselines.",
+    ),
+    "loss": (
+        "The loss and its terms in the course of the training.",
+        "Curves of the loss and each of its terms against the epochs.",
+    ),
+    "error_maps": (
+        "Where the reconstructions are too bright or too dark.",
+        "Original images, reconstructions, and their signed differences.",
+    ),
+    "codes": (
+        "How the codes spread: all values, and each unit by itself.",
+        "A histogram of code values, and the mean and deviation of each unit.",
+    ),
+    "scatter": (
+        "The codes in two dimensions, by their label.",
+        "A scatter plot of codes, one colour and marker for each label.",
+    ),
+    "filters": (
+        "What the units of the first layer look for.",
+        "The weights of the first layer as small images.",
+    ),
+    "samples": (
+        "New images, each above the training image that it resembles most.",
+        "Rows of drawn images above their nearest training images.",
+    ),
+    "interpolations": (
+        "From the code of one image to the code of another.",
+        "Rows of images that change step by step from one to another.",
+    ),
+    "manifold": (
+        "What the decoder makes of a grid of codes.",
+        "A square grid of images that change smoothly from each to the next.",
+    ),
+    "traversals": (
+        "One unit of the code is moved, the others stay.",
+        "Rows of images, in each of which one code unit takes different values.",
+    ),
+    "units": (
+        "How much each unit of the code tells about the image.",
+        "Bars of the divergence from the prior of each code unit.",
+    ),
+    "rate_distortion": (
+        "Quality against size, in real bytes beside PCA and JPEG. The model is not counted.",
+        "Curves of the PSNR against bits per pixel for the model, PCA and JPEG.",
+    ),
+}
+
+
+def report(folder, title):
+    """Write report.html into a run folder from its config.json, metrics.json and figures."""
+    folder = Path(folder)
+    config, metrics = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("config", "metrics")
+    )
+    evaluation = metrics.pop("evaluation", {})
+    metrics.pop("evaluation_of_other_data", None)
+    split = config.pop("split", None)
+    how = f"Held out: {split['how']}." if split else "The model was trained on all images."
+    results = [_results(TITLES.get(name, name), rows, "model") for name, rows in evaluation.items()]
+    ladder = metrics.pop("baselines_all_images", None)
+    if ladder:
+        losses = {"this model": metrics["loss_all_images"], **ladder}
+        rows = {name: {"loss per image": loss} for name, loss in losses.items()}
+        results.insert(0, _results("Half the squared error of an image", rows, "this model"))
+    sections = [
+        Section("Results", (how, *results)),
+        Section("Figures", tuple(_pictures(folder))),
+        Section("Training", (settings_table(metrics, "What came of it"),)),
+        Section("Settings", (settings_table({k: v for k, v in config.items() if v is not None}),)),
+    ]
+    summary = "Written by python -m autoencoder; config.json repeats the run."
+    return write_report(folder, title=title, sections=sections, summary=summary)
+
+
+def _results(caption, rows, ours):
+    return Table(caption, rows, ours if ours in rows else None)
+
+
+def _pictures(folder):
+    """The figures of a run in the order of `FIGURES`."""
+    paths = sorted((folder / "figures").glob("*.png"))
+    for name, (caption, alt) in FIGURES.items():
+        for path in paths:
+            if path.stem == name or path.stem.startswith(f"{name}_"):
+                yield Picture(path.relative_to(folder), caption, alt)
