@@ -9,7 +9,7 @@ cannot unfold to more than its own length.
 import json
 import math
 import os
-import tempfile
+import secrets
 import zipfile
 import zlib
 from pathlib import Path
@@ -47,7 +47,8 @@ def save(path, source, about=None):
         "arrays": {name: _describe(a) for name, a in arrays.items()},
         "about": about or {},
     }
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+    # not by tempfile, whose files only their owner can read
+    with open(path.with_name(f"{path.name}.{secrets.token_hex(4)}.part"), "xb") as file:
         try:
             np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
             file.flush()

@@ -124,3 +124,10 @@ def test_a_failed_save_keeps_the_old_file(tmp_path):
         checkpoint.save(path, model(1), about={"not json": object()})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def test_others_may_read_the_file_where_the_umask_lets_them(tmp_path):
+    checkpoint.save(tmp_path / "model.npz", model())
+    (tmp_path / "plain").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
