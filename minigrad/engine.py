@@ -221,6 +221,11 @@ def primitive(expects="arguments that fit together", dtypes=FLOATS, /, **vjps):
     """
 
     def decorate(forward):
+        if not hasattr(forward, "__code__"):
+            raise TypeError(
+                f"primitive: expected a Python function, whose arguments have names, got "
+                f"{forward!r}: wrap it, def f(x): return ..."
+            )
         made = Primitive(forward, expects, dtypes, vjps)
         if forward.__code__.co_filename.startswith(PACKAGE):  # this library's own
             registry[made.name] = made

@@ -201,6 +201,11 @@ def _():
     y.backward(np.ones(2))
 
 
+@case("primitive: a ufunc", TypeError, "primitive", "tanh", "wrap it")
+def _():
+    mg.primitive("one array", x=lambda g: g)(np.tanh)
+
+
 @case("vjp: dtype", TypeError, "VJP of careless", "float32 gradient", "float64 argument")
 def _():
     @mg.primitive("one array", x=lambda g: g.astype(np.float32))
