@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoencoder.__main__ import _parser
+from autoencoder.commands.arguments import parser
 from minigrad.testing import gradcheck
 
 ROOT = Path(__file__).parent.parent
@@ -26,8 +26,8 @@ def test_the_code_runs_and_prints_what_it_says():
         expected = re.findall(r"^print\(.*\)  # (.*)$", block, re.M)
         assert out.getvalue().splitlines() == expected
         promised += len(expected)
-    assert len(BLOCKS) == 3
-    assert promised == 1
+    assert len(BLOCKS) == 4
+    assert promised == 2
 
 
 def test_the_primitive_of_the_readme_is_right_to_third_order():
@@ -36,7 +36,7 @@ def test_the_primitive_of_the_readme_is_right_to_third_order():
     assert gradcheck(names["log1p"], [np.array([0.5, 2.0])], order=3) < 1e-7
 
 
-FOLDERS = "docs|minigrad|autoencoder|benchmarks|tests"
+FOLDERS = "docs|minigrad|autoencoder|benchmarks|lessons|tests"
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(rf"\b(?:{FOLDERS})/[\w/.]*\w", README))))
@@ -47,6 +47,6 @@ def test_the_files_that_it_names_exist(path):
 def test_the_two_commands_are_understood():
     train, test = re.findall(r"```sh\n(.*)\n```", README)
     arguments = train.partition("-m autoencoder ")[2].split()
-    assert _parser().parse_args(arguments).epochs == 60
+    assert parser().parse_args(arguments).epochs == 60
     assert test.endswith(".venv/bin/python -m pytest")
     assert "grep -- '-m pytest$' README.md" in (ROOT / ".ci" / "run").read_text()

@@ -1,0 +1,109 @@
+"""What the experiments share: their data, a spread over seeds, and tables in Markdown.
+
+Faces are the Olivetti photographs at every second pixel, 32x32, split so that the people of the
+test are new; digits are scikit-learn's 8x8. In fast mode both are small, and the faces are drawn
+by this program, so that nothing is downloaded.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from autoencoder import datasets
+from autoencoder.splits import by_group
+
+FOLDER = Path(__file__).parents[2] / "docs" / "uses"
+
+
+class Pictures(NamedTuple):
+    """Flat pictures with one label each: a person, or a digit."""
+
+    name: str
+    X: np.ndarray  # (N, H * W) float32 in [0, 1]
+    labels: np.ndarray  # (N,)
+    shape: tuple  # (H, W, 1)
+
+    def part(self, indices):
+        """Those of the given indices."""
+        return self._replace(X=self.X[indices], labels=self.labels[indices])
+
+    def split(self, seed, test_fraction=0.2):
+        """Two parts with different people: the ones to learn from, and the test."""
+        rng = np.random.default_rng(seed)
+        return [
+            self.part(side) for side in by_group(self.labels, test_fraction=test_fraction, rng=rng)
+        ]
+
+
+class Job(NamedTuple):
+    """How to run an experiment: quickly or well, and where its figures go."""
+
+    fast: bool
+    folder: Path
+    digits_file: str | None = None  # other digits, for trials
+
+    def epochs(self, count):
+        """As many, or very few in fast mode."""
+        return 3 if self.fast else count
+
+    def seeds(self, count=3):
+        """The seeds of repeated runs; error bars need two at least."""
+        return range(2 if self.fast else count)
+
+    def faces(self):
+        """400 faces of 40 people, 32x32; in fast mode 75 of 15, 16x16."""
+        if self.fast:
+            return _flat(datasets.make_faces(people=15, variations=5, size=16))
+        faces = datasets.load("olivetti")
+        return _flat(replace(faces, images=faces.images[:, ::2, ::2]))
+
+    def digits(self):
+        """Digits in an order of their own, that is the same each time."""
+        digits = datasets.load(self.digits_file or "digits")
+        order = np.random.default_rng(0).permutation(len(digits.images))
+        return _flat(digits).part(order[:400] if self.fast else order)
+
+
+def _flat(data):
+    images = np.ascontiguousarray(data.images)
+    return Pictures(data.name, images.reshape(len(images), -1), data.labels, images.shape[1:])
+
+
+def augmented(pictures, rng, copies, reach=0):
+    """`copies` of all pictures, each mirrored or not and moved by up to `reach` pixels: rows.
+
+    A face remains a face; the baselines that get these too are named so.
+    """
+    height, width, _ = pictures.shape
+    images = pictures.X.reshape(-1, height, width)
+    padded = np.pad(images, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+    rows = []
+    for _ in range(copies):
+        down, across = rng.integers(0, 2 * reach + 1, (2, len(images)))
+        for image, y, x, turn in zip(
+            padded, down, across, rng.random(len(images)) < 0.5, strict=True
+        ):
+            moved = image[y : y + height, x : x + width]
+            rows.append((moved[:, ::-1] if turn else moved).ravel())
+    return np.stack(rows)
+
+
+def spread(values):
+    """The mean and the standard deviation (of one draw, ddof = 1) of repeated measurements."""
+    values = np.asarray(values, np.float64)
+    return {"mean": float(values.mean()), "std": float(values.std(ddof=1)), "runs": len(values)}
+
+
+def shown(value, digits=3):
+    """A number, or mean and deviation, as the tables print them."""
+    if isinstance(value, dict):
+        return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}"
+    return value if isinstance(value, str | int) else f"{value:.{digits}f}"
+
+
+def table(header, rows):
+    """A Markdown table of texts and whole numbers, with the first column to the left."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

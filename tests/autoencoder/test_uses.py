@@ -1,0 +1,114 @@
+"""Proves that every experiment of benchmarks/uses runs, that what is exact in them comes out, and
+that docs/uses/README.md shows the numbers of its results.json and keeps the promises they bear."""
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigrad import jacobian, sigmoid
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "uses"
+NAMES = (
+    "dimension_reduction", "denoising", "sparse_contractive", "generation", "anomalies",
+    "compressing", "pretraining",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def module():
+    """Import a file of benchmarks/uses as its command does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks" / "uses")
+        yield importlib.import_module
+    for name in (*NAMES, "page", "shared"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return json.loads((FOLDER / "results.json").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_use_runs_and_says_what_it_found(name, module, tmp_path):
+    page, use = module("page"), module(name)
+    found = use.run(module("shared").Job(fast=True, folder=tmp_path))
+    page.keep(tmp_path, name, {**found, "seconds": 1.0})
+    page.write(tmp_path)
+    words = (tmp_path / "README.md").read_text()
+    assert f"## {use.TITLE}" in words
+    assert not re.search(r"\b(nan|inf)\b", words)
+    shown = set(re.findall(r"!\[.*?\]\((.*?)\)", words))
+    assert shown == {path.name for path in tmp_path.glob("*.png")}
+
+
+def test_the_page_is_made_of_the_results(module, results):
+    """A number changed by hand on either side makes them differ."""
+    page = module("page")
+    assert tuple(results) == NAMES == tuple(page.USES)
+    text = (FOLDER / "README.md").read_text()
+    assert text == page.render(results)
+    changed = json.loads(json.dumps(results))
+    changed["denoising"]["rows"]["network"]["mean"] *= 1.1
+    assert text != page.render(changed)
+
+
+def test_every_figure_is_there_and_small():
+    shown = re.findall(r"!\[.*?\]\((.*?)\)", (FOLDER / "README.md").read_text())
+    assert sorted(shown) == sorted(path.name for path in FOLDER.glob("*.png"))
+    assert max((FOLDER / name).stat().st_size for name in shown) <= 120_000
+
+
+def test_the_jacobian_norm_is_that_of_automatic_derivatives(module):
+    from autoencoder import ContractiveAutoencoder
+
+    X = np.random.default_rng(0).random((6, 5))
+    model = ContractiveAutoencoder(3, max_epochs=2, random_state=0).fit(X)
+    layer = model.network_.encoder[0]
+    W, b = layer.weight.numpy(), layer.bias.numpy()
+    squares = [np.square(jacobian(lambda x: sigmoid(x @ W + b), x[None]).numpy()).sum() for x in X]
+    norm = module("sparse_contractive").jacobian_norm(model, X)
+    assert norm == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-12)
+
+
+def test_the_promises_of_the_issue(results):
+    """Denoising beats the Wiener filter of the same photographs by four standard errors; sparse
+    codes are on target; the Jacobian falls; linear VAEs keep the units that they should."""
+    rows = results["denoising"]["rows"]
+    gain = results["denoising"]["differences"]["Wiener filter"]
+    assert rows["network"]["mean"] < rows["Wiener filter"]["mean"] < rows["noisy"]["mean"]
+    assert gain["mean"] < -4 * gain["std"]
+    for row in results["sparse_contractive"]["sparse"]:
+        assert row["activation"]["mean"] == pytest.approx(row["target"], rel=0.25)
+        assert row["mse"]["mean"] < 0.6 * results["sparse_contractive"]["mean image"]
+    norms = [row["jacobian"]["mean"] for row in results["sparse_contractive"]["contractive"]]
+    assert all(np.diff(norms) < 0) and norms[-1] < norms[0] / 2
+    predicted = {1.0: 3, 0.1: 27, 0.03: 61, 0.01: 131}
+    for row in results["generation"]["linear"]:
+        assert row["predicted"] == predicted[row["variance"]]
+        # The last units carry almost nothing, and of many some have not quite died yet.
+        assert abs(row["measured"] - row["predicted"]) <= 0.08 * row["predicted"]
+        assert row["nats"] == pytest.approx(row["predicted nats"], rel=0.01)
+    for by_count in results["pretraining"]["accuracies"].values():
+        assert all(len(draws) >= 10 for draws in by_count.values())
+
+
+def test_copies_are_the_pictures_themselves_mirrored_or_moved(module):
+    shared = module("shared")
+    pictures = shared.Job(fast=True, folder=None).faces()
+    rows = shared.augmented(pictures, np.random.default_rng(0), copies=3)
+    assert rows.shape == (3 * len(pictures.X), pictures.X.shape[1])
+    images = pictures.X.reshape(-1, *pictures.shape[:2])
+    mirrored = images[:, :, ::-1].reshape(pictures.X.shape)
+    for row, plain, turned in zip(
+        rows, np.tile(pictures.X, (3, 1)), np.tile(mirrored, (3, 1)), strict=True
+    ):
+        assert (row == plain).all() or (row == turned).all()
+    train, test = pictures.split(seed=0)
+    assert not set(train.labels) & set(test.labels)
