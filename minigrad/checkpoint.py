@@ -6,6 +6,7 @@ anything is read its sizes are added up: members are stored as they are, not com
 cannot unfold to more than its own length.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -47,16 +48,45 @@ def save(path, source, about=None):
         "arrays": {name: _describe(a) for name, a in arrays.items()},
         "about": about or {},
     }
+    with whole(path) as file:
+        np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
+
+
+@contextlib.contextmanager
+def whole(path):
+    """A binary file to write that appears under its name complete, or not at all.
+
+    Until the block ends it is ``path.XXXXXXXX.part``, which only a kill can leave behind; then it
+    is flushed to the disk and renamed, over the one that was there. Anything raised in the block
+    leaves that one as it is.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "a.txt")
+    >>> with whole(path) as file:
+    ...     _ = file.write(b"all of it")
+    >>> open(path).read()
+    'all of it'
+    """
+    path = Path(path)
     # not by tempfile, whose files only their owner can read
     with open(path.with_name(f"{path.name}.{secrets.token_hex(4)}.part"), "xb") as file:
         try:
-            np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
+            yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
+            file.close()  # before the renaming, for systems that lock open files
+            os.replace(file.name, path)
         except BaseException:
+            with contextlib.suppress(OSError):  # on a full disk what is still to be written cannot
+                file.close()
             os.unlink(file.name)
             raise
-    os.replace(file.name, path)
+    with contextlib.suppress(OSError):  # some systems cannot; the file is whole all the same
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # else a power cut could bring the old file back
+        finally:
+            os.close(folder)
 
 
 def load(path, into=None):

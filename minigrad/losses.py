@@ -213,7 +213,7 @@ def _numbers(name, *values):
         np.dtype(type(x) if isinstance(x, int | float) else getattr(x, "dtype", object)).kind
         for x in values
     ]
-    if not set(kinds) <= set("biuf") or (len(kinds) > 1 and set(kinds) == {"b"}):
+    if set(kinds) - set("biuf") or kinds == ["b", "b"]:
         raise TypeError(f"{name}: expected numbers, got {', '.join(map(describe, values))}")
 
 

@@ -201,6 +201,16 @@ def _():
     y.backward(np.ones(2))
 
 
+@case("loss: truth values", TypeError, "mse_loss: expected numbers", "bool")
+def _():
+    losses.mse_loss(np.ones(2, bool), np.ones(2, bool))
+
+
+@case("loss: text", TypeError, "l2_loss: expected numbers", "<U1")
+def _():
+    losses.l2_loss(np.array(["a"]), np.ones(1))
+
+
 @case("primitive: a ufunc", TypeError, "primitive", "tanh", "wrap it")
 def _():
     mg.primitive("one array", x=lambda g: g)(np.tanh)
@@ -217,6 +227,14 @@ def _():
 
 # ---------------------------------------------------------------------- losses
 lines("""
+loss: two numbers | losses.l2_loss(1.0, 2.0) | l2_loss; two arrays of one shape; 1.0; 2.0
+loss: number and target | losses.l2_loss(1.0, np.ones(1)) | l2_loss; two arrays of one shape; 1.0
+loss: prediction and number | losses.l2_loss(np.ones(2), 1.0) | l2_loss; two arrays of one shape; 1.0
+loss: number and two | losses.l2_loss(1.0, np.ones(2)) | l2_loss; two arrays of one shape; 1.0
+loss: one above 1 | losses.binary_cross_entropy(np.array([0.5, 1.5]), np.ones(2)) | must lie in [0, 1]; 0.5 to 1.5
+loss: one below 0 | losses.binary_cross_entropy(np.array([0.5, -0.5]), np.ones(2)) | must lie in [0, 1]; -0.5 to 0.5
+loss: one class below 0 | losses.cross_entropy(leaf(2, 3), np.array([-1, 2])) | class numbers must be from 0 to 2; -1 to 2
+loss: one class too high | losses.cross_entropy(leaf(2, 3), np.array([0, 3])) | class numbers must be from 0 to 2; 0 to 3
 loss: shapes | losses.l2_loss(leaf(3, 1), np.ones(3)) | l2_loss; (3, 1); (3,); broadcasting is refused
 loss: mse shapes | losses.mse_loss(leaf(3), 1.0) | mse_loss; (3,); one shape
 loss: reduction | losses.l2_loss(leaf(3), np.ones(3), "average") | l2_loss; "mean", "sum" or "none"; 'average'

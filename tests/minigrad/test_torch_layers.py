@@ -509,3 +509,11 @@ def test_layers_start_with_glorot_uniform():
         check_distribution(
             layer.weight.numpy().astype(np.float64), "glorot_uniform", (300 * window, 200 * window)
         )
+
+
+def test_losses_of_single_numbers():
+    x, t = tensor(2.0, requires_grad=True), np.array(0.5)
+    assert losses.l2_loss(x, t, "mean").item() == losses.l2_loss(x, t, "sum").item() == 1.125
+    q = tensor([0.0, 0.25])
+    assert losses.bernoulli_kl(0.0, q, "none").data.tolist() == [0.0, -np.log(0.75)]
+    assert losses.bernoulli_kl(1, tensor([1.0]), "none").item() == 0.0
