@@ -75,11 +75,19 @@ def _mark(tree):
                         or isinstance(
                             child, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom
                         )
+                        or _is_no_mathematics(child)
                         or (
                             name in ("annotation", "returns", "decorator_list")
                             and not _is_primitive(child)
                         )
                     )
+
+
+def _is_no_mathematics(node):
+    """zip's ``strict=True``, which guards against slips of ours, and sizes of blocks."""
+    if isinstance(node, ast.Assign):
+        return getattr(node.targets[0], "id", "").endswith("_BLOCK")
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _is_primitive(node):

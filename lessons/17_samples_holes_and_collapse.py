@@ -1,0 +1,200 @@
+"""17  Samples, holes, and collapse
+
+Idea: how many units of a VAE live is decided before training; so are its samples.
+You write: live_units(eigenvalues, variance, k), unit_kl(eigenvalues, variance).
+You get: live units and nats, predicted and measured; a collapse by averages; samples, no copies.
+Needs: 11, 12, 16.
+Uses: autoencoder/variants.py, autoencoder/metrics.py, autoencoder/baselines.py.
+Time: fast 5 s, default 30 s (2 cores).
+"""
+
+# %%
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import get_data_home
+
+from autoencoder import Autoencoder, VariationalAutoencoder, datasets
+from autoencoder.code import GaussianCode
+from autoencoder.likelihood import GaussianLikelihood
+from autoencoder.metrics import active_units, kl_per_unit
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+from minigrad.cpu.blas import one_blas_thread
+
+lesson = Lesson(17)  # linear theory in float64, networks in float32
+rng = np.random.default_rng(17)
+VARIANCES = (1.0, 0.1, 0.03, 0.01)  # the decoder's, of a pixel
+
+
+def eigenvalues_of(faces):
+    """Variances of faces (N, D) along their principal directions, and those: (r,), (r, D)."""
+    centred = np.float64(faces) - np.mean(faces, axis=0, dtype=np.float64)  # (N, D)
+    with one_blas_thread:  # faster for small matrices
+        _, values, directions = np.linalg.svd(centred, full_matrices=False)
+    return values[:-1] ** 2 / len(faces), directions[:-1]  # the last is 0: they are centred
+
+
+faces = datasets.make_faces(size=32).images.reshape(400, -1)  # (400, 1024)
+eigenvalues, directions = eigenvalues_of(faces)  # (399,), (399, 1024)
+
+# %% [markdown]
+# Everybody's first VAE has units that ignore the image: their cloud is the prior, their price 0.
+# With a linear encoder and decoder theory says which. A unit that follows a principal direction
+# saves error there, as much as the eigenvalue (the variance of the faces along it) exceeds the
+# decoder's own variance; otherwise it does not earn its price (Lucas et al., 2019). A code of k
+# units follows the k largest.
+
+
+# %%
+@lesson.exercise("17.1")
+def live_units(eigenvalues, variance, k):
+    """How many of k units live in a linear VAE with decoder variance `variance`: a number."""
+    raise Todo("count the eigenvalues above the variance; there are only k units")
+
+
+# %% [markdown]
+# A live unit of eigenvalue L ends with clouds of variance s^2 / L, where s^2 is the decoder's
+# variance, and means of variance 1 - s^2 / L. Put both into lesson 16's price, averaged over faces,
+# (mean^2 + variance - 1 - log(variance)) / 2: what cancels, and what is left?
+
+
+# %%
+@lesson.exercise("17.2")
+def unit_kl(eigenvalues, variance):
+    """The price of a unit for each eigenvalue (r,), in nats a face; 0 where it is dead: (r,)."""
+    raise Todo("half a logarithm for the live ones; np.where or np.maximum for the dead")
+
+
+# %% [markdown]
+# Now measure. Gradient steps need very many for units just above the border. But a linear VAE has
+# three parts, means V x, cloud variances S and decoder W, and each has an exact optimum for the
+# others as they are: three lines, repeated. The decoder starts with k random mixtures of faces, so
+# which units live is for the training to find. (It goes 1.7 times as far as its optimum, which gets
+# there sooner. Coordinates are principal directions, a mere rotation of the pixels.) A unit is live
+# if its mean has a variance above 0.002.
+
+
+# %%
+def train_linear(eigenvalues, variance, k, rounds, rng):
+    """The means' weights V (k, r) and cloud variances S (k,) of a linear VAE at its optimum."""
+    W = 0.5 * rng.standard_normal((k, len(eigenvalues))) * np.sqrt(eigenvalues)  # (k, r)
+    for _ in range(rounds):
+        G = W @ W.T  # (k, k)
+        V = np.linalg.solve(G + variance * np.eye(k), W)  # (k, r)
+        S = variance / (variance + np.diag(G))  # (k,)
+        seen = V * eigenvalues  # (k, r), the means' covariance with the faces
+        W += 1.7 * (np.linalg.solve(seen @ V.T + np.diag(S), seen) - W)  # (k, r)
+    return V, S
+
+
+def measure(faces, eigenvalues, directions, k, rounds):
+    """Live units, and the price of each unit, for all VARIANCES: two tuples."""
+    results, rng = [], np.random.default_rng(17)
+    for variance in VARIANCES:
+        with one_blas_thread:
+            V, S = train_linear(eigenvalues, variance, k, rounds, rng)
+        means = (faces - faces.mean(axis=0)) @ (V @ directions).T  # (400, k)
+        price = kl_per_unit(means, np.broadcast_to(np.log(S), means.shape))  # (k,)
+        results.append((active_units(means, threshold=0.002), np.sort(price)[::-1]))
+    return tuple(zip(*results, strict=True))
+
+
+k, rounds = (48, 100) if lesson.fast else (96, 500)
+counts, prices = measure(faces, eigenvalues, directions, k, rounds)
+predicted = [live_units(eigenvalues, variance, k) for variance in VARIANCES]
+lesson.report("live units, linear", counts, "+-0.5", predicted=predicted)
+theory = np.array([unit_kl(eigenvalues, variance)[:k] for variance in VARIANCES])  # (4, k)
+lesson.report("nats a face, linear", np.sum(prices, axis=1), "2%", predicted=theory.sum(axis=1))
+
+with lesson.fig("live_units", "Units live whose eigenvalue exceeds the variance") as figure:
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    place = np.arange(1, k + 1)  # (k,)
+    top.semilogy(place, eigenvalues[:k], "k-", label="eigenvalues")
+    for colour, variance, count in zip(COLOURS, VARIANCES, predicted, strict=False):
+        top.axhline(variance, color=colour, ls="--", lw=1)
+        top.plot(count, eigenvalues[count - 1], "o", color=colour, label=f"{variance:g}: {count}")
+    top.legend(fontsize=7, title="variance: live units")
+    bottom.bar(place, prices[2], color=COLOURS[2], label="measured, variance 0.03")
+    bottom.plot(place, theory[2], "k.", ms=3, label="predicted")
+    bottom.set(xlabel="unit, from the largest eigenvalue", ylabel="nats a face")
+    bottom.legend(fontsize=8)
+
+# %%
+# The same for the real faces, where scikit-learn's fetch_olivetti_faces has put them already.
+if not lesson.fast and Path(get_data_home(), "olivetti_py3.pkz").exists():
+    real = datasets.load_olivetti().images[:, ::2, ::2].reshape(400, -1)  # (400, 1024)
+    spectrum = eigenvalues_of(real)  # (399,), (399, 1024)
+    theirs = tuple(live_units(spectrum[0], variance, 160) for variance in VARIANCES)
+    measured, _ = measure(real, *spectrum, k=160, rounds=400)
+    print(f"  live units, linear, Olivetti faces: {measured}   (predicted {theirs})")
+
+# %% [markdown]
+# Deep VAEs have no such theory. Is the linear one a good guess? One hidden layer, 32 units, decoder
+# variance 0.1, Adam: its nats are near, but spread over more units. And now the popular accident:
+# error as a MEAN over 1024 pixels, price as a MEAN over 32 units. Multiply by 1024: the price is 32
+# times as dear, a beta of 32, which acts like a decoder variance 32 times as large. How many
+# eigenvalues are above 32? (WorldModels#12 met a KL of 3.8e-7; sigma-vae-tensorflow#2 says "always
+# reduce_sum".)
+
+# %%
+X = faces - faces.mean(axis=0)  # (400, 1024) float32
+settings = {"hidden": (128,), "batch_size": 50, "learning_rate": 2e-3, "random_state": 17}
+settings |= {"max_epochs": 10 if lesson.fast else 150, "schedule": "cosine"}
+models = {}
+for name, variance, beta in (("sums", 0.1, 1.0), ("means", 1.0, 1024 / 32)):
+    parts = {"code": GaussianCode(beta), "likelihood": GaussianLikelihood(variance)}
+    models[name] = VariationalAutoencoder(32, **parts, **settings).fit(X)
+    means, log_variances = models[name].posterior(X)  # (400, 32) each
+    count = live_units(eigenvalues, beta * variance, 32)
+    lesson.report(f"live units, deep, {name}", active_units(means), "+-3", predicted=count)
+    nats = kl_per_unit(means, log_variances).sum()
+    theory = unit_kl(eigenvalues, beta * variance)[:32].sum()
+    lesson.report(f"nats a face, deep, {name}", nats, "+-1", predicted=theory)
+
+# %% [markdown]
+# What the price buys is a code without holes: wherever the prior draws, the decoder has been. An
+# ordinary autoencoder never promised that. Draw each of its units by itself, with its own mean and
+# deviation, and many draws fall where no face ever was. Beside them the old competitor: 32
+# eigenfaces with Gaussian weights. For the suspicious, the training face nearest to each VAE
+# sample: a copy would have distance 0; 1 is that of a face from the nearest other one. (The VAE's
+# samples are near because they are smooth.) Last, a walk through its code from face to face.
+
+# %%
+vae, plain = models["sums"], Autoencoder(32, code="linear", **settings).fit(X)
+deviations = np.sqrt(np.diag(plain.code_covariance_))  # (32,)
+alone = plain.code_mean_ + deviations * rng.standard_normal(
+    (100, 32), dtype=np.float32
+)  # (100, 32)
+
+
+def distances(rows, others):
+    """From each of rows (N, D) to each of others (M, D): (N, M)."""
+    squares = np.sum(rows**2, axis=1)[:, None] + np.sum(others**2, axis=1)  # (N, M)
+    return np.sqrt(np.maximum(squares - 2 * rows @ others.T, 0))
+
+
+among = distances(X, X)  # (400, 400)
+walk = np.linspace(*vae.transform(X[[0, among[0].argmax()]]), 8)  # (8, 32), to the farthest face
+weights = rng.standard_normal((100, 32)) * np.sqrt(eigenvalues[:32])  # (100, 32)
+pictures = {
+    "autoencoder": plain.inverse_transform(alone),
+    "VAE": vae.sample(100, random_state=17),
+    "eigenfaces": weights @ directions[:32],
+}
+usual = np.mean(np.sort(among, axis=1)[:, 1])  # from a face to the nearest other
+for name, rows in pictures.items():
+    far = distances(rows, X).min(axis=1).mean() / usual
+    lesson.report(f"distance to the nearest face, {name}", far, "10%")
+pictures["nearest to VAE"] = X[distances(pictures["VAE"], X).argmin(axis=1)]
+pictures["VAE, a walk"] = vae.inverse_transform(walk)
+
+with lesson.fig("samples", "An autoencoder's code has holes; the price fills a VAE's") as figure:
+    grid = figure.subplots(5, 8, subplot_kw={"xticks": [], "yticks": []})
+    for line, (name, rows) in zip(grid, pictures.items(), strict=True):
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+        for axes, row in zip(line, rows + faces.mean(axis=0), strict=False):
+            axes.imshow(row.reshape(32, 32), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+# %%
+lesson.finish()

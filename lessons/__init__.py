@@ -1,0 +1,20 @@
+"""The course: eighteen scripts, from the slope of a function to a variational autoencoder.
+
+Start with ``python lessons/01_a_slope_you_can_measure.py``; ``python -m lessons`` lists the rest. A
+lesson uses two names of this package:
+
+    lesson = Lesson(3)                # reads --fast, --show, ...
+    @lesson.exercise("3.1")           # judges what you wrote, and prints one line
+    lesson.report(name, value, "5%")  # prints a number and compares it with the recorded one
+    with lesson.fig("spread", claim)  # draws a figure into lessons/out/
+    lesson.finish()                   # the last line: what is done, how long it took
+
+and you write where a body says ``raise Todo(...)``. How answers are judged is in ``_check.py``; the
+rest of the machinery is four short files beside it, and WRITING.md says how a lesson is made.
+"""
+
+from ._check import Check, Judge, Todo, directional
+from ._lesson import Lesson
+from ._use import use
+
+__all__ = ["Check", "Judge", "Lesson", "Todo", "directional", "use"]

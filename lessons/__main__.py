@@ -1,0 +1,127 @@
+"""``python -m lessons``: the list of lessons; with numbers or ``all``, run them."""
+
+import argparse
+import subprocess
+import sys
+import time
+
+from . import _numbers
+from ._header import FOLDER, lessons, read_header
+from ._lesson import add_options, read_progress
+from ._run import problem, run, table
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m lessons", description=__doc__)
+    parser.add_argument("lesson", nargs="*", help="numbers, or all; none: the list with progress")
+    add_options(parser)
+    parser.add_argument("--watch", action="store_true", help="run again whenever you save")
+    parser.add_argument("--record", action="store_true", help="record the numbers (authors)")
+    parser.add_argument(
+        "--table", action="store_true", help="write the table in README.md (authors)"
+    )
+    options = parser.parse_args()
+    numbers = _numbers_of(parser, options.lesson)
+    names = [n for n in ("fast", "full", "show", "solution", "give_up") if getattr(options, n)]
+    flags = ["--" + n.replace("_", "-") for n in names] + ["--device", options.device]
+    if options.record:
+        return record(numbers)
+    if options.table:
+        return write_table()
+    if not numbers:
+        return show_list()
+    if options.watch:
+        return watch(numbers, flags)
+    mode = "fast" if options.fast else "full" if options.full else "default"
+    return run_all(numbers, flags, mode)
+
+
+def _numbers_of(parser, words):
+    if words == ["all"]:
+        return list(lessons())
+    numbers = [int(word) if word.isdecimal() else word for word in words]
+    unknown = [str(n) for n in numbers if n not in lessons()]
+    if unknown:
+        known = ", ".join(map(str, lessons()))
+        parser.error(f"there is no lesson {', '.join(unknown)}; there are {known}")
+    return numbers
+
+
+def show_list():
+    """One line for each lesson: what is done of it, how long it takes."""
+    progress = read_progress()
+    for number, path in lessons().items():
+        header, status = read_header(path), progress.get(str(number))
+        done = f"{status.count('right')}/{len(status)}" if status else "   "
+        print(
+            f"{number:2d}  {header.title:52} {done:5} {header.budget['default']:3g} s  {path.name}"
+        )
+    print("\nRun one with  python -m lessons 1  (or as a script); write where it says Todo.")
+    return 0
+
+
+def run_all(numbers, flags, mode):
+    """Run lessons one after the other; with several, end with a table of times. 1 if any failed."""
+    rows, failed = [], False
+    for number in numbers:
+        outcome = run(number, *flags)
+        said = problem(outcome, mode)
+        budget = read_header(lessons()[number]).budget.get(mode)
+        seconds = outcome.lesson.seconds if outcome.lesson else None
+        rows.append((number, seconds, budget, said))
+        failed |= bool(said)
+        print()
+    if len(rows) > 1 or failed:
+        print("lesson  seconds  budget")
+        for number, seconds, budget, said in rows:
+            taken = f"{seconds:7.1f}" if seconds is not None else "      -"
+            print(f"{number:6d}  {taken}  {budget or 0:6g}  {said or 'ok'}")
+        total = sum(row[1] or 0 for row in rows)
+        print(f"   all  {total:7.1f}  {sum(row[2] or 0 for row in rows):6g}")
+    return int(failed)
+
+
+def watch(numbers, flags):
+    """Run the lesson, and again in a new process whenever its file changes, until Ctrl-C."""
+    paths, seen = [lessons()[n] for n in numbers], None
+    try:
+        while True:
+            now = [path.stat().st_mtime for path in paths]
+            if now != seen:
+                seen = now
+                for path in paths:
+                    subprocess.run([sys.executable, str(path), *flags], check=False)
+                print("\nwaiting for you to save; Ctrl-C ends", flush=True)
+            time.sleep(0.3)
+    except KeyboardInterrupt:
+        return 0
+
+
+def record(numbers):
+    """Run the solutions, fast and by default, and record numbers, times and a small picture."""
+    for number in numbers:
+        records = {}
+        for mode, flags in (("fast", ["--fast"]), ("default", [])):
+            outcome = run(number, "--solution", *flags)
+            lesson = outcome.lesson
+            if outcome.status or lesson is None or lesson.seconds is None:
+                print(f"lesson {number} failed, nothing is recorded: {outcome.error}")
+                return 1
+            records[mode] = {"seconds": round(lesson.seconds, 2), "numbers": lesson.numbers}
+        _numbers.write_expected(number, records)
+        _, figure = lesson.figures[0]
+        figure.savefig(_numbers.EXPECTED / f"{number:02d}.png", dpi=45)
+    return write_table()
+
+
+def write_table():
+    """Put the table of lessons between the two marks in README.md."""
+    path = FOLDER / "README.md"
+    before, mark, rest = path.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    after = rest.partition("<!-- end of table -->")[2]
+    path.write_text(f"{before}{mark}\n{table()}\n\n<!-- end of table -->{after}", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

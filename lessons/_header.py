@@ -1,0 +1,47 @@
+"""The first lines of a lesson: its title, what it asks and gives, and its budget of seconds."""
+
+import ast
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).resolve().parent
+FIELDS = ("Idea", "You write", "You get", "Needs", "Uses", "Time")
+
+
+class Header(NamedTuple):
+    path: Path
+    number: int
+    title: str
+    fields: dict  # each of FIELDS -> its text on one line
+    budget: dict  # "fast", "default" (and "full") -> seconds
+
+
+def lessons():
+    """The paths of all lessons by number: {1: .../01_slug.py, ...}."""
+    return {int(p.name[:2]): p for p in sorted(FOLDER.glob("[0-9][0-9]_*.py"))}
+
+
+def read_header(path):
+    """The header of the lesson at `path`; ValueError names what is missing."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    first, _, rest = text.partition("\n")
+    title = re.fullmatch(r"(\d\d)  (\S.*)", first)
+    if not title or title[1] != path.name[:2]:
+        raise ValueError(f'{path.name}: the docstring must begin with "{path.name[:2]}  Title"')
+    parts = re.split(rf"^({'|'.join(FIELDS)}):", rest, flags=re.MULTILINE)
+    fields = {
+        name: " ".join(body.split()) for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    missing = [name for name in FIELDS if not fields.get(name)]
+    if missing or list(fields) != list(FIELDS):
+        raise ValueError(
+            f"{path.name}: the docstring needs the lines {', '.join(FIELDS)}, in this order"
+            + (f"; missing: {', '.join(missing)}" if missing else "")
+        )
+    units = {"s": 1, "min": 60}
+    times = re.findall(r"(fast|default|full) ([\d.]+) (s|min)\b", fields["Time"])
+    budget = {mode: float(value) * units[unit] for mode, value, unit in times}
+    if not {"fast", "default"} <= set(budget):
+        raise ValueError(f'{path.name}: Time must read like "fast 1 s, default 5 s", perhaps full')
+    return Header(path, int(title[1]), title[2], fields, budget)

@@ -1,0 +1,168 @@
+"""One run of one lesson: its options, exercises, numbers and figures, and the last line."""
+
+import argparse
+import importlib
+import inspect
+import json
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import _figures, _numbers
+from ._header import FOLDER, lessons, read_header
+
+OUT = FOLDER / "out"
+_MARKS = {"todo": "o", "right": "+", "wrong": "x"}
+
+
+class Lesson:
+    """``lesson = Lesson(3)`` at the top of a lesson: reads the command line, starts the clock.
+
+    `fast`, `full`, `show`, `device` and `solution` are the options as attributes.
+    """
+
+    def __init__(self, number):
+        self.header = read_header(lessons()[number])
+        self.number, options = number, _options(self.header)
+        self.fast, self.full, self.show = options.fast, options.full, options.show
+        self.device, self.solution, self.give_up = options.device, options.solution, options.give_up
+        self.mode = "fast" if self.fast else "full" if self.full else "default"
+        self.expected = _numbers.read_expected(number).get(self.mode, {}).get("numbers", {})
+        self.checks, self.verdicts = {}, {}  # by label, such as "3.1 unbroadcast"
+        self.numbers, self.stale, self.figures = {}, [], []
+        self.began, self.seconds = time.perf_counter(), None
+        print(f"{number:02d}  {self.header.title}\n")
+        if self.full:
+            budget = self.header.budget.get("full")
+            takes = f"takes about {budget / 60:.0f} min" if budget else "changes nothing here"
+            print(f"--full {takes}\n")
+
+    # ------------------------------------------------------------------ exercises
+    def exercise(self, label):
+        """Judge the decorated function and print one line.
+
+        What the name stands for from here on is your function if it is right, else the library's,
+        so that the rest of the lesson always works.
+        """
+
+        def judge(f):
+            name, title = f.__name__, f"{label} {f.__name__}"
+            check = getattr(importlib.import_module(f"lessons.checks.{self.number:02d}"), name)
+            solution = importlib.import_module(f"lessons.solutions.{self.number:02d}")
+            if self.solution:
+                f = getattr(solution, name)
+            verdict = check.verdict(f)
+            self.checks[title], self.verdicts[title] = check, verdict
+            self.began += verdict.waited
+            print(f"{_MARKS[verdict.status]} {title}  {verdict.text}")
+            if self.give_up and verdict.status != "right":
+                print("\n" + inspect.getsource(getattr(solution, name)))
+            return f if verdict.status == "right" else check.library
+
+        return judge
+
+    # ------------------------------------------------------------------ numbers and figures
+    def report(self, name, value, tolerance, *, predicted=None, unit=""):
+        """Print the number `value`, beside what theory `predicted`, and compare it with the record.
+
+        `tolerance` is one of those in ``_numbers.py``: "exact", "close", "5%", "x3", "any", ...
+        """
+        value = _numbers.plain(value)
+        self.numbers[name] = {"value": value, "tolerance": tolerance}
+        words = f"  {name}: {_numbers.show(value, tolerance)}{unit and ' ' + unit}"
+        if predicted is not None:
+            words += f"   (predicted {_numbers.show(_numbers.plain(predicted), tolerance)})"
+        known = self.expected.get(name)
+        if known is None or known["tolerance"] != tolerance:
+            if self.mode != "full":  # hours: not recorded
+                self.stale.append(f"{name} is not recorded with tolerance {tolerance}")
+        elif not _numbers.within(value, known["value"], tolerance):
+            words += f"   not the recorded {_numbers.show(known['value'], tolerance)} ({tolerance})"
+            self.stale.append(f"{name}: {value}, recorded {known['value']} ({tolerance})")
+        print(words)
+
+    @contextmanager
+    def fig(self, name, title, size=(6, 4)):
+        """Draw on a matplotlib figure: ``with lesson.fig("v", "The claim") as figure``.
+
+        It is saved as out/NN_name.png, with the plotted arrays in the .npz beside it.
+        """
+        figure = _figures.new_figure(size, self.show)
+        yield figure
+        path = OUT / f"{self.number:02d}_{name}.png"
+        _figures.save_figure(figure, title, path)
+        self.figures.append((path, figure))
+        if "ipykernel" in sys.modules:
+            from IPython.display import Image, display
+
+            display(Image(str(path)))
+
+    # ------------------------------------------------------------------ the end
+    def finish(self):
+        """Print what is done; leave with exit status 1 if an answer is wrong."""
+        self.seconds = time.perf_counter() - self.began
+        status = [verdict.status for verdict in self.verdicts.values()]
+        budget = self.header.budget.get(self.mode)
+        print(
+            f"\n{status.count('right')}/{len(status)} exercises, {self.seconds:.1f} s"
+            + (f" of {budget:g} s" if budget else "")
+            + "".join(f", wrote {_relative(path)}" for path, _ in self.figures)
+        )
+        for title in [t for t, v in self.verdicts.items() if v.status == "right"]:
+            print(f"compare {title}: {self._solution()}, and in the library {self._source(title)}")
+        if not self.solution:
+            remember(self.number, status)
+        if self.show:
+            from matplotlib import pyplot
+
+            pyplot.show()
+        if "wrong" in status and "ipykernel" not in sys.modules:
+            sys.exit(1)
+
+    def _solution(self):
+        return _relative(FOLDER / "solutions" / f"{self.number:02d}.py")
+
+    def _source(self, title):
+        return self.checks[title].source
+
+
+def remember(number, status):
+    """Keep the state of the exercises of a lesson for the list of ``python -m lessons``."""
+    OUT.mkdir(exist_ok=True)
+    progress = read_progress() | {str(number): status}
+    (OUT / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+
+
+def read_progress():
+    """{"3": ["right", "todo"], ...} of the lessons that were run."""
+    try:
+        return json.loads((OUT / "progress.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def add_options(parser):
+    """The options of a lesson, the same for a script and for ``python -m lessons``."""
+    speed = parser.add_mutually_exclusive_group()
+    speed.add_argument("--fast", action="store_true", help="everything small: a few seconds")
+    speed.add_argument("--full", action="store_true", help="the real thing, however long it takes")
+    parser.add_argument("--show", action="store_true", help="open the figures in windows")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--solution", action="store_true", help="run the solutions, not your code")
+    parser.add_argument("--give-up", action="store_true", help="print the solutions still missing")
+
+
+def _options(header):
+    parser = argparse.ArgumentParser(description=f"Lesson {header.number}: {header.title}")
+    add_options(parser)
+    script = (
+        Path(sys.argv[0]).name == header.path.name
+    )  # else a notebook, with arguments of its own
+    return parser.parse_args(None if script else [])
+
+
+def _relative(path):
+    """`path` from where we are, if that is shorter to read."""
+    path, here = Path(path), Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)

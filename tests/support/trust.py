@@ -1,0 +1,168 @@
+"""The promises of this project, each with the command that tries to break it: docs/trust.md.
+
+    python tests/support/trust.py                 # everything; the mutants take an hour or two
+    python tests/support/trust.py damage fuzz     # these rows anew, the others as they were
+
+Every row's figure is the last line that its command prints; docs/trust.json keeps them.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+PAGE, RECORD = ROOT / "docs/trust.md", ROOT / "docs/trust.json"
+
+
+class Row(NamedTuple):
+    promise: str
+    command: str  # after "python"
+    environment: tuple = ()  # (variable, value) pairs
+
+
+SUITE = "-m pytest -q --no-header -p no:cacheprovider"
+ROWS = {
+    "resume": Row(
+        "A training that was saved and continued equals one that was not interrupted, bit for bit, "
+        "for every kind of autoencoder",
+        f"{SUITE} tests/autoencoder/test_resume.py tests/autoencoder/test_persistence.py",
+    ),
+    "kill": Row(
+        "A kill at any moment, also in the middle of writing, costs no more than the last "
+        "checkpoint; the resumed training ends with the same weights",
+        "tests/support/kill.py --kills 200",
+    ),
+    "damage": Row(
+        "A file is data: damaged, forged, absurd or booby-trapped ones load right or are refused "
+        "in a sentence, within a second and 200 MB",
+        "tests/support/damage.py --files 10000",
+    ),
+    "codec": Row(
+        "The same for compressed images", f"{SUITE} tests/autoencoder/test_compression_damage.py"
+    ),
+    "bits": Row(
+        "The same seed gives the same bits: in other processes, hash seeds, threads, forks, joblib",
+        f"{SUITE} tests/autoencoder/test_same_bits.py tests/minigrad/test_cpu_pool.py",
+    ),
+    "dtype": Row(
+        "No silent float64, no silent NaN: nan_trace names the operation, a training that diverges "
+        "keeps its best weights",
+        f"{SUITE} tests/minigrad/test_debug.py tests/autoencoder/test_training.py "
+        "tests/autoencoder/test_olivetti.py",
+    ),
+    "fuzz": Row(
+        "Every public function answers anything with a result or a sentence of its own",
+        f"{SUITE} tests/minigrad/test_fuzz.py",
+        (("MINIGRAD_FUZZ_EXAMPLES", "600"),),
+    ),
+    "errors": Row(
+        "Every documented error is reached by a test",
+        f"{SUITE} tests/minigrad/test_errors.py tests/autoencoder/test_bad_input.py "
+        "tests/autoencoder/test_commands_bad_input.py",
+    ),
+    "faults": Row(
+        "The gradient checker catches deliberate faults in derivatives", "tests/support/mutants.py"
+    ),
+    "mutation": Row(
+        "Changing one sign, constant, operator, operand or comparison of the engine's mathematics "
+        "makes a test fail",
+        "tests/support/mutation.py --every 2",
+    ),
+}
+
+DEFECTS = (
+    "Damaged files: a header whose `about` was no object, a name that was a list, an unknown "
+    "activation, or another number of features than the weights have were noticed late, or with "
+    "an error of Python's own (15 of 10,000 files).",
+    "Fuzzing: an array of text or truth values made `sigmoid`, `relu`, `sign` and others raise a "
+    "TypeError about the arguments of NumPy's exception; `concatenate(axis=None)`, "
+    "`mean(axis='x')`, `resize_bicubic` to a size that is no whole number, and the losses of text, "
+    "lists or None ended in bare NumPy messages.",
+    "Penalties of negative weight and codes of negative beta trained towards minus infinity.",
+    "Saved files could be read by their owner only, whatever the umask.",
+    "The test of the reference model's noise passed if all images shared one noise.",
+)
+
+
+def run(name):
+    """Run the command of a row: what docs/trust.json keeps of it."""
+    row, began = ROWS[name], time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *row.command.split()],
+        cwd=ROOT,
+        env=os.environ | dict(row.environment),
+        capture_output=True,
+        text=True,
+    )
+    lines = [line.strip(" .[]") for line in done.stdout.splitlines() if line.strip(" .[]")]
+    last = lines[-1] if lines else done.stderr.strip().splitlines()[-1]
+    if "pytest" in row.command:
+        last = count(row)
+    print(f"{name}: {'held' if done.returncode == 0 else 'BROKEN'}: {last}", flush=True)
+    survivors = [line for line in lines if line.startswith("survived:")]
+    return {
+        "held": done.returncode == 0,
+        "figure": last,
+        "seconds": round(time.perf_counter() - began),
+        "date": time.strftime("%Y-%m-%d"),
+        "survivors": survivors,
+    }
+
+
+def count(row):
+    """How many tests a row has."""
+    command = [sys.executable, *row.command.split(), "--collect-only"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    tests = sum("::" in line for line in done.stdout.splitlines())
+    examples = dict(row.environment).get("MINIGRAD_FUZZ_EXAMPLES")
+    return f"{tests} tests passed" + (f", {examples} examples each" if examples else "")
+
+
+def page(record):
+    """docs/trust.md from what was recorded."""
+    lines = [
+        "# Promises, and what tried to break them",
+        "",
+        "`python tests/support/trust.py` runs the commands and writes this page; the figures are "
+        "what they printed.",
+        "",
+        "| promise | command: `python ...` | figure | date |",
+        "|---|---|---|---|",
+    ]
+    for name, row in ROWS.items():
+        if name in record:
+            kept = record[name]
+            held = kept["figure"] if kept["held"] else f"**broken**: {kept['figure']}"
+            environment = "".join(f"{k}={v} " for k, v in row.environment)
+            lines.append(
+                f"| {row.promise} | `{environment}{row.command}` | {held} | {kept['date']} |"
+            )
+    lines += ["", "## Defects that these tests found, all mended", ""]
+    lines += [f"* {defect}" for defect in DEFECTS]
+    survivors = record.get("mutation", {}).get("survivors", [])
+    if survivors:
+        lines += ["", "## Mutants that survived", ""]
+        lines += [f"* `{line.removeprefix('survived: ')}`" for line in survivors]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("rows", nargs="*", choices=[*ROWS, []], help="default: all")
+    parser.add_argument("--page", action="store_true", help="only write the page again")
+    options = parser.parse_args()
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    for name in [] if options.page else options.rows or ROWS:
+        record[name] = run(name)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    PAGE.write_text(page(record))
+    return not all(kept["held"] for kept in record.values())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
