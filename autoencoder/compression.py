@@ -137,7 +137,6 @@ class Codec:
         belongs to a model that decodes differently.
         """
         arrays, about = checkpoint.load(path)
-        about = about if isinstance(about, dict) else {}
         if about.get("kind") != _KIND or set(arrays) != {*Quantiser._fields, "witness"}:
             raise ValueError(f"load: {path} holds no codec: give the file that Codec.save wrote")
         witness = arrays.pop("witness")

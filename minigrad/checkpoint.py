@@ -64,7 +64,7 @@ def whole(path):
     >>> path = os.path.join(tempfile.mkdtemp(), "a.txt")
     >>> with whole(path) as file:
     ...     _ = file.write(b"all of it")
-    >>> open(path).read()
+    >>> Path(path).read_text()
     'all of it'
     """
     path = Path(path)

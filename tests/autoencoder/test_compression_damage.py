@@ -131,7 +131,7 @@ def test_damaged_tables_are_not_loaded(codec, tmp_path):
         checkpoint.save(path, {**arrays, **change}, about=about)
         with pytest.raises(ValueError, match="contradict each other"):
             Codec.load(path, codec.model)
-    for contents, kind in ((arrays, {}), (arrays, ["?"]), ({"w": np.ones(3)}, about)):
+    for contents, kind in ((arrays, {}), (arrays, {"kind": "?"}), ({"w": np.ones(3)}, about)):
         checkpoint.save(path, contents, about=kind)
         with pytest.raises(ValueError, match="holds no codec"):
             Codec.load(path, codec.model)
