@@ -6,6 +6,7 @@ whoever measures the model later does so on images that it has not seen.
 """
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,16 +107,26 @@ def load(config, image_shape, override=None):
             how = f"all {len(test)} images of {data.name}"
             return Examples(data.name, own.train, test, None, how)
         return part(data, split, image_shape, shrinks)
-    recorded = config["data"]
-    if recorded in NAMES:
-        recorded = SUBSTITUTES.get(config["data_used"], recorded)
-    data = datasets.load(recorded, fall_back=False)
+    return part(original(config), split, image_shape, shrinks)
+
+
+def original(config, override=None):
+    """The `Dataset` that a run with this `config` was trained on, under the name it had there.
+
+    `override`, a name or path, says where it is now. Raises ValueError when the images have
+    changed.
+    """
+    given = override or config["data"]
+    if override is None and given in NAMES:
+        given = SUBSTITUTES.get(config["data_used"], given)
+    data = datasets.load(given, fall_back=False)
+    expected = config.get("data_crc32")
     if expected is not None and checksum(data) != expected:
         raise ValueError(
-            f"the images of {recorded} are not those that this model was trained on: name the "
+            f"the images of {given} are not those that this model was trained on: name the "
             "original ones with --data"
         )
-    return part(data, split, image_shape, shrinks)
+    return replace(data, name=config["data_used"])
 
 
 def fit_size(images, image_shape, name, shrinks=False):

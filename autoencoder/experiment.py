@@ -7,7 +7,6 @@ made of unless somebody says otherwise is in `MODELS`.
 """
 
 import platform
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,15 +14,17 @@ import numpy as np
 
 import autoencoder
 
-from . import examples, figures
+from . import examples, figures, persistence
+from .checkpoints import SECONDS, Checkpoints, understood
 from .code import GaussianCode
 from .datasets import load
+from .estimator import Autoencoder
 from .evaluate import evaluate
 from .likelihood import GaussianLikelihood
 from .noise import GaussianNoise
 from .penalty import ContractivePenalty, KLSparsity
 from .run_report import report
-from .runfiles import clear, write_history, write_json
+from .runfiles import begin, reopen, write_history, write_json
 from .runs import Run, open_run
 from .stopping import interruptible
 
@@ -135,11 +136,12 @@ class Experiment:
         )
 
 
-def run(experiment, output, *, progress=True, say=print):
+def run(experiment, output, *, every=SECONDS, progress=True, say=print):
     """Train as `experiment` says and write the run folder `output`; returns the metrics (a dict).
 
-    Ctrl-C ends the training after the current epoch; everything is still written. Data and settings
-    that do not go together raise ValueError before anything is written.
+    Ctrl-C ends the training after the current epoch; everything is still written. `every` is how
+    often there is a checkpoint, see `Checkpoints`. Data and settings that do not go together raise
+    ValueError before anything is written.
     """
     data = load(experiment.data, say=say)
     image_shape = data.images.shape[1:]
@@ -152,10 +154,6 @@ def run(experiment, output, *, progress=True, say=print):
     X, _ = material.rows
     model = experiment.estimator(image_shape)
     model.set_params(max_epochs=0).fit(X[:2])  # what cannot be built is refused before writing
-    model.set_params(max_epochs=experiment.epochs)
-
-    output = Path(output)
-    clear(output, figures.FIGURES)
     config = {
         **asdict(replace(experiment, data=examples.source(experiment.data))),
         "data_used": data.name,
@@ -165,35 +163,87 @@ def run(experiment, output, *, progress=True, say=print):
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-    write_json(output / "config.json", config)
+    checkpoints = Checkpoints(output, config, every)
+    begin(Path(output), config, figures.FIGURES)
+    model = experiment.estimator(image_shape)
+    return _train(experiment, model, material, checkpoints, progress, say)
+
+
+def resume(folder, config, *, data=None, every=SECONDS, progress=True, say=print):
+    """Go on with the run in `folder` from its last checkpoint, to the end that its settings name.
+
+    `config` is what its config.json holds, maybe with other ``"epochs"``, and `data` where the same
+    images are now. What comes of it is what an uninterrupted run of so many epochs would have
+    written, to the last bit.
+    """
+    with understood(folder):
+        settings = {name: config[name] for name in Experiment.__dataclass_fields__}
+        experiment = Experiment(**settings | {"hidden": tuple(config["hidden"])})
+        split, image_shape = dict(config["split"]), tuple(config["image_shape"])
+    original = examples.original(config, data)
+    material = examples.part(original, split, image_shape, experiment.image_size is not None)
+    checkpoints = Checkpoints(folder, config, every)
+
+    def restored(arrays, about):
+        kind = getattr(autoencoder, CLASSES[experiment.model])
+        model = persistence.restore(
+            checkpoints.path, arrays, about, kind, Autoencoder, experiment.device
+        )
+        model._training.plan.goal = experiment.epochs
+        return model.set_params(max_epochs=experiment.epochs)
+
+    model = checkpoints.restore(restored)
+    checkpoints.go_on(config, model.n_iter_ if model else 0, say)
+    if model is None:
+        model = experiment.estimator(image_shape)
+    return _train(experiment, model, material, checkpoints, progress, say)
+
+
+def _train(experiment, model, material, checkpoints, progress, say):
+    X, _ = material.rows
     say(
-        f"{model.n_features_in_} pixels, {experiment.code_length} code units; {len(X)} images to "
+        f"{X.shape[1]} pixels, {experiment.code_length} code units; {len(X)} images to "
         f"train on, {len(material.test)} held out ({material.how})."
     )
-    began = time.perf_counter()
     with interruptible() as interrupted:
-        model.set_params(callbacks=lambda *_: bool(interrupted), verbose=int(progress)).fit(X)
-    seconds = time.perf_counter() - began
-    model.set_params(callbacks=None, verbose=0)
-    if interrupted:
+
+        def after_epoch(model, record):
+            last = bool(interrupted) or model._training.is_over(experiment.patience)
+            checkpoints.offer(lambda: persistence.contents(model), must=last)
+            return bool(interrupted)
+
+        model.set_params(callbacks=after_epoch, verbose=int(progress), warm_start=True).fit(X)
+    model.set_params(callbacks=None, verbose=0, warm_start=False)
+    ended = "all epochs" if model.n_iter_ == experiment.epochs else "early"
+    if ended == "early" and interrupted:
+        ended = "interrupted"
         say(f"Stopped after {model.n_iter_} of {experiment.epochs} epochs; writing what there is.")
+    with checkpoints.explained():
+        return _write(model, material, ended, checkpoints, say)
+
+
+def _write(model, material, ended, checkpoints, say):
+    """Write what came of a training into its folder, metrics.json last; returns the metrics."""
+    output, seconds = checkpoints.folder, checkpoints.seconds
+    reopen(output)
     model.save(output / "model.npz")
     write_history(output / "history.csv", model.history_)
 
     say("Measuring the model and its baselines, and drawing the figures.")
     finished = open_run(output)
     metrics = {
-        "data": data.name,
+        "data": finished.data_name,
         "epochs": model.n_iter_,
+        "ended": ended,
         "best_epoch": model.best_epoch_,
         "seconds": round(seconds, 1),
         "final_loss": model.history_["loss"][-1] if model.history_["loss"] else None,
         "parameters": sum(p.size for p in model.network_.parameters()),
         "evaluation": assess(finished, material),
     }
-    write_json(output / "metrics.json", metrics)
     figures.draw(finished, material)
-    report(output, finished.title)
+    report(output, finished.title, metrics)
+    write_json(output / "metrics.json", metrics)
     return metrics
 
 

@@ -123,6 +123,7 @@ def train(
     optimiser,
     *,
     epochs=600,
+    done=0,
     batch_size=50,
     size=32,
     noise_std=0.0,
@@ -131,6 +132,7 @@ def train(
 ):
     """Train `model` on `images` (N, H, W, 1) and yield an `Epoch` after each pass.
 
+    `done` is how many of the `epochs` were made before, with this model, optimiser and generators.
     With `noise_std` the model reads noisy images, drawn afresh each time at full size, and is still
     scored against the clean ones.
     """
@@ -138,7 +140,7 @@ def train(
     device = model.parameters()[0].device
     clean = shrink(images, size)  # (N, size, size, 1)
     starts = range(0, n - batch_size, batch_size) or range(1)
-    for epoch in range(1, epochs + 1):
+    for epoch in range(done + 1, epochs + 1):
         order = order_rng.permutation(n)
         total, code_means = 0.0, []
         for start in starts:

@@ -33,6 +33,15 @@ FITTED_ARRAYS = ("code_mean_", "code_covariance_")
 
 def save(estimator, path):
     """Write the fitted `estimator` to `path`; ValueError names a parameter that cannot be."""
+    _warn_of_losses(estimator)
+    checkpoint.save(path, *contents(estimator))
+
+
+def contents(estimator):
+    """What a file holds of the `estimator`: a dict of arrays, and the header as a dict of JSON.
+
+    It may be in the middle of a fit, as callbacks see it.
+    """
     state, fitted = estimator._training, vars(estimator)
     plan = None if state.plan is None else dict(vars(state.plan))
     groups = {
@@ -61,12 +70,16 @@ def save(estimator, path):
         "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
     }
     arrays = {f"{group}/{name}": a for group, of in groups.items() for name, a in of.items()}
-    checkpoint.save(path, arrays, about)
+    return arrays, about
 
 
 def load(path, cls, base, device=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
-    arrays, about = checkpoint.load(path)
+    return restore(path, *checkpoint.load(path), cls, base, device)
+
+
+def restore(path, arrays, about, cls, base, device=None):
+    """The estimator of which `path` held these `contents`, as `load` gives it."""
     name = about.get("estimator")
     if not isinstance(name, str):
         raise ValueError(f"load: {path} holds weights, but not the estimator that they belong to")
@@ -120,7 +133,9 @@ def _check_sizes(architecture, code, arrays):
 
 
 def _training(arrays, about, estimator, architecture):
-    saved = about["training"]
+    saved, history = about["training"], about["history"]
+    if {len(values) for values in history.values()} != {len(history["epoch"])}:
+        raise ValueError("the columns of its history differ in length")
     streams = training.random_streams(0)
     network = settings.build(architecture, estimator._code, streams)
     network.load_state_dict(_group(arrays, "network"))
@@ -139,7 +154,7 @@ def _training(arrays, about, estimator, architecture):
         optimiser,
         streams,
         memory,
-        about["history"],
+        history,
         saved["epoch"],
         saved["best_epoch"],
         saved["first_step"],
@@ -156,20 +171,27 @@ def _below(cls):
 
 
 # ---------------------------------------------------------------------- parameters as JSON
-def _params(estimator):
-    params = estimator.get_params(deep=False)
-    lost = {
-        "callbacks": params["callbacks"] is not None,
-        "random_state": isinstance(params["random_state"], np.random.RandomState),
-    }
-    for name in [name for name, is_lost in lost.items() if is_lost]:
+def _warn_of_losses(estimator):
+    for name in _lost(estimator):
         warnings.warn(
             f"save: {name} is code or a generator and is left out of the file: set it again after "
             "loading if the training is to go on with it",
             UserWarning,
             stacklevel=4,
         )
-        params[name] = None
+
+
+def _lost(estimator):
+    """The parameters that cannot be written, and without which a file is of use all the same."""
+    lost = {
+        "callbacks": estimator.callbacks is not None,
+        "random_state": isinstance(estimator.random_state, np.random.RandomState),
+    }
+    return [name for name, is_lost in lost.items() if is_lost]
+
+
+def _params(estimator):
+    params = estimator.get_params(deep=False) | dict.fromkeys(_lost(estimator))
     return {name: _plain(value, name) for name, value in params.items()}
 
 

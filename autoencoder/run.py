@@ -5,10 +5,7 @@ The folder holds ``config.json`` (how to repeat it), ``history.csv`` (one row pe
 the same numbers on the same machine and number of threads.
 """
 
-import csv
-import json
 import platform
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,12 +13,13 @@ import numpy as np
 
 from minigrad import checkpoint, no_grad, tensor
 
-from . import datasets, plots
+from . import attempts, datasets, examples, plots
 from .baselines import half_squares, ladder
+from .checkpoints import SECONDS, Checkpoints, understood
 from .examples import checksum, source
-from .olivetti import ARTICLE, DeepAutoencoder, adam, collapsed, corrupt, shrink, train
+from .olivetti import ARTICLE, corrupt, shrink
 from .run_report import report
-from .stopping import interruptible
+from .runfiles import begin, reopen, write_json, write_rows
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,12 @@ class Config:
             raise ValueError(f"noise_std must be above 0 for gaussian noise, got {self.noise_std}")
 
 
-def run(config, output, *, progress=True, say=print):
+def run(config, output, *, every=SECONDS, progress=True, say=print):
     """Train as `config` says and write the run folder `output`; returns the metrics (a dict).
 
-    Ctrl-C ends the training after the current epoch; everything is still written. Unknown data, or
-    images that are not square and grey, raise ValueError before anything is written.
+    Ctrl-C ends the training after the current epoch; everything is still written. `every` is how
+    often there is a checkpoint, see `Checkpoints`. Unknown data, or images that are not square and
+    grey, raise ValueError before anything is written.
     """
     data = datasets.load(config.data, say=say)
     images = data.images  # (N, H, W, 1)
@@ -75,28 +74,57 @@ def run(config, output, *, progress=True, say=print):
             f"the convolutional autoencoder reads square grey images, {data.name} has shape "
             f"{images.shape[1:]}: crop them and average the colours first"
         )
-    weights, order, noise, viewing = np.random.default_rng(config.seed).spawn(4)
-    _new_model(config, np.random.default_rng())  # refuses what cannot be built before writing
-    output = Path(output)
-    (output / "figures").mkdir(parents=True, exist_ok=True)
-    used = {
+    attempts.new_model(config, np.random.default_rng())  # refuses what cannot be built
+    recorded = {
+        **asdict(config),
         "data": source(config.data),
         "data_used": data.name,
         "data_crc32": checksum(data),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
     }
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    _write_json(output / "config.json", {**asdict(config), **used, **versions})
+    checkpoints = Checkpoints(output, recorded, every)
+    begin(Path(output), recorded, ["codes", "training_curve"])
+    return _train(config, data, attempts.first(config), checkpoints, progress, say)
 
-    began = time.perf_counter()
-    model, history, restarts = _train(config, images, (weights, order, noise), progress, say)
-    seconds = time.perf_counter() - began
-    with open(output / "history.csv", "w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["epoch", "loss_per_sample", "code_mean"])
-        rows.writerows([e.epoch, f"{e.loss:.6f}", f"{e.code_mean:.6f}"] for e in history)
+
+def resume(folder, recorded, *, data=None, every=SECONDS, progress=True, say=print):
+    """Go on with the run in `folder` from its last checkpoint, to the end that its settings name.
+
+    `recorded` is what its config.json holds, maybe with other ``"epochs"``, and `data` where the
+    same images are now. What comes of it is what an uninterrupted run of so many epochs would have
+    written, to the last bit.
+    """
+    with understood(folder):
+        config = Config(**{name: recorded[name] for name in Config.__dataclass_fields__})
+    original = examples.original(recorded, data)
+    checkpoints = Checkpoints(folder, recorded, every)
+    attempt = checkpoints.restore(lambda *stored: attempts.restored(config, *stored))
+    if attempt is None:
+        attempt = attempts.first(config)
+    checkpoints.go_on(recorded, len(attempt.history), say)
+    return _train(config, original, attempt, checkpoints, progress, say)
+
+
+def _train(config, data, attempt, checkpoints, progress, say):
+    attempt, ended = attempts.train(
+        attempt, config, data.images, checkpoints, progress=progress, say=say
+    )
+    with checkpoints.explained():
+        return _write(config, data, attempt, ended, checkpoints, say)
+
+
+def _write(config, data, attempt, ended, checkpoints, say):
+    """Write what came of a training into its folder, metrics.json last; returns the metrics."""
+    output, seconds = checkpoints.folder, checkpoints.seconds
+    model, history, images = attempt.model, attempt.history, data.images
+    reopen(output)
+    rows = ([e.epoch, f"{e.loss:.6f}", f"{e.code_mean:.6f}"] for e in history)
+    write_rows(output / "history.csv", ["epoch", "loss_per_sample", "code_mean"], rows)
     about = {"config": asdict(config), "epochs_done": len(history), "data": data.name}
     checkpoint.save(output / "model.npz", model, about=about)
 
+    viewing = attempt.streams["viewing"]
     full = corrupt(images, config.std, viewing) if config.std else images  # what is looked at
     clean, seen = shrink(images, config.image_size), shrink(full, config.image_size)
     rebuilt, codes = reconstruct(model, seen, config.batch_size)
@@ -105,7 +133,8 @@ def run(config, output, *, progress=True, say=print):
     metrics = {
         "data": data.name,
         "epochs": len(history),
-        "restarts": restarts,
+        "ended": ended,
+        "restarts": attempt.restarts,
         "final_loss_per_sample": history[-1].loss if history else None,
         "final_code_mean": history[-1].code_mean if history else None,
         "loss_all_images": half_squares(error),
@@ -114,7 +143,6 @@ def run(config, output, *, progress=True, say=print):
         "baselines_all_images": rungs,
         "seconds": round(seconds, 1),
     }
-    _write_json(output / "metrics.json", metrics)
     kind = "Denoising autoencoder" if config.std else "Deep convolutional autoencoder"
     title = f"{kind}, {data.name}, {len(history)} epochs"
     if np.isfinite(codes).all():
@@ -124,63 +152,9 @@ def run(config, output, *, progress=True, say=print):
         plots.code_distribution(codes, figures / "codes.png", title=title)
     else:
         say("The training diverged: the weights are no longer finite. Try a lower --learning-rate.")
-    report(output, title)
+    report(output, title, metrics)
+    write_json(output / "metrics.json", metrics)
     return metrics
-
-
-def _new_model(config, rng):
-    return DeepAutoencoder(config.image_size, config.code_length, rng=rng).to(config.device)
-
-
-def _train(config, images, rngs, progress, say):
-    """The trained model, its `Epoch`s and how often it had to begin again."""
-    weights, order, noise = rngs
-    for restarts in range(config.restarts + 1):
-        model = _new_model(config, weights)
-        epochs = train(
-            model,
-            images,
-            adam(model, config.learning_rate),
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            size=config.image_size,
-            noise_std=config.std,
-            order_rng=order,
-            noise_rng=noise,
-        )
-        patient = restarts == config.restarts  # the last attempt goes on whatever happens
-        history, ended = follow(epochs, config.epochs, None if patient else collapsed, progress)
-        if ended == "interrupted":
-            say(f"Stopped after {len(history)} of {config.epochs} epochs; writing what there is.")
-        if ended != "collapsed":
-            break
-        say(
-            f"After {len(history)} epochs every image has the same code and no gradient reaches "
-            f"the encoder any more; beginning again with other weights (restart {restarts + 1})."
-        )
-    return model, history, restarts
-
-
-def follow(epochs, total, collapsed=None, progress=True):
-    """Collect the `Epoch`s of a training run, with a progress bar.
-
-    Returns them and how it ended: "done", "interrupted" (by Ctrl-C, after the epoch) or, where
-    ``collapsed(history)`` became true, "collapsed".
-    """
-    from tqdm import tqdm
-
-    history = []
-    bar = tqdm(total=total, unit="epoch", disable=not progress, dynamic_ncols=True)
-    with bar, interruptible() as interrupted:
-        for epoch in epochs:
-            history.append(epoch)
-            bar.set_postfix_str(f"loss {epoch.loss:.4f}, code mean {epoch.code_mean:.4f}", False)
-            bar.update()
-            if interrupted:
-                return history, "interrupted"
-            if collapsed is not None and collapsed(history):
-                return history, "collapsed"
-    return history, "done"
 
 
 @no_grad()
@@ -225,7 +199,3 @@ def _draw_curve(path, title, config, data, history, rungs):
         title=title,
         points={"the article": ARTICLE} if reference and config.noise == "none" else None,
     )
-
-
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2) + "\n")

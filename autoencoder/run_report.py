@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .evaluate import TITLES
 from .report import Picture, Section, Table, settings_table, write_report
+from .runfiles import as_json
 
 FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "reconstructions": (
@@ -62,12 +63,15 @@ FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
 }
 
 
-def report(folder, title):
-    """Write report.html into a run folder from its config.json, metrics.json and figures."""
+def report(folder, title, metrics=None):
+    """Write report.html into a run folder from its config.json, figures and `metrics`, a dict.
+
+    Without `metrics` they are read from metrics.json, which a training writes after the report.
+    """
     folder = Path(folder)
-    config, metrics = (
-        json.loads((folder / f"{name}.json").read_text()) for name in ("config", "metrics")
-    )
+    config = json.loads((folder / "config.json").read_text())
+    written = (folder / "metrics.json").read_text() if metrics is None else as_json(metrics)
+    metrics = json.loads(written)
     evaluation = metrics.pop("evaluation", {})
     metrics.pop("evaluation_of_other_data", None)
     split = config.pop("split", None)

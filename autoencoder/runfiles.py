@@ -1,27 +1,40 @@
-"""The files of a run folder that are plain text, and how the folder is cleared for a new run."""
+"""The files of a run folder that are plain text, and what becomes of the folder of an earlier run.
 
+Every file appears whole or not at all (`minigrad.checkpoint.whole`), and metrics.json is the last
+one: a folder that has it is finished, or was brought to an end by Ctrl-C.
+"""
+
+import contextlib
 import csv
+import io
 import json
 import math
+import os
+import re
 
-STALE = ("model.npz", "metrics.json", "history.csv", "report.html")
+from minigrad.checkpoint import whole
+
+RESULTS = ("metrics.json", "report.html", "history.csv", "model.npz", "checkpoint.npz")
+LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.part")  # of a process that was killed while it wrote
 
 
 def write_json(path, content):
-    """Write `content` as JSON of one line for each list of numbers; NaN and infinity become null.
+    """Write `content` as `as_json` gives it."""
+    with whole(path) as file:
+        file.write(as_json(content).encode())
 
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> path = Path(tempfile.mkdtemp()) / "a.json"
-    >>> write_json(path, {"test": [1, 2], "PSNR": math.inf})
-    >>> print(path.read_text())
+
+def as_json(content):
+    """`content` as JSON of one line for each list of numbers; NaN and infinity become null.
+
+    >>> print(as_json({"test": [1, 2], "PSNR": math.inf}))
     {
       "test": [1, 2],
       "PSNR": null
     }
     <BLANKLINE>
     """
-    path.write_text(_json(content, "") + "\n")
+    return _json(content, "") + "\n"
 
 
 def _json(value, indent):
@@ -34,19 +47,60 @@ def _json(value, indent):
     return json.dumps(value)
 
 
-def clear(output, figures):
-    """Make the folder `output`, without what an earlier run, or one of `figures`, left there."""
-    (output / "figures").mkdir(parents=True, exist_ok=True)
-    stale = [output / name for name in STALE] + list(output.glob("codec*.npz"))
-    stale += [output / "figures" / f"{name}.png" for name in figures]
-    for path in stale:
+def begin(output, config, figures):
+    """Make the folder `output` for a new run, with its config.json and nothing of an earlier run.
+
+    The settings are written before anything is removed, so that a full disk or a folder that is
+    read-only destroys nothing. `figures` are the names of those that may be there.
+    """
+    with explained(output, "give another --output, or make room"):
+        output.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(output)
+        with whole(output / "config.json") as file:
+            file.write(as_json(config).encode())
+            file.flush()
+            os.fsync(file.fileno())
+            stale = [output / name for name in RESULTS] + list(output.glob("codec*.npz"))
+            stale += [output / "figures" / f"{name}.png" for name in figures]
+            for path in stale:
+                path.unlink(missing_ok=True)
+
+
+def reopen(output):
+    """Take away what says that a run is finished, and what was made for the model it had."""
+    for path in [output / "metrics.json", *output.glob("codec*.npz")]:
         path.unlink(missing_ok=True)
+    (output / "figures").mkdir(exist_ok=True)
+
+
+def remove_leftovers(folder):
+    """Remove half-written files that a killed process left."""
+    for path in folder.iterdir():
+        if LEFTOVER.fullmatch(path.name):
+            path.unlink()
+
+
+@contextlib.contextmanager
+def explained(folder, advice):
+    """Raises an OSError of the block again, as one sentence about `folder` with this `advice`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"{folder} cannot be written to ({reason}): {advice}") from error
 
 
 def write_history(path, history):
     """Write the `history_` of an estimator as CSV, one row for each epoch."""
-    with open(path, "w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(history)
-        for values in zip(*history.values(), strict=True):
-            rows.writerow([v if isinstance(v, int) else f"{v:.8g}" for v in values])
+    rows = zip(*history.values(), strict=True)
+    write_rows(path, history, ([v if isinstance(v, int) else f"{v:.8g}" for v in r] for r in rows))
+
+
+def write_rows(path, header, rows):
+    """Write a header and rows as CSV."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    with whole(path) as file:
+        file.write(text.getvalue().encode())

@@ -132,11 +132,12 @@ def open_run(folder, *, device=None):
         raise FileNotFoundError(f"there is no folder {folder}: train writes one")
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
+        begun = "config.json" not in missing
+        advice = f"finish it with train --resume {folder}" if begun else "give one that train wrote"
         raise ValueError(
-            f"{folder} is not a finished run, it has no {' and no '.join(missing)}: give a folder "
-            "that train wrote"
+            f"{folder} is not a finished run, it has no {' and no '.join(missing)}: {advice}"
         )
-    config = _read_config(folder / "config.json")
+    config = read_config(folder / "config.json")
     try:
         if config.get("model", "olivetti") == "olivetti":
             return Run(folder, config, *_reference(config, folder, device))
@@ -174,7 +175,8 @@ def _reference(config, folder, device):
     return model, model.image_shape
 
 
-def _read_config(path):
+def read_config(path):
+    """The settings in the config.json of a run; ValueError if that is something else."""
     try:
         config = json.loads(path.read_text())
     except (OSError, ValueError) as error:

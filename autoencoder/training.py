@@ -89,6 +89,11 @@ class Training:
     first_step: int = 0  # where the schedule of the last fit began
     plan: Plan | None = None
 
+    def is_over(self, patience):
+        """Whether the plan's last epoch has been made, or its `patience` has run out."""
+        tired = patience is not None and self.plan.waited >= patience
+        return tired or self.epoch >= self.plan.goal
+
 
 def random_streams(seed):
     """One independent generator for each source of randomness, from an integer.
@@ -120,7 +125,7 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable):
         if settings.max_epochs:
             plan.improve(training, evaluate(training, parts, watched, settings.batch_size))
     keeps_best = held_out is not None or settings.patience is not None
-    while training.epoch < plan.goal:
+    while not training.is_over(settings.patience):
         record = epoch(training, parts, settings, rows)
         if record is None:
             keeps_best = True
@@ -130,7 +135,7 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable):
         plan.improve(training, record.get("validation_loss", record["loss"]))
         training.best_epoch = training.epoch
         remember(training.history, record)
-        if report(record) or (settings.patience is not None and plan.waited >= settings.patience):
+        if report(record):
             break
     if keeps_best and plan.best_weights is not None:
         training.network.load_state_dict(plan.best_weights)

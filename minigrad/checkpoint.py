@@ -79,7 +79,7 @@ def whole(path):
         except BaseException:
             with contextlib.suppress(OSError):  # on a full disk what is still to be written cannot
                 file.close()
-            os.unlink(file.name)
+            Path(file.name).unlink(missing_ok=True)  # missing if Ctrl-C came after the renaming
             raise
     with contextlib.suppress(OSError):  # some systems cannot; the file is whole all the same
         folder = os.open(path.parent, os.O_RDONLY)

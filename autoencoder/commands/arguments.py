@@ -12,7 +12,9 @@ RUN = "the folder of a run, which train wrote"
 
 TRAIN = """\
 Train an autoencoder and write a folder: config.json, history.csv, metrics.json, model.npz,
-figures/ and report.html. Ctrl-C ends the training after the epoch, and everything is written.
+figures/ and report.html. Ctrl-C ends the training after the epoch, and everything is written;
+--resume goes on from there, or from the last checkpoint after a kill or a power cut, and gives what
+an uninterrupted training gives, bit for bit.
 
   olivetti     the reference model: deep, convolutional, for square grey images (the default)
   dense        784-64-784 on MNIST: a relu code, sigmoid outputs, cross-entropy
@@ -80,7 +82,7 @@ def _train(verbs):
         epilog=DEFAULTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add("--model", choices=MODELS, default="olivetti", help="which autoencoder")
+    add("--model", choices=MODELS, help="which autoencoder; olivetti unless you say otherwise")
     add("--data", metavar="NAME", help=DATA)
     add("--epochs", type=int, help="passes over the data")
     add("--batch-size", type=int, help="images per step")
@@ -101,6 +103,13 @@ def _train(verbs):
     add("--device", choices=["cpu", "cuda"], help="where to compute")
     add("--restarts", type=int, help="olivetti: how often to begin again when all codes are equal")
     add("--output", metavar="DIR", help="the folder to write")
+    add("--resume", metavar="RUN", help="go on with a run; --epochs N makes it N in all")
+    add(
+        "--checkpoint-every",
+        type=float,
+        metavar="SECONDS",
+        help="of training, at the latest; 10 unless you say otherwise, 0 for every epoch",
+    )
 
 
 def _assess(verbs):

@@ -15,7 +15,8 @@ from autoencoder.experiment import CLASSES, LIKELIHOODS, MODELS
 from autoencoder.figures import FIGURES
 from autoencoder.runs import open_run
 
-FILES = {"config.json", "history.csv", "metrics.json", "model.npz", "figures", "report.html"}
+FILES = {"checkpoint.npz", "config.json", "figures", "history.csv", "metrics.json", "model.npz"}
+FILES |= {"report.html"}
 
 
 @pytest.fixture(scope="module")

@@ -193,7 +193,7 @@ def test_a_collapsed_run_begins_again_with_other_weights(
                 self.encoder.layers[5].weight.data[...] = 0
                 self.encoder.layers[3].bias.data[...] = -1e9
 
-    monkeypatch.setattr("autoencoder.run.DeepAutoencoder", Fated)
+    monkeypatch.setattr("autoencoder.attempts.DeepAutoencoder", Fated)
     config = small(data, epochs=5, restarts=restarts)
     metrics = run(config, tmp_path / "run", progress=False)
     assert metrics["restarts"] == expected
