@@ -69,6 +69,8 @@ def _fetch():
             logger.setLevel(level)
     except Exception as error:  # no pooch, no network, no right to write, another checksum, ...
         where = folder or "the cache"
+        while error.__context__ is not None:  # down to what happened first
+            error = error.__context__
         reason = str(error).splitlines()[0] if str(error) else "no reason given"
         raise DataUnavailable(
             f"There is no mnist.npz of the right checksum in {where}, nor could it be downloaded "
