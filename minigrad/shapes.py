@@ -19,11 +19,17 @@ def reshape(x, shape):
 @primitive(
     "a permutation of the axes",
     ANY_DTYPE,
-    x=lambda g, axes: transpose(g, axes and tuple(np.argsort([a % len(axes) for a in axes]))),
+    x=lambda g, axes: transpose(g, None if axes is None else _inverse(axes)),
 )
 def transpose(x, axes=None):
     """The axes of `x` in the order `axes` (default: reversed)."""
     return x.transpose(axes)
+
+
+def _inverse(axes):
+    """The order of axes that undoes the order `axes`, in any form that NumPy takes."""
+    axes = np.atleast_1d(axes).astype(int)
+    return tuple(np.argsort(axes % max(len(axes), 1)).tolist())
 
 
 @primitive("float32 or float64", x=lambda g, x_dtype: _cast(g, x_dtype))

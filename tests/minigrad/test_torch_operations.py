@@ -509,3 +509,14 @@ def test_gradients_at_nan_are_not_hidden(mine, theirs, arrays):
 def test_logsumexp_of_infinities(row):
     array = np.array(row)
     assert_close_to_torch(mg.logsumexp(tensor(array)), torch.tensor(array).logsumexp(0))
+
+
+def test_transposes_back_from_axes_in_any_form():
+    for axes in (None, (1, 0, 2), [-1, 0, 1], np.array([2, 0, 1])):
+        x = mg.tensor(np.arange(24.0).reshape(2, 3, 4), requires_grad=True)
+        y = mg.transpose(x, axes)
+        y.backward(y.numpy().copy())
+        np.testing.assert_array_equal(x.grad.data, x.data)
+    x = mg.tensor(2.0, requires_grad=True)
+    mg.transpose(x, np.array([], int)).backward()
+    assert x.grad.item() == 1

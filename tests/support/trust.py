@@ -83,7 +83,17 @@ DEFECTS = (
     "Fuzzing: an array of text or truth values made `sigmoid`, `relu`, `sign` and others raise a "
     "TypeError about the arguments of NumPy's exception; `concatenate(axis=None)`, "
     "`mean(axis='x')`, `resize_bicubic` to a size that is no whole number, and the losses of text, "
-    "lists or None ended in bare NumPy messages.",
+    "lists or None ended in bare NumPy messages; so did the way back from a `transpose` whose axes "
+    "were an array.",
+    "A training resumed at the epoch where its patience, or the reference model's codes, had just "
+    "given out went on past it.",
+    "A checkpoint written after a resume differed from the uninterrupted one in a parameter "
+    "(`warm_start`), which the first 200 kills found.",
+    "A new training removed an earlier run before its own settings were safely on the disk; a kill "
+    "before `config.json` existed left a folder that could not be used again.",
+    "`history.csv` and the JSON files of a run were not written atomically, the folder was not "
+    "flushed, and a full disk could leave `.part` files behind.",
+    "A nonsensical history in a model file crashed in the middle of training.",
     "Penalties of negative weight and codes of negative beta trained towards minus infinity.",
     "Saved files could be read by their owner only, whatever the umask.",
     "The test of the reference model's noise passed if all images shared one noise.",
@@ -140,9 +150,8 @@ def page(record):
             kept = record[name]
             held = kept["figure"] if kept["held"] else f"**broken**: {kept['figure']}"
             environment = "".join(f"{k}={v} " for k, v in row.environment)
-            lines.append(
-                f"| {row.promise} | `{environment}{row.command}` | {held} | {kept['date']} |"
-            )
+            command = row.command.replace(SUITE, "-m pytest")
+            lines.append(f"| {row.promise} | `{environment}{command}` | {held} | {kept['date']} |")
     lines += ["", "## Defects that these tests found, all mended", ""]
     lines += [f"* {defect}" for defect in DEFECTS]
     survivors = record.get("mutation", {}).get("survivors", [])
