@@ -238,7 +238,6 @@ def main():
     options = parser.parse_args()
     if options.quick:
         draw_nothing(setattr)
-    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as place:
         faults = run_all(
             Path(place),
@@ -247,7 +246,6 @@ def main():
             options.seed,
             careless if options.in_place else None,
         )
-    print(f"{time.perf_counter() - began:.0f} s")
     return bool(faults)
 
 

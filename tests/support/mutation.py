@@ -40,6 +40,7 @@ EQUIVALENT = {
     ("return np.maximum(a, b)", "arguments exchanged"): "max(a, b) = max(b, a)",
     ("return where(condition, 1.0, x)", "1.0 -> 2.0"): "where condition holds, the factor is 0",
     ("return p * (log(where(zero, 1.0", "1.0 -> 2.0"): "where zero holds, the factor p is 0",
+    ('if tuple(getattr(a, "shape", (-1,)))', "2 -> 3"): "no array has the shape (-2,) or (-3,)",
     ("step = max(1, _BLOCK", "1 -> 2"): "the size of a block decides the speed only",
     ("blocks = pieces(p.size, _BLOCK", "Or -> And"): "arrays on a GPU are one block",
     ("if scale < 1:", "Lt -> LtE"): "multiplies by exactly 1",
