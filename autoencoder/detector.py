@@ -6,11 +6,16 @@ normal rows is at most a with probability at most a, whatever the network learnt
 "Algorithmic learning in a random world", 2005; S. Bates et al., 2023).
 """
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from minigrad import checkpoint
+
+from . import persistence
 from .estimator import FLOATS, Autoencoder
 from .settings import check_number
 
@@ -124,6 +129,52 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             )
         below = np.searchsorted(self.calibration_scores_, scores, side="right")
         return (1 + below) / (1 + len(self.calibration_scores_))
+
+    def save(self, path):
+        """Write the fitted detector to the file `path` (.npz, no pickle); see ``persistence``.
+
+        A generator given as `random_state` is left out.
+        """
+        check_is_fitted(self)
+        arrays, about = persistence.contents(self.autoencoder_)
+        if self.calibration_scores_ is not None:
+            arrays["detector/calibration"] = self.calibration_scores_
+        seed = self.random_state
+        about["detector"] = {
+            "offset": float(self.offset_),
+            "params": {
+                "criterion": self.criterion,
+                "contamination": float(self.contamination),
+                "calibration_fraction": float(self.calibration_fraction),
+                "random_state": int(seed) if isinstance(seed, Integral) else None,
+            },
+        }
+        checkpoint.save(path, arrays, about)
+
+    @classmethod
+    def load(cls, path, *, device=None):
+        """Read a detector that `save` wrote; `device` replaces the one it was trained on.
+
+        Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
+        """
+        arrays, about = checkpoint.load(path)
+        if "detector" not in about:
+            raise ValueError(f"load: {path} holds no detector: use Autoencoder.load")
+        model = persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device)
+        try:
+            made = cls(clone(model), **about["detector"]["params"])
+            made._check()
+            made.offset_ = float(about["detector"]["offset"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"load: {path} does not describe a whole detector ({error}): it is damaged, "
+                "restore it from a copy"
+            ) from None
+        made.autoencoder_, made.n_features_in_ = model, model.n_features_in_
+        if hasattr(model, "feature_names_in_"):
+            made.feature_names_in_ = model.feature_names_in_
+        made.calibration_scores_ = arrays.get("detector/calibration")
+        return made
 
     def _check(self):
         if self.criterion not in CRITERIA:

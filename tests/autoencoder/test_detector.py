@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import autoencoder as ae
+from minigrad import checkpoint
 
 
 def normal(n=300, seed=0, d=8):
@@ -137,3 +138,39 @@ def test_p_values_need_calibration():
     detector = ae.AutoencoderAnomalyDetector(linear(max_epochs=1)).fit(normal(100))
     with pytest.raises(ValueError, match="fit with calibration_fraction above 0"):
         detector.p_values(normal(5))
+
+
+@pytest.mark.parametrize("calibration_fraction", [0.0, 0.4])
+def test_a_saved_detector_says_the_same(tmp_path, calibration_fraction):
+    X = np.random.default_rng(3).normal(size=(80, 6))
+    model = ae.Autoencoder(2, code="linear", max_epochs=3)
+    detector = ae.AutoencoderAnomalyDetector(
+        model,
+        criterion="code",
+        contamination=0.2,
+        calibration_fraction=calibration_fraction,
+        random_state=1,
+    ).fit(X)
+    detector.save(tmp_path / "detector.npz")
+    loaded = ae.AutoencoderAnomalyDetector.load(tmp_path / "detector.npz")
+    for method in ["predict", "score_samples", "explain"] + ["p_values"] * bool(
+        calibration_fraction
+    ):
+        np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(detector, method)(X))
+    assert loaded.get_params(deep=False).keys() == detector.get_params(deep=False).keys()
+    assert (loaded.criterion, loaded.contamination, loaded.random_state) == ("code", 0.2, 1)
+    np.testing.assert_array_equal(loaded.fit(X).predict(X), detector.predict(X))
+
+
+def test_files_that_hold_no_detector(tmp_path):
+    X = np.random.default_rng(3).normal(size=(40, 4))
+    detector = ae.AutoencoderAnomalyDetector(ae.Autoencoder(2, max_epochs=1)).fit(X)
+    detector.autoencoder_.save(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="holds no detector"):
+        ae.AutoencoderAnomalyDetector.load(tmp_path / "model.npz")
+    detector.save(tmp_path / "good.npz")
+    arrays, about = checkpoint.load(tmp_path / "good.npz")
+    for nonsense in ({}, None, [], {"params": {"criterion": "x"}, "offset": 0.0}):
+        checkpoint.save(tmp_path / "bad.npz", arrays, {**about, "detector": nonsense})
+        with pytest.raises(ValueError, match="does not describe a whole detector"):
+            ae.AutoencoderAnomalyDetector.load(tmp_path / "bad.npz")
