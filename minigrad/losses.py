@@ -67,6 +67,8 @@ def binary_cross_entropy(probabilities, targets, reduction="mean"):
     _same_shape("binary_cross_entropy", probabilities, targets)
     _within("binary_cross_entropy", "probabilities", probabilities)
     _within("binary_cross_entropy", "targets", targets)
+    if targets.dtype.kind == "b":
+        targets = targets.astype(probabilities.dtype)  # 1 - True would be an integer
     return _reduce("binary_cross_entropy", bernoulli_nll(probabilities, targets), reduction)
 
 

@@ -7,6 +7,7 @@ and abs at 0, shared equally between tied maxima and minima, 1 at the bounds of 
 """
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -53,6 +54,8 @@ def negative(x):
 )
 def power(a, b):
     """``a ** b``; the derivative with respect to `b` needs ``a >= 0``."""
+    if any(getattr(v, "dtype", np.dtype(float)).kind == "b" for v in (a, b)):
+        raise TypeError("truth values have no powers: convert them with astype")
     return a**b
 
 
@@ -158,6 +161,8 @@ def where(condition, a, b):
 @primitive(_FLOATS, x=lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0))
 def clip(x, low=-np.inf, high=np.inf):
     """`x` limited to ``[low, high]``, two numbers."""
+    if not isinstance(low, Real) or not isinstance(high, Real):
+        raise TypeError("low and high must be numbers: use minimum and maximum for arrays")
     return x.clip(float(low), float(high))  # numbers are weak
 
 

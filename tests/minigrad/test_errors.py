@@ -201,6 +201,16 @@ def _():
     y.backward(np.ones(2))
 
 
+@case("power: truth values", TypeError, "power", "bool", "convert them with astype")
+def _():
+    leaf(2) ** np.array([True, False])
+
+
+@case("clip: an array", TypeError, "clip", "low and high must be numbers", "maximum")
+def _():
+    mg.clip(leaf(2), np.zeros(2), 1.0)
+
+
 @case("loss: truth values", TypeError, "mse_loss: expected numbers", "bool")
 def _():
     losses.mse_loss(np.ones(2, bool), np.ones(2, bool))

@@ -517,3 +517,16 @@ def test_losses_of_single_numbers():
     q = tensor([0.0, 0.25])
     assert losses.bernoulli_kl(0.0, q, "none").data.tolist() == [0.0, -np.log(0.75)]
     assert losses.bernoulli_kl(1, tensor([1.0]), "none").item() == 0.0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [losses.binary_cross_entropy, losses.binary_cross_entropy_with_logits, losses.mse_loss],
+)
+def test_truth_values_are_targets(loss):
+    """And float32 stays float32."""
+    x = tensor(np.array([[0.25, 0.5]], np.float32), requires_grad=True)
+    truth = np.array([[True, False]])
+    y, z = loss(x, truth), loss(x, truth.astype(np.float32))
+    assert y.dtype == np.float32 and y.item() == z.item()
+    np.testing.assert_array_equal(mg.grad(y, x).data, mg.grad(z, x).data)

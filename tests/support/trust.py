@@ -84,7 +84,7 @@ DEFECTS = (
     "TypeError about the arguments of NumPy's exception; `concatenate(axis=None)`, "
     "`mean(axis='x')`, `resize_bicubic` to a size that is no whole number, and the losses of text, "
     "lists or None ended in bare NumPy messages; so did the way back from a `transpose` whose axes "
-    "were an array.",
+    "were an array, from a power of truth values and from a `clip` to arrays.",
     "A training resumed at the epoch where its patience, or the reference model's codes, had just "
     "given out went on past it.",
     "A checkpoint written after a resume differed from the uninterrupted one in a parameter "
