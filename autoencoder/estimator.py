@@ -212,7 +212,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.n_iter_, self.best_epoch_ = self._training.epoch, self._training.best_epoch
         codes = self._codes(X)  # (N, k)
         self.code_mean_ = codes.mean(axis=0)
-        deviations = codes - self.code_mean_
+        deviations = codes.astype(np.float64) - self.code_mean_  # (N, k)
         self.code_covariance_ = deviations.T @ deviations / len(codes)  # (k, k)
         self._estimate_variance(X)
         return self
