@@ -56,7 +56,7 @@ def save(path, source, about=None):
 def whole(path):
     """A binary file to write that appears under its name complete, or not at all.
 
-    Until the block ends it is ``path.XXXXXXXX.part``, which only a kill can leave behind; then it
+    Until the block ends it is ``path.1f2e3d4c.part``, which only a kill can leave behind; then it
     is flushed to the disk and renamed, over the one that was there. Anything raised in the block
     leaves that one as it is.
 
