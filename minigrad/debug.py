@@ -68,7 +68,7 @@ numbers not finite out of finite ones: a (2,) float64 array with values from 0 t
 
     def around(primitive, where, phase, function, args):
         out = function(*args)
-        values = _values(out)
+        values = _values(out[0] if isinstance(out, tuple) else out)
         if values is None or _finite(values) or not all(map(_finite, args)):
             return out
         node = Node(primitive, (), None, where or call_site(), (), None)

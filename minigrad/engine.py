@@ -12,7 +12,8 @@ what it needs: ``g`` is the gradient of the output, ``y`` the output, any other 
 the function, and ``x_shape`` or ``x_dtype`` only the shape or dtype of argument ``x``. That is the
 declaration of what the graph keeps alive: nothing else is kept. (``i`` is the argument's position,
 for functions of any number of arrays; a VJP given for ``g`` itself is applied first, once, and the
-others get its result: the activation at the end of a fused layer.)
+others get its result: the activation at the end of a fused layer. It may return a pair, of which
+the others know the second as ``h``.)
 
 A VJP is ordinary code over operators and other primitives. The engine hands it arrays, which is
 fast, or Tensors (``create_graph=True``), which records it: the same line serves every order.
@@ -36,6 +37,7 @@ from .tensor import Tensor, checksum, describe
 registry = {}  # name -> Primitive: the complete list, which the tests go through
 _BOOL = np.dtype(bool)
 ANY_DTYPE = "any"  # for primitives that only move values about
+NOT_SAVED = {"g": -1, "h": -2}  # in place of positions in the saved values
 
 
 # ---------------------------------------------------------------------- primitives
@@ -44,7 +46,7 @@ class Plan(NamedTuple):
 
     fetch: tuple  # ((kind, argument index), ...): the values to save
     first: tuple | None  # (function of g that all VJPs share, positions) or None
-    steps: tuple  # ((argument index, vjp, positions in the saved values; -1 is g), ...)
+    steps: tuple  # ((argument index, vjp, positions in the saved values; see NOT_SAVED), ...)
 
 
 class Primitive:
@@ -73,8 +75,8 @@ class Primitive:
             if unknown or name not in [*self.names, "g"]:
                 raise TypeError(
                     f"primitive {self.name}({', '.join(self.names)}): the VJP for {name} asks for "
-                    f"{', '.join(needs)}; it can have g, y, the arguments by name, and their "
-                    "shapes and dtypes as name_shape and name_dtype"
+                    f"{', '.join(needs)}; it can have g, y, the arguments by name, their shapes "
+                    "and dtypes as name_shape and name_dtype, and h where there is a VJP for g"
                 )
 
     def __call__(self, *args, **options):
@@ -145,9 +147,10 @@ class Primitive:
         fetch = []
 
         def positions(vjp, i):
-            sources = [self._source(need, i) for need in inspect.signature(vjp).parameters]
-            fetch.extend(s for s in sources if s and s not in fetch)
-            return tuple(fetch.index(s) if s else -1 for s in sources)
+            needs = list(inspect.signature(vjp).parameters)
+            sources = {n: self._source(n, i) for n in needs if n not in NOT_SAVED}
+            fetch.extend(s for s in sources.values() if s not in fetch)
+            return tuple(NOT_SAVED[n] if n in NOT_SAVED else fetch.index(sources[n]) for n in needs)
 
         first = self.vjps.get("g")
         first = first and (first, positions(first, 0))
@@ -157,9 +160,7 @@ class Primitive:
         return plan
 
     def _source(self, need, i):
-        """Where the value called `need` comes from, as (kind, argument index); None for g."""
-        if need == "g":
-            return None
+        """Where the value called `need` comes from, as (kind, argument index)."""
         if need in self.names:
             return "value", self.names.index(need)
         if need in ("y", "i"):
@@ -169,8 +170,10 @@ class Primitive:
 
     def _known(self, need):
         name, _, kind = need.rpartition("_")
-        return need in [*self.names, "g", "y", "i"] or (
-            name in self.names and kind in ("shape", "dtype")
+        return (
+            need in [*self.names, "g", "y", "i"]
+            or (need == "h" and "g" in self.vjps)
+            or (name in self.names and kind in ("shape", "dtype"))
         )
 
     def argument(self, i):

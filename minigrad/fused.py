@@ -2,27 +2,37 @@
 
 The result is finished in place, so nothing as large as a layer's output is written twice, and of
 the activation only its output is kept. The derivatives are those of the parts, written with other
-primitives: the VJP for ``g`` takes the gradient back through the activation, the others go on from
-there. The tests compare each with its parts, operation by operation.
+primitives: the VJP for ``g`` takes the gradient back through the activation and sums it for the
+bias, the others go on from there. The tests compare each with its parts, operation by operation.
 """
 
 import numpy as np
 
-from .backend import array_module
+from .backend import array_module, device_of
 from .conv import conv_w, conv_x, conv_y
-from .engine import primitive
+from .engine import primitive, sum_to
 from .ops import gate, matmul, relu, sigmoid, tanh
 from .shapes import transpose
+from .tensor import Tensor
 
 FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivative y alone tells
 
 
-def _activation_vjp(g, y, activation):
-    if activation is None:
-        return g
+# device -> function(g, y, activation) that does the work of `_through` for arrays in one pass
+through = {}
+
+
+def _through(g, y, b_shape, activation):
+    """The gradient `g` of an activation's output `y`, taken back through the activation; and, for
+    the bias, its sum over all axes but the last."""
+    kernel = None if isinstance(g, Tensor) else through.get(device_of(g))
+    if kernel is not None:
+        return kernel(g, y, activation)
     if activation == "relu":
-        return gate(g, y)
-    return g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
+        g = gate(g, y)
+    elif activation is not None:
+        g = g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
+    return g, sum_to(g, b_shape)
 
 
 def finish(y, b, activation):
@@ -50,10 +60,10 @@ def sigmoid_into(x, out):
 
 @primitive(
     "images x (N, H, W, C), a kernel w (kh, kw, C / groups, F) and a bias b (F,)",
-    g=_activation_vjp,
+    g=_through,
     x=lambda g, w, geometry: conv_x(g, w, geometry),
     w=lambda g, x, geometry: conv_w(x, g, geometry),
-    b=lambda g: g,
+    b=lambda h: h,
 )
 def conv_layer(x, w, b, geometry, activation):
     """``activation(conv_y(x, w) + b)``."""
@@ -62,10 +72,10 @@ def conv_layer(x, w, b, geometry, activation):
 
 @primitive(
     "images y (N, P, Q, F), a kernel w (kh, kw, C / groups, F) and a bias b (C,)",
-    g=_activation_vjp,
+    g=_through,
     x=lambda g, w, geometry: conv_y(g, w, geometry),
     w=lambda g, x, geometry: conv_w(g, x, geometry),
-    b=lambda g: g,
+    b=lambda h: h,
 )
 def conv_transpose_layer(x, w, b, geometry, activation):
     """``activation(conv_x(x, w) + b)``."""
@@ -74,10 +84,10 @@ def conv_transpose_layer(x, w, b, geometry, activation):
 
 @primitive(
     "x (N, in), w (in, out) and a bias b (out,)",
-    g=_activation_vjp,
+    g=_through,
     x=lambda g, w: matmul(g, transpose(w)),
     w=lambda g, x: matmul(transpose(x), g),
-    b=lambda g: g,
+    b=lambda h: h,
 )
 def dense_layer(x, w, b, activation):
     """``activation(x @ w + b)``."""

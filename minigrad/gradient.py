@@ -9,7 +9,7 @@ from operator import attrgetter
 import numpy as np
 
 from .backend import array_module, as_array, is_array
-from .engine import check_seals, unbroadcast
+from .engine import NOT_SAVED, check_seals, unbroadcast
 from .node import at
 from .state import state
 from .tensor import Tensor, describe
@@ -184,20 +184,21 @@ def _pull_back(node, g, needed, create_graph):
             "to the first backward()"
         )
     check_seals(node)
-    saved, results = node.saved, []
+    saved, results, h = node.saved, [], None
     if create_graph:
         saved = [
             _as_tensor(node, *source, v) for source, v in zip(node.plan.fetch, saved, strict=True)
         ]
 
     def run(vjp, positions):
-        args = [g if p < 0 else saved[p] for p in positions]
+        args = [(h if p == NOT_SAVED["h"] else g) if p < 0 else saved[p] for p in positions]
         if state.around is not None:
             return state.around(node.primitive, node.where, "backward", vjp, args)
         return vjp(*args)
 
     if node.plan.first is not None:
         g = run(*node.plan.first)
+        g, h = g if isinstance(g, tuple) else (g, None)
     for i, vjp, positions in node.plan.steps:
         parent = node.parents[i]
         if parent not in needed:

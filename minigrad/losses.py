@@ -26,18 +26,46 @@ def l2_loss(prediction, target, reduction="sum"):
     2.5
     """
     _same_shape("l2_loss", prediction, target)
-    d = prediction - target
-    return _reduce("l2_loss", d * d, reduction) / 2
+    return _half_squares("l2_loss", prediction, target, reduction)
 
 
 def mse_loss(prediction, target, reduction="mean"):
     """The mean of ``(prediction - target)**2`` over all elements ("mean"), or their sum ("sum")."""
     _same_shape("mse_loss", prediction, target)
-    d = prediction - target
     if reduction == "mean":
-        _batch("mse_loss", d)
-        return sum_over(d * d) / d.size
-    return _reduce("mse_loss", d * d, reduction)
+        _batch("mse_loss", prediction)
+        return squared_distance(prediction, target) / (prediction.size / 2)
+    return _half_squares("mse_loss", prediction, target, reduction) * 2
+
+
+def _half_squares(name, prediction, target, reduction):
+    if reduction in ("sum", "mean"):
+        total = squared_distance(prediction, target)
+        return total if reduction == "sum" else total / _batch(name, prediction)
+    d = prediction - target
+    return _reduce(name, d * d, reduction) / 2
+
+
+@primitive(
+    "two arrays p and t of one shape",
+    p=lambda g, p, t: scaled_difference(g, p, t),
+    t=lambda g, p, t: scaled_difference(g, t, p),
+)
+def squared_distance(p, t):
+    """``sum((p - t)**2) / 2``, a single number."""
+    d = p - t
+    return (d * d).sum() / 2
+
+
+@primitive(
+    "a factor s and arrays p and t that broadcast together",
+    s=lambda g, p, t: g * (p - t),
+    p=lambda g, s: g * s,
+    t=lambda g, s: -g * s,
+)
+def scaled_difference(s, p, t):
+    """``s (p - t)``: s times the derivative of `squared_distance` by p."""
+    return s * (p - t)
 
 
 @primitive(

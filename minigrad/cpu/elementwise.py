@@ -130,6 +130,12 @@ def _bernoulli_slope(s, x, t, out):
     out *= s
 
 
+@_elementwise("scaled_difference")
+def _scaled_difference(s, p, t, out):
+    np.subtract(p, t, out=out)
+    out *= s
+
+
 def _log_1p_exp_minus_abs(x, out):
     np.abs(x, out=out)
     np.negative(out, out=out)

@@ -92,6 +92,7 @@ CASES = {
     "exp": [(LARGE,)],
     "bernoulli_nll_of_logits": [(LARGE, LARGE)],
     "bernoulli_slope": [(LARGE, LARGE, LARGE), ((9, 1, 1, 1), LARGE, LARGE)],
+    "scaled_difference": [(LARGE, LARGE, LARGE), ((), LARGE, LARGE)],
 }
 
 
@@ -123,6 +124,7 @@ def test_the_gradient_of_a_sum_is_one_number_in_all_places():
         "add": (x, everywhere),
         "gate": (everywhere, x),
         "bernoulli_slope": (everywhere, x, t),
+        "scaled_difference": (everywhere, x, t),
     }.items():
         got, expected = registry[name](*operands), registry[name].forward(*operands)
         assert got.dtype == np.float32

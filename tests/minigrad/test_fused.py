@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad import fused
 from minigrad.functional import activations
 
 LAYERS = {
@@ -94,3 +95,49 @@ def test_a_bias_of_another_shape_is_refused(layer):
     for bad in (np.ones(1), np.ones((1, 3)), np.ones(4)):
         with pytest.raises(ValueError, match=rf"{layer}: expected a bias .* \(3,\), got"):
             function(x, w, bad, activation="relu", **settings)
+
+
+def test_a_kernel_may_do_the_work_of_the_shared_vjp(monkeypatch):
+    """And only for first derivatives: those of second order go through the primitives."""
+    ran = []
+
+    def kernel(g, y, activation):
+        ran.append(activation)
+        g = np.where(y <= 0, 0, g)
+        return g, g.sum(axis=(0, 1, 2)) + 1  # not quite, so that one can see who was asked
+
+    rng = np.random.default_rng(0)
+    x, w, b, g = (rng.standard_normal(s) for s in ((2, 5, 4, 2), (3, 3, 2, 3), (3,), (2, 5, 4, 3)))
+    w, b = mg.tensor(w, requires_grad=True), mg.tensor(b, requires_grad=True)
+    y = mg.conv2d(x, w, b, activation="relu")
+    plain = mg.grad(y, [w, b], g, retain_graph=True)
+    monkeypatch.setitem(fused.through, "cpu", kernel)
+    fast = mg.grad(y, [w, b], g, retain_graph=True)
+    assert ran == ["relu"]
+    np.testing.assert_allclose(fast[0].data, plain[0].data)
+    np.testing.assert_allclose(fast[1].data, plain[1].data + 1)
+    again = mg.grad(y, [w, b], g, create_graph=True)
+    assert ran == ["relu"]
+    np.testing.assert_allclose(again[1].data, plain[1].data)
+
+
+def test_what_the_shared_vjp_finds_besides_is_called_h():
+    @mg.primitive("an array", g=lambda g: (2 * g, 5 * g), x=lambda g, h: g + h)
+    def doubled(x):
+        return x
+
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    np.testing.assert_array_equal(mg.grad(doubled(x), x, np.ones(2)).data, [7, 7])
+    with pytest.raises(TypeError, match="h where there is a VJP for g"):
+        mg.primitive("an array", x=lambda g, h: g + h)(lambda x: x)
+
+
+def test_a_nan_of_the_shared_vjp_is_traced():
+    @mg.primitive("an array", g=lambda g: (g / 0, g), x=lambda g: g)
+    def broken(x):
+        return x
+
+    y = broken(mg.tensor([1.0], requires_grad=True))
+    caught = pytest.raises(FloatingPointError, match="backward of broken")
+    with np.errstate(divide="ignore"), mg.debug.nan_trace(), caught:
+        y.backward(np.ones(1))

@@ -372,7 +372,7 @@ def test_the_graph_keeps_only_what_the_vjps_name(case):
         )
         for i, parent in enumerate(node.parents):
             if parent is not None and p.differentiable >> i & 1:
-                needs = set(inspect.signature(p.vjps[p.argument(i)]).parameters) - {"g"}
+                needs = set(inspect.signature(p.vjps[p.argument(i)]).parameters) - set("gh")
                 named += [(need, i if need == "i" else None) for need in needs]
         assert len(node.saved) == len(node.plan.fetch) == len(set(named))
         for (kind, i), value in zip(node.plan.fetch, node.saved, strict=True):
@@ -412,6 +412,8 @@ KEEPS = {  # which arrays an operation on two intermediate results keeps alive
     "bernoulli_nll": "p t",
     "bernoulli_nll_of_logits": "x t",
     "bernoulli_slope": "s x t",
+    "squared_distance": "p t",
+    "scaled_difference": "s p t",
     "conv_layer conv_transpose_layer dense_layer": "x w y",
 }
 

@@ -189,6 +189,19 @@ def _(loss, rng):
     yield "large", loss, [np.array([-40.0, 30.0]), np.array([0.0, 1.0])]
 
 
+@spec("squared_distance", degree=2)
+def _(primitive, rng):
+    yield "images", primitive, rng.standard_normal((2, 3, 2, 4))
+    yield "one number", primitive, rng.standard_normal((2,))
+
+
+@spec("scaled_difference", degree=2)
+def _(primitive, rng):
+    p, t = rng.standard_normal((2, 2, 3))
+    yield "all", primitive, [rng.standard_normal((2, 3)), p, t]
+    yield "one factor", primitive, [rng.standard_normal(()), p, t]
+
+
 @spec("bernoulli_slope")
 def _(primitive, rng):
     x, t = 3 * rng.standard_normal((2, 3)), rng.random((2, 3))
