@@ -12,7 +12,7 @@ batch. float32 stays float32; nothing is converted in silence. Randomness comes 
 that you pass.
 """
 
-from . import checkpoint, cpu, data, debug, init, losses, nn, optim, testing
+from . import checkpoint, cpu, cuda, data, debug, init, losses, nn, optim, random, testing
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import hvp, jacobian, jvp, vjp
@@ -74,6 +74,7 @@ __all__ = [
     "conv2d_transpose",
     "conv2d_weight",
     "cpu",
+    "cuda",
     "data",
     "debug",
     "dense",
@@ -108,6 +109,7 @@ __all__ = [
     "pad",
     "power",
     "primitive",
+    "random",
     "registry",
     "relu",
     "reshape",

@@ -5,6 +5,7 @@ an array can only be CuPy's if somebody has imported CuPy already.
 """
 
 import sys
+import warnings
 
 import numpy as np
 
@@ -56,13 +57,56 @@ def to_numpy(x):
     return x.get() if _is_cupy(x) else x
 
 
+def fetch(scalars):
+    """0-d arrays, all on one device, as a list of Python's numbers: from the GPU in one copy."""
+    if not any_cuda(scalars):
+        return [x.item() for x in scalars]
+    xp = array_module(scalars[0])
+    return xp.stack([x.astype(np.float64) for x in scalars]).get().tolist()
+
+
 def to_device(x, device):
     """The array `x` on `device` ("cpu" or "cuda"); itself when it is there already."""
     if device == "cpu":
         return to_numpy(x)
     if device == "cuda":
-        return x if _is_cupy(x) else _import_cupy().asarray(x)
+        return x if _is_cupy(x) else _cupy().asarray(x)
     raise ValueError(f'unknown device {device!r}: use "cpu" or "cuda"')
+
+
+def gpu_status():
+    """Whether device "cuda" can be used here and, in a sentence, what was found: (bool, str).
+
+    CuPy is imported to find out, and a small kernel compiled and run: CuPy itself says that a GPU
+    is available when the driver is there but the compiler is not. Nothing is printed or raised.
+    Ask only where a GPU is wanted: CUDA, once begun, does not survive a fork.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import cupy  # here and not above: CPU users never pay for it
+        if _proven.get("cupy") is not cupy:
+            if not cupy.is_available():
+                return False, "CuPy finds no CUDA driver or no GPU"
+            kernel = cupy.RawModule(code=_PROBE).get_function("probe")
+            answer = cupy.zeros(1, np.int32)
+            kernel((1,), (1,), (answer,))
+            if int(answer[0]) != 42:
+                return False, "a small test kernel gave a wrong answer"
+            _proven["cupy"] = cupy
+        name = cupy.cuda.runtime.getDeviceProperties(0)["name"]
+        return True, f"the GPU is a {name.decode()}"
+    except ImportError:
+        return False, (
+            "CuPy is not installed (pip install cupy-cuda13x, or cupy-cuda12x for older drivers)"
+        )
+    except Exception as error:  # of the driver, the compiler, the libraries they load
+        first = next(iter(str(error).strip().splitlines()), "")
+        return False, f"CuPy does not work here ({type(error).__name__}: {first})"
+
+
+_proven = {}  # the CuPy module that has passed the probe
+_PROBE = 'extern "C" __global__ void probe(int* answer) { answer[0] = 42; }'
 
 
 def _is_cupy(x):
@@ -70,18 +114,8 @@ def _is_cupy(x):
     return cupy is not None and isinstance(x, cupy.ndarray)
 
 
-def _import_cupy():
-    try:
-        import cupy  # here and not above: CPU users never pay for it
-
-        cupy.cuda.runtime.getDeviceCount()
-    except ImportError:
-        raise RuntimeError(
-            'device "cuda" needs CuPy, which is not installed: '
-            'pip install cupy-cuda12x, or use device="cpu"'
-        ) from None
-    except Exception as error:
-        raise RuntimeError(
-            f'device "cuda" cannot be used, CuPy finds no working GPU ({error}): use device="cpu"'
-        ) from None
-    return cupy
+def _cupy():
+    usable, found = gpu_status()
+    if not usable:
+        raise RuntimeError(f'device "cuda" cannot be used: {found}. Use device="cpu"')
+    return sys.modules["cupy"]

@@ -5,10 +5,11 @@ Compositions of primitives only: there is nothing here that the engine could get
 
 import numpy as np
 
-from .backend import array_module, is_array
+from .backend import device_of, is_array, to_device
 from .conv import Geometry, conv_w, conv_x, conv_y, key, pads_of, pair
 from .fused import FUSED, conv_layer, conv_transpose_layer, dense_layer
 from .ops import matmul, softplus
+from .random import Philox
 from .tensor import describe
 
 activations = {**FUSED, "softplus": softplus}
@@ -159,34 +160,37 @@ def _check(name, x, w, groups, last):
 def dropout(x, rate, rng):
     """`x` with each element set to 0 with probability `rate`, the others divided by 1 - `rate`.
 
-    The expectation stays that of `x`. `rng` is a `numpy.random.Generator`, on every device.
+    The expectation stays that of `x`. `rng` is a `numpy.random.Generator`, on every device,
+    or a `minigrad.random.Philox`.
 
     >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
     array([2., 0., 0., 0.])
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: the rate must be at least 0 and below 1, got {rate}")
-    check_rng("dropout", rng)
+    check_rng("dropout", rng, or_philox=True)
     keep = rng.random(x.shape) >= rate
     return x * _beside(x, keep / (1 - rate))
 
 
 def gaussian_noise(x, std, rng):
     """`x` plus independent normal noise of standard deviation `std` (a number or an array)."""
-    check_rng("gaussian_noise", rng)
+    check_rng("gaussian_noise", rng, or_philox=True)
     return x + _beside(x, rng.standard_normal(x.shape) * std)
 
 
-def check_rng(name, rng):
-    """Raise TypeError unless `rng` is a numpy Generator."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"{name}: rng must be a numpy.random.Generator, got {type(rng).__name__}: "
-            "pass np.random.default_rng(seed); there is no hidden global state to fall back on"
-        )
+def check_rng(name, rng, or_philox=False):
+    """Raise TypeError unless `rng` is a numpy Generator (`or_philox`: or a `Philox`, which draws
+    uniform and normal numbers, but has no permutations and no other distributions)."""
+    if isinstance(rng, np.random.Generator) or (or_philox and isinstance(rng, Philox)):
+        return
+    raise TypeError(
+        f"{name}: rng must be a numpy.random.Generator, got {type(rng).__name__}: "
+        "pass np.random.default_rng(seed); there is no hidden global state to fall back on"
+    )
 
 
 def _beside(x, values):
-    """`values`, made on the host, with the dtype and on the device of `x`."""
+    """`values`, made on any device, with the dtype and on the device of `x`."""
     data = x if is_array(x) else x._data
-    return array_module(data).asarray(values, dtype=data.dtype)
+    return to_device(values, device_of(data)).astype(data.dtype, copy=False)

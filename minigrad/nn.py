@@ -189,7 +189,7 @@ class Dropout(Module):
     """While training, elements are dropped with probability `rate`; see `minigrad.dropout`."""
 
     def __init__(self, rate, *, rng):
-        check_rng("Dropout", rng)
+        check_rng("Dropout", rng, or_philox=True)
         self.rate, self.rng = rate, rng
 
     def forward(self, x):
@@ -203,7 +203,7 @@ class GaussianNoise(Module):
     """While training, normal noise of standard deviation `std` is added."""
 
     def __init__(self, std, *, rng):
-        check_rng("GaussianNoise", rng)
+        check_rng("GaussianNoise", rng, or_philox=True)
         self.std, self.rng = std, rng
 
     def forward(self, x):

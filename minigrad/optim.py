@@ -1,4 +1,4 @@
-"""Optimisers, learning-rate schedules, weight penalties and gradient clipping.
+"""Optimisers, weight penalties and gradient clipping.
 
 An optimiser takes any iterable of Tensors and changes their arrays in place. The formulas are
 PyTorch's, so that the two can be compared step by step. Each `_update` is written for one slice of
@@ -9,15 +9,33 @@ operation.
 
 import functools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from .backend import array_module, to_numpy
+from .backend import array_module, device_of, to_numpy
 from .cpu.pool import parallel, pieces
+from .cuda.adam import step as adam_step
+from .cuda.capture import each_replay, recording
+from .cuda.counts import Counts
 from .ops import abs as absolute
 from .ops import sum as sum_over
+from .schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
 from .tensor import Tensor, describe
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "CosineDecay",
+    "ExponentialDecay",
+    "Optimiser",
+    "RMSprop",
+    "StepDecay",
+    "Warmup",
+    "clip_grad_norm",
+    "l1_penalty",
+    "l2_penalty",
+]
 
 # Elements updated at a time. Smaller blocks stay nearer to the core, but after every operation the
 # threads meet at the interpreter lock: with 2^15 they are no faster than one.
@@ -57,15 +75,49 @@ class Optimiser:
 
     def step(self):
         """Change every parameter that has a gradient by one step."""
-        lr = self.lr(self.t) if callable(self.lr) else self.lr
+        graded = [
+            (p, state)
+            for p, state in zip(self.parameters, self.state, strict=True)
+            if p.grad is not None
+        ]
+        for p, state in graded:
+            if state and device_of(state[0]) != p.device:
+                raise RuntimeError(
+                    f"{type(self).__name__}: its parameters are on {p.device!r}, but were on "
+                    f"{device_of(state[0])!r} when it was made: move the model first, then make "
+                    "the optimiser"
+                )
+        lr = self._rate()
+        if recording():
+            self._replayed(graded, lr)
+        else:
+            self._advance(graded)
+        self._step(graded, lr)
+
+    def _rate(self):
+        return self.lr(self.t) if callable(self.lr) else self.lr
+
+    def _advance(self, graded):
+        """Count a step: what is left to do on the host when a captured step is replayed."""
         self.t += 1
-        for p, state in zip(self.parameters, self.state, strict=True):
-            if p.grad is None:
-                continue
+        for p, _ in graded:
+            p.node.leaf.version += 1
+
+    def _replayed(self, graded, lr):
+        arrays = [p._data for p, _ in graded]
+        each_replay(
+            lambda: self._advance(graded),
+            lambda: self._in_place(graded, arrays) and self._rate() == lr,
+        )
+
+    def _in_place(self, graded, arrays):
+        return all(p._data is a for (p, _), a in zip(graded, arrays, strict=True))
+
+    def _step(self, graded, lr):
+        for p, state in graded:
             flat = [a.reshape(-1) for a in (p._data, p.grad._data, *state)]
             blocks = pieces(p.size, _BLOCK if p.device == "cpu" else p.size or 1)
             parallel(functools.partial(self._step_block, flat, lr), blocks)
-            p.node.leaf.version += 1
 
     def _step_block(self, flat, lr, block):
         w, g, *slots = (a[block] for a in flat)
@@ -159,6 +211,8 @@ class Adam(Optimiser):
     """
 
     slots = ("m", "v")
+    decoupled = False  # AdamW's weight decay
+    _counts = None  # on the GPU
 
     def __init__(
         self,
@@ -173,6 +227,40 @@ class Adam(Optimiser):
             raise ValueError(f"Adam: betas must be at least 0 and below 1, got {betas}")
         self.betas, self.epsilon, self.epsilon_hat = betas, epsilon, epsilon_hat
         super().__init__(parameters, lr, weight_decay)
+
+    def _advance(self, graded):
+        lr = self._rate()
+        super()._advance(graded)
+        if _float32_on_gpu(graded):
+            if self._counts is None:
+                self._counts = Counts(graded[0][0]._data, self.betas)
+            self._counts.before_step(self.t, lr)
+
+    def _replayed(self, graded, lr):
+        if not _float32_on_gpu(graded):
+            raise RuntimeError(
+                f"{type(self).__name__}: its step can be captured only if every parameter is "
+                "float32 and on the GPU: elsewhere the step count is a number of Python's"
+            )
+        arrays = [p._data for p, _ in graded]
+        each_replay(lambda: self._advance(graded), lambda: self._in_place(graded, arrays))
+
+    def _step(self, graded, lr):
+        if not _float32_on_gpu(graded):
+            super()._step(graded, lr)
+            return
+        tensors, states = zip(*graded, strict=True)
+        adam_step(
+            [p._data for p in tensors],
+            [p.grad._data for p in tensors],
+            *zip(*states, strict=True),
+            self._counts.array,
+            betas=self.betas,
+            epsilon=self.epsilon,
+            epsilon_hat=self.epsilon_hat,
+            weight_decay=self.weight_decay,
+            decoupled=self.decoupled,
+        )
 
     def _update(self, w, g, m, v, *, lr):
         beta1, beta2 = self.betas
@@ -195,6 +283,8 @@ class Adam(Optimiser):
 class AdamW(Adam):
     """Adam with the weight decay taken out of the moments (I. Loshchilov and F. Hutter, 2019)."""
 
+    decoupled = True
+
     def __init__(
         self,
         parameters,
@@ -211,58 +301,10 @@ class AdamW(Adam):
         return g
 
 
-# ---------------------------------------------------------------------- schedules
-@dataclass(frozen=True)
-class StepDecay:
-    """`lr`, multiplied by `factor` after every `every` steps.
-
-    >>> schedule = StepDecay(lr=1.0, every=10, factor=0.5)
-    >>> schedule(9), schedule(10)
-    (1.0, 0.5)
-    """
-
-    lr: float
-    every: int
-    factor: float = 0.1
-
-    def __call__(self, step):
-        return self.lr * self.factor ** (step // self.every)
-
-
-@dataclass(frozen=True)
-class ExponentialDecay:
-    """`lr`, multiplied by `rate` after every step."""
-
-    lr: float
-    rate: float
-
-    def __call__(self, step):
-        return self.lr * self.rate**step
-
-
-@dataclass(frozen=True)
-class CosineDecay:
-    """From `lr` to `floor` along half a cosine wave of `steps` steps, then `floor`."""
-
-    lr: float
-    steps: int
-    floor: float = 0.0
-
-    def __call__(self, step):
-        part = min(step / self.steps, 1.0)
-        return self.floor + (self.lr - self.floor) * (1 + math.cos(math.pi * part)) / 2
-
-
-@dataclass(frozen=True)
-class Warmup:
-    """`schedule` (a number or a schedule), preceded by a linear rise over `steps` steps."""
-
-    schedule: object
-    steps: int
-
-    def __call__(self, step):
-        lr = self.schedule(step) if callable(self.schedule) else self.schedule
-        return lr * min((step + 1) / self.steps, 1.0)
+def _float32_on_gpu(graded):
+    return bool(graded) and all(
+        p.device == "cuda" and p.dtype == p.grad.dtype == np.float32 for p, _ in graded
+    )
 
 
 # ---------------------------------------------------------------------- penalties and clipping

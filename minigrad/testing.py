@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from .backend import FLOATS
+from .backend import FLOATS, to_numpy
 from .gradient import grad
 from .tensor import Tensor, tensor
 
@@ -213,7 +213,7 @@ def _leaf(x):
 
 
 def _prepared(x):
-    x = x.detach().numpy() if isinstance(x, Tensor) else x
+    x = to_numpy(x.detach().data if isinstance(x, Tensor) else x)  # float64 is the CPU's
     if isinstance(x, float):
         x = np.array(x)
     return x.astype(np.float64) if _differentiable(x) else x

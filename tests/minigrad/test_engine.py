@@ -1093,7 +1093,18 @@ def cupy(monkeypatch):
     fake = types.ModuleType("cupy")
     fake.ndarray = ndarray
     fake.asarray = lambda x, **options: device(np.array(x, **options))
-    fake.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+    fake.is_available = lambda: True
+    fake.cuda = types.SimpleNamespace(
+        runtime=types.SimpleNamespace(getDeviceProperties=lambda k: {"name": b"make-believe"})
+    )
+
+    def compiled(code, options=()):
+        def probe(grid, block, args):
+            args[0][...] = 42
+
+        return types.SimpleNamespace(get_function=lambda name: probe)
+
+    fake.RawModule = compiled
     fake.__getattr__ = on_device
     monkeypatch.setitem(sys.modules, "cupy", fake)
     return fake
@@ -1134,17 +1145,38 @@ def test_kernels_are_chosen_by_device(cupy, monkeypatch):
 
 def test_without_cupy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(RuntimeError, match=r"CuPy, which is not installed.*device=.cpu"):
+    with pytest.raises(RuntimeError, match=r"CuPy is not installed.*Use device=.cpu"):
         vector(1).to("cuda")
 
 
-def test_without_a_gpu(cupy):
-    def none():
-        raise OSError("no driver")
+def _raise(error):
+    raise error
 
-    cupy.cuda.runtime.getDeviceCount = none
-    with pytest.raises(RuntimeError, match=r"no working GPU \(no driver\): use device=.cpu"):
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("is_available", lambda: False, "CuPy finds no CUDA driver or no GPU"),
+        (
+            "RawModule",
+            lambda code: _raise(OSError("libnvrtc.so.13: not found\nmore")),
+            r"does not work here \(OSError: libnvrtc.so.13: not found\)",
+        ),
+        ("zeros", lambda *a: np.zeros(1), "wrong answer"),
+    ],
+)
+def test_without_a_gpu(cupy, name, value, why):
+    setattr(cupy, name, value)
+    if name == "zeros":
+        kernel = types.SimpleNamespace(get_function=lambda name: lambda *a: None)
+        cupy.RawModule = lambda code: kernel
+    assert mg.cuda.status()[0] is False
+    with pytest.raises(RuntimeError, match=rf"cannot be used: .*{why}.*Use device=.cpu"):
         vector(1).to("cuda")
+
+
+def test_with_a_gpu(cupy):
+    assert mg.cuda.status() == (True, "the GPU is a make-believe")
 
 
 # ---------------------------------------------------------------------- Tensor as a Python object
@@ -1257,7 +1289,7 @@ def test_setting_grad_is_checked():
 
 # ---------------------------------------------------------------------- the house
 LAYERS = [  # each module imports from the lines above its own
-    {"memory"},
+    {"memory", "schedules"},
     {"backend", "node", "state"},
     {"tensor"},
     {"engine"},
@@ -1267,6 +1299,7 @@ LAYERS = [  # each module imports from the lines above its own
     {"operators", "conv"},
     {"fused", "losses", "resize"},
     {"cpu", "cuda"},
+    {"random"},
     {"functional"},
     {"init", "optim", "data", "checkpoint", "testing", "debug", "module"},
     {"nn"},

@@ -1,0 +1,21 @@
+"""CUDA kernels for the GPU: each replaces the forward function of a primitive, never a derivative.
+
+`launch.py` compiles and launches what lies in ``kernels/``. `convolution.py` (with `direct.py` for
+a single channel) and `linear.py` have the products, `elementwise.py` the rest of a training step,
+`adam.py` (with `counts.py`) its last kernel; `rows.py` takes the batches and `random.py` draws
+numbers. `capture.py` records a whole step as a CUDA graph.
+
+>>> import minigrad.cuda
+>>> usable, found = minigrad.cuda.status()  # found: in a sentence, the GPU or why there is none
+>>> minigrad.cuda.precision = "tf32"  # convolutions on the tensor cores, with 10 bits of mantissa
+>>> minigrad.cuda.precision = "float32"
+"""
+
+from .. import conv, fused, losses, ops  # noqa: F401 (what is overridden must be there first)
+from ..backend import gpu_status as status
+from . import convolution, elementwise, linear  # noqa: F401 (they register the overrides)
+from .capture import Captured
+
+precision = "float32"
+
+__all__ = ["Captured", "precision", "status"]

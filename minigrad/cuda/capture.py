@@ -1,0 +1,114 @@
+"""A training step as one CUDA graph: recorded once, then replayed with a single launch.
+
+To launch a kernel takes the host several microseconds, and a step of a small network has dozens
+that the GPU finishes in less. A CUDA graph is the list of these launches, with all their arguments,
+which the driver replays by itself. The price: whatever Python does besides launching happens only
+when the step is recorded. So what changes from step to step must live on the device (Adam's step
+count, the cursor of the batches, the counter of `minigrad.random.Philox`), or be done by a callback
+before each replay, see `each_replay`.
+
+The memory that a recorded launch points to must stay where it is. A captured step therefore
+allocates from a pool of its own, its arena, which it keeps for as long as it lives.
+"""
+
+import sys
+import threading
+
+from ..backend import gpu_status
+
+_open = threading.local()  # .callbacks: of the capture that this thread is recording
+
+
+class Captured:
+    """`function`, which takes no arguments, as a CUDA graph: call it instead of the function.
+
+    Its first `warm_up` calls (at least 1) run the function as it is, which compiles the kernels and
+    fills the arena; the next one records it, and from then on every call replays the record: the
+    same launches on the same memory, so the same bits. What the function returned when it was
+    recorded is returned by every call; the arrays in it are overwritten by the next.
+
+    The function must work on arrays that stay in place, and must not wait for the GPU or copy from
+    main memory (RuntimeError). It is recorded anew when the array of a parameter was replaced.
+
+    Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide, "CUDA Graphs".
+    """
+
+    def __init__(self, function, warm_up=2):
+        usable, found = gpu_status()
+        if not usable:
+            raise RuntimeError(f"Captured: a CUDA graph needs a GPU: {found}")
+        if warm_up < 1:
+            raise ValueError(f"Captured: warm_up must be at least 1, got {warm_up}")
+        self.function, self._left = function, warm_up
+        cuda = sys.modules["cupy"].cuda
+        self._pool = cuda.MemoryPool()
+        # the default stream cannot be captured, and a blocking one would wait for it
+        self._stream = cuda.Stream(non_blocking=True)
+        self._graph = self._result = None
+        self._callbacks = []
+
+    def __call__(self):
+        if recording():
+            raise RuntimeError("a captured step cannot be part of another one")
+        if self._left:
+            self._left -= 1
+            return self._in_arena(self.function)
+        if self._graph is None or not all(fresh() for _, fresh in self._callbacks):
+            self._record()
+        for advance, _ in self._callbacks:
+            advance()
+        self._graph.launch()
+        return self._result
+
+    def _in_arena(self, function):
+        """Call `function` with our memory on our stream, after what was asked of the current
+        stream, and let the current stream wait for it."""
+        cuda = sys.modules["cupy"].cuda
+        current = cuda.get_current_stream()
+        self._stream.wait_event(current.record())
+        with cuda.using_allocator(self._pool.malloc), self._stream:
+            result = function()
+        current.wait_event(self._stream.record())
+        return result
+
+    def _record(self):
+        self._graph = self._result = None  # its memory may be used again
+        self._callbacks = _open.callbacks = []
+        try:
+            self._result = self._in_arena(self._captured)
+        finally:
+            _open.callbacks = None
+
+    def _captured(self):
+        self._stream.begin_capture()
+        try:
+            result = self.function()
+        except BaseException as error:
+            _give_up(self._stream)
+            if not isinstance(error, Exception):
+                raise
+            raise RuntimeError(
+                "Captured: the step did something that a CUDA graph cannot record, such as "
+                "waiting for a result (item(), print, if loss > 1) or copying from main memory "
+                f"({type(error).__name__}: {error}). Keep it on the GPU, or do it between the steps"
+            ) from error
+        self._graph = self._stream.end_capture()
+        return result
+
+
+def _give_up(stream):
+    try:
+        stream.end_capture()
+    except Exception:
+        return  # the capture was void already, and why is being raised
+
+
+def recording():
+    """Whether this thread is recording a captured step."""
+    return getattr(_open, "callbacks", None) is not None
+
+
+def each_replay(advance, fresh):
+    """For a step that is being recorded: call ``advance()`` before every replay, for what the host
+    has to do each time, as long as ``fresh()`` says that the record still holds."""
+    _open.callbacks.append((advance, fresh))

@@ -1,0 +1,109 @@
+"""Compiling the CUDA sources, each once, and launching their kernels: the only place that does.
+
+A kernel's arguments are checked here, because on the GPU nobody does: CuPy passes a Python int as
+eight bytes and a Python float as a double whatever the kernel expects, and an array by the address
+of its first element, whatever its strides.
+"""
+
+import functools
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ..backend import array_module, is_array
+from .capture import recording
+
+SOURCES = Path(__file__).with_name("kernels")
+MULTIPROCESSORS = 132  # of an H200: what launch shapes are made for where there is no GPU
+_NULL = np.uint64(0)
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$')
+
+
+def source(name, folder=None):
+    """The text of ``kernels/<name>.cu`` (or of another `folder`) as the compiler gets it: one text,
+    with each line ``#include "x.cuh"`` replaced by that file's.
+
+    ``#line`` directives tell compilers which file and line a line is from.
+    """
+    folder = folder or SOURCES
+    lines = [f'#line 1 "{name}.cu"']
+    for number, line in enumerate(_text(folder / f"{name}.cu").splitlines(), 1):
+        if match := _INCLUDE.match(line):
+            lines += [f'#line 1 "{match[1]}"', *_text(folder / match[1]).splitlines()]
+            lines += [f'#line {number + 1} "{name}.cu"']
+        else:
+            lines.append(line)
+    return "\n".join([*lines, ""])
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8")
+
+
+def _compile(code, options):
+    return sys.modules["cupy"].RawModule(code=code, options=options)
+
+
+class Launcher:
+    """What is compiled, and by what: tests put a simulator in the place of CuPy's compiler."""
+
+    def __init__(self, compile=_compile):
+        self.compile = compile
+        self.module = functools.lru_cache(None)(self._module)
+        self._tickets, self._outgrown = None, []
+
+    def _module(self, name, options):
+        return self.compile(source(name), ("--std=c++17", *options))
+
+    def tickets(self, like, count):
+        """`count` integers that are 0 before and after each kernel that counts its blocks with
+        them; `like` is an array on the device where they are wanted. All kernels share them, so
+        they have to run one after the other: on one stream, or on several that wait."""
+        if self._tickets is None or self._tickets.size < count:
+            if recording():  # the zeros would be written at the first replay
+                raise RuntimeError(f"{count} tickets were not there before the step was recorded")
+            self._outgrown.append(self._tickets)  # graphs may still use them
+            self._tickets = array_module(like).zeros(max(count, 1 << 14), np.int32)
+        return self._tickets
+
+
+launcher = Launcher()
+
+
+def launch(source, name, grid, block, *args, options=()):
+    """Run the kernel `name` of ``kernels/<source>.cu``, compiled with `options` (``-DNAME=value``).
+
+    `grid` and `block` are tuples of up to three integers. An int is passed as the kernel's int, a
+    float as its float, None as a null pointer, a NumPy array with named fields as a struct; arrays
+    must be C-contiguous.
+    """
+    kernel = launcher.module(source, tuple(options)).get_function(name)
+    kernel(grid, block, tuple(_argument(name, a) for a in args))
+
+
+def _argument(name, a):
+    if isinstance(a, bool | int | np.integer):
+        if not -(2**31) <= a < 2**31:
+            raise ValueError(f"{name}: {a} is too large for a kernel's int: use smaller arrays")
+        return np.int32(a)
+    if isinstance(a, float | np.floating):
+        return np.float32(a)
+    if a is None:
+        return _NULL
+    if is_array(a) and a.dtype.names is None and not a.flags.c_contiguous:
+        raise ValueError(f"{name}: a kernel's arrays must be C-contiguous, got strides {a.strides}")
+    return a
+
+
+def blocks(size, per_block):
+    """How many blocks of `per_block` cover `size`."""
+    return -(-size // per_block)
+
+
+@functools.cache
+def multiprocessors():
+    """How many multiprocessors the GPU has."""
+    cupy = sys.modules.get("cupy")
+    return cupy.cuda.Device().attributes["MultiProcessorCount"] if cupy else MULTIPROCESSORS
