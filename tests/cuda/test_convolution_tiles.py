@@ -1,0 +1,168 @@
+"""Proves that convolutions, simulated, are the same bits in every tile and however sums are cut."""
+
+import numpy as np
+import pytest
+from convolution_checks import CASES, OPERATIONS, checked, error, made, normal, operands
+from kernel_checks import mistake
+from simulator import SimulatorError, in_every_order, launches, simulated
+
+import minigrad.cuda
+from minigrad.conv import Geometry
+from minigrad.cuda import convolution
+from minigrad.cuda.convolution import BIG, GRADIENT_TILES, NARROW, SMALL, SQUARE, TILES, VARIANTS
+from minigrad.cuda.launch import launcher
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _simulator():
+    with simulated():
+        yield
+
+
+@pytest.fixture
+def processors(monkeypatch):
+    """A GPU with a number of multiprocessors that the test sets, by calling this."""
+    return lambda n: monkeypatch.setattr(convolution, "multiprocessors", lambda: n)
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Only one kind of tile to choose from, the one that the test gives."""
+
+    def only(tile):
+        for tiles in (TILES, GRADIENT_TILES):
+            for kind in tiles:
+                monkeypatch.setitem(tiles, kind, (tile,))
+        _forget()
+
+    yield only
+    _forget()
+
+
+def _forget():
+    convolution._plan.cache_clear()
+    convolution._gradient_plan.cache_clear()
+
+
+@pytest.mark.parametrize("tile", [BIG, SQUARE, NARROW, SMALL], ids=lambda t: f"{t.m}x{t.n}")
+def test_every_tile(tile, only, processors):
+    """More than one tile each way, the last one split among blocks, and pixels in parts."""
+    only(tile)
+    processors(5)
+    geometry, *arrays = made(((8, 7), (3, 3), 1, "same", 1, 3, 32, 48))
+    for name in OPERATIONS:
+        if name != "conv_w" or tile != SQUARE:  # which that one has not with loads of 16 bytes
+            checked(name, geometry, *operands(name, *arrays))
+
+
+@pytest.mark.parametrize("channels", [64, 71])
+def test_sums_are_split(channels, only, processors):
+    """Where there are few tiles: up to eight parts are put together at once, more in levels."""
+    only(SMALL if channels == 64 else SQUARE)  # two tiles
+    geometry, x, w, y = made(((5, 3), (3, 3), 1, "same", 1, 1, channels, channels))
+    for parts in (2, 8, 9):
+        processors(2 * parts)
+        for name in ("conv_y", "conv_x"):
+            checked(name, geometry, *operands(name, x, w, y))
+            assert launches[-1][1] == (2 * parts, 1, 1)
+
+
+def test_the_last_wave_is_split(only, processors):
+    only(BIG)
+    processors(2)
+    geometry, x, w, _ = made(((8, 8), (3, 3), 1, "same", 1, 6, 32, 16))
+    checked("conv_y", geometry, x, w)
+    assert launches[-1][1] == (2 + 2, 1, 1)  # two whole tiles, and one in two parts
+
+
+def test_levels_of_parts_of_the_weight_gradient(processors):
+    geometry, x, _, y = made(((20, 23), (1, 2), 1, "same", 1, 3, 4, 4))
+    for multiprocessors, parts in ((1, 6), (2, 11), (30, 18)):
+        processors(multiprocessors)
+        checked("conv_w", geometry, x, y)
+        assert launches[-1][1] == (1, 1, parts)
+
+
+@pytest.mark.parametrize("tile", [BIG, SMALL], ids=lambda t: f"{t.m}x{t.n}")
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_tf32(name, tile, only, monkeypatch):
+    only(tile)
+    monkeypatch.setattr(minigrad.cuda, "precision", "tf32")
+    for case in ("a layer", "strides"):
+        geometry, *arrays = made(CASES[case])
+        checked(name, geometry, *operands(name, *arrays))  # small whole numbers are exact
+    geometry, *arrays = made(CASES["a layer"], normal)
+    arrays = operands(name, *arrays)
+    result = in_every_order(lambda: getattr(convolution, name)(*arrays, geometry))
+    off, bound = error(name, geometry, arrays)
+    assert (off <= (2 * 2.0**-11 + 2.0**-22 + 400 * 2.0**-24) * bound).all()  # a rounding each
+    assert off.max() > 2.0**-14 * bound.max()  # rounded they are, though
+    off, bound = error(name, geometry, list(map(rounded, arrays)))
+    assert (off <= 400 * 2.0**-24 * bound).all()
+    np.testing.assert_array_equal(
+        result, getattr(convolution, name)(*map(rounded, arrays), geometry)
+    )
+
+
+def rounded(x):
+    """`x` with 10 bits of mantissa, to the nearest, ties away from zero: cvt.rna.tf32."""
+    return ((x.view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
+
+
+# ---------------------------------------------------------------------- what is launched
+def test_every_variant_is_chosen_by_some_layer():
+    layers = [(16, 16, 32), (16, 32, 64), (16, 64, 32), (16, 64, 128), (32, 128, 64)]
+    layers += [(32, 128, 32), (9, 5, 6)]
+    chosen = {"convolution": set(), "weight_gradient": set()}
+    for size, c, f in layers:
+        geometry = Geometry.of((size, size), (3, 3))
+        wide = c % 16 == 0
+        for tf32 in {False, wide}:
+            kind = wide, tf32, 132
+            gradient = convolution._gradient_plan(geometry, 50, c, f, *kind)
+            chosen["weight_gradient"].add(gradient.options)
+            for transposed in (False, True):
+                channels = (f, c) if transposed else (c, f)
+                plan = convolution._plan(geometry, 50, *channels, transposed, *kind)
+                chosen["convolution"].add(plan.options)
+                assert plan.tickets <= 132 and plan.scratch < 2**21  # 8 MB
+    for source, variants in VARIANTS.items():
+        assert chosen[source] == set(variants)
+        assert len(variants) == len(set(variants))
+
+
+def test_a_full_gpu():
+    """The widest layer: three whole waves, and the four tiles left over in 33 parts each."""
+    plan = convolution._plan(Geometry.of((32, 32), (3, 3)), 50, 128, 64, False, True, False, 132)
+    assert plan.options[:2] == ("-DTILE_M=128", "-DTILE_N=64")
+    assert plan.grid == (3 * 132 + 4 * 18, 1, 1)  # 72 steps: at least 4 to a part
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 7, 30, 1024, 46341, 2**30 + 1, 2**31 - 1])
+def test_division_by_multiplication(d):
+    factor, shift = convolution._divisor(d)
+    assert -(2**31) <= factor < 2**31
+    for n in {0, 1, d - 1, d, 2 * d - 1, 2**31 - 1, (2**31 - 1) // d * d, (2**31 - 1) // d * d - 1}:
+        if 0 <= n < 2**31:
+            quotient = n if shift < 0 else (n * (factor % 2**32) >> 32) >> shift
+            assert quotient == n // d
+
+
+# ---------------------------------------------------------------------- the tests would notice
+MISTAKES = {
+    "columns elsewhere": ("swizzled(j * APART_N, at.lane_n, APART_N, k)", "at.lane_n"),
+    "the ticket is kept": ("if (*arrived == count - 1) *ticket = 0;", ""),
+    "nobody waits for the last": ("return *arrived == count - 1;", "return true;"),
+    "one level of parts": ("        live = (live + FAN - 1) / FAN;", "        live = 1;"),
+    "a part too long": ("min(s.images * pixels, begin + s.per)", "s.images * pixels"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_noticed(name, only, processors):
+    with simulated(), mistake(*MISTAKES[name]):
+        with pytest.raises((AssertionError, SimulatorError)):
+            test_levels_of_parts_of_the_weight_gradient(processors)
+            test_sums_are_split(71, only, processors)
+        if launcher._tickets is not None:
+            launcher._tickets[...] = 0  # or else simulated() would complain of them, too
