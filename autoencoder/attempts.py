@@ -8,6 +8,8 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
+from minigrad.random import Philox
+
 from . import olivetti
 from .olivetti import DeepAutoencoder, Epoch, adam, collapsed
 from .stopping import interruptible
@@ -35,6 +37,8 @@ def first(config):
     """The `Attempt` with which a run begins."""
     rng = np.random.default_rng(config.seed)
     streams = dict(zip(STREAMS, rng.spawn(len(STREAMS)), strict=True))
+    if config.device == "cuda":  # the noise is drawn there
+        streams["noise"] = Philox(int(streams["noise"].integers(2**63)), "cuda")
     return _with_new_weights(config, streams, 0)
 
 

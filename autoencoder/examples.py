@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import datasets, splits
-from .olivetti import shrink
+from .epochs import shrink
 
 NAMES = ("olivetti", "faces", "digits", "mnist")
 SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`

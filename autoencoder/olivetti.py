@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigrad import optim, resize_bicubic, tensor
-from minigrad.functional import check_rng
-from minigrad.losses import l2_loss
+from minigrad import optim
 from minigrad.nn import Conv2D, Conv2DTranspose, Dense, Flatten, Module, Reshape, Sequential
+
+from .epochs import OnCPU, OnGPU
 
 ARTICLE = [(1, 11.933), (2, 10.294), (3, 9.918), (600, 0.4636)]  # its (epoch, loss per sample)
 
@@ -100,23 +100,6 @@ def adam(model, learning_rate=0.001):
     return optim.Adam(model.parameters(), lr=learning_rate, epsilon_hat=True)
 
 
-def shrink(images, size):
-    """Images (N, H, W, 1) at (N, size, size, 1) as TensorFlow 1 resizes them: for half the size
-    exactly every second pixel."""
-    return (
-        images
-        if images.shape[1:3] == (size, size)
-        else resize_bicubic(images, size, half_pixel_centers=False)
-    )
-
-
-def corrupt(images, noise_std, rng):
-    """`images` plus normal noise of standard deviation `noise_std`, limited to [0, 1] again."""
-    check_rng("corrupt", rng)
-    noise = rng.standard_normal(images.shape, dtype=np.float32)
-    return np.clip(images + noise_std * noise, 0, 1, dtype=images.dtype)
-
-
 def train(
     model,
     images,
@@ -134,26 +117,19 @@ def train(
 
     `done` is how many of the `epochs` were made before, with this model, optimiser and generators.
     With `noise_std` the model reads noisy images, drawn afresh each time at full size, and is still
-    scored against the clean ones.
+    scored against the clean ones. `order_rng` is a numpy Generator; so is `noise_rng` on the CPU,
+    on the GPU it is a `minigrad.random.Philox` of that device.
     """
-    n = len(images)
-    device = model.parameters()[0].device
-    clean = shrink(images, size)  # (N, size, size, 1)
-    starts = range(0, n - batch_size, batch_size) or range(1)
+    kind = OnCPU if model.parameters()[0].device == "cpu" else OnGPU
+    one_pass = kind(
+        model,
+        optimiser,
+        images,
+        batch_size=batch_size,
+        size=size,
+        noise_std=noise_std,
+        noise_rng=noise_rng,
+    )
     for epoch in range(done + 1, epochs + 1):
-        order = order_rng.permutation(n)
-        total, code_means = 0.0, []
-        for start in starts:
-            rows = order[start : start + batch_size]
-            target = seen = clean[rows]
-            if noise_std:
-                seen = shrink(corrupt(images[rows], noise_std, noise_rng), size)
-            output, code = model(tensor(seen, device=device))
-            loss = l2_loss(output, tensor(target, device=device))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.item()
-            code_means.append(code.detach().mean().item())
-        spread = code.numpy().std(axis=0).mean()
-        yield Epoch(epoch, total / n, float(np.mean(code_means)), float(spread))
+        total, code_mean, code_spread = one_pass(order_rng.permutation(len(images)))
+        yield Epoch(epoch, total / len(images), code_mean, code_spread)

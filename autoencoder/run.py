@@ -16,8 +16,9 @@ from minigrad import checkpoint, no_grad, tensor
 from . import attempts, datasets, examples, plots
 from .baselines import half_squares, ladder
 from .checkpoints import SECONDS, Checkpoints, understood
+from .epochs import corrupt, shrink
 from .examples import checksum, source
-from .olivetti import ARTICLE, corrupt, shrink
+from .olivetti import ARTICLE
 from .run_report import report
 from .runfiles import begin, reopen, write_json, write_rows
 

@@ -14,7 +14,8 @@ import torch
 from parity import TorchReference, torch_losses
 
 from autoencoder import datasets
-from autoencoder.olivetti import DeepAutoencoder, adam, shrink, train
+from autoencoder.epochs import shrink
+from autoencoder.olivetti import DeepAutoencoder, adam, train
 
 
 def minigrad_spread(seed, images, epochs):

@@ -29,7 +29,8 @@ import torch.nn.functional as F
 
 import minigrad
 from autoencoder import datasets
-from autoencoder.olivetti import DeepAutoencoder, adam, shrink
+from autoencoder.epochs import shrink
+from autoencoder.olivetti import DeepAutoencoder, adam
 from minigrad import tensor
 from minigrad.losses import l2_loss
 

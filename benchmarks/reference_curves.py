@@ -12,7 +12,8 @@ from pathlib import Path
 
 from autoencoder import datasets, plots
 from autoencoder.baselines import ladder
-from autoencoder.olivetti import ARTICLE, shrink
+from autoencoder.epochs import shrink
+from autoencoder.olivetti import ARTICLE
 from autoencoder.run import Config, run
 
 FOLDER = Path(__file__).parent.parent / "docs" / "olivetti"

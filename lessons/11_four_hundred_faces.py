@@ -19,7 +19,8 @@ import autoencoder
 import minigrad as mg
 from autoencoder.baselines import ladder
 from autoencoder.datasets import load, make_faces
-from autoencoder.olivetti import ARTICLE, shrink
+from autoencoder.epochs import shrink
+from autoencoder.olivetti import ARTICLE
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

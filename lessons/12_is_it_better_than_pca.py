@@ -15,7 +15,7 @@ import minigrad as mg
 from autoencoder import Autoencoder
 from autoencoder.baselines import half_squares
 from autoencoder.datasets import draw_faces, face_factors, load, make_faces
-from autoencoder.olivetti import shrink
+from autoencoder.epochs import shrink
 from autoencoder.splits import by_group, within_group
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS

@@ -14,8 +14,8 @@ import numpy as np
 from autoencoder import DenoisingAutoencoder, GaussianNoise
 from autoencoder.baselines import half_squares, principal_components
 from autoencoder.datasets import load, make_faces
+from autoencoder.epochs import shrink
 from autoencoder.metrics import anomaly_metrics
-from autoencoder.olivetti import shrink
 from autoencoder.splits import by_group
 from lessons import Lesson, Todo
 

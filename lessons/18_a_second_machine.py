@@ -193,8 +193,8 @@ with lesson.fig("crossover", "Below some batch the launches cost more than the w
 
 # %% [markdown]
 # The measured points lie above the line at small batches: the CPU has launches too, the
-# microseconds that Python takes for each operation. On a GPU a captured graph of launches takes
-# them away; here, larger batches do.
+# microseconds that Python takes for each operation. A GPU replays a captured graph of launches as
+# one; docs/gpu.md counts those of a training step, and minigrad/cuda/kernels has what they launch.
 
 # %%
 lesson.finish()
