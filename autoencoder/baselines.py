@@ -5,9 +5,12 @@ Each is the best of its kind and has a closed form: PCA among linear autoencoder
 ones (Tipping & Bishop 1999, Lucas et al. 2019). Whoever trains a network should beat them.
 """
 
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+
+from .checks import SEVERAL, as_numbers, check_whole
 
 
 class PrincipalComponents(NamedTuple):
@@ -35,7 +38,10 @@ def principal_components(images, count):
     >>> len(line.directions), line.reconstruct(np.array([[3.0, 1.0]]))
     (1, array([[2., 2.]]))
     """
-    rows = _as_rows(images)
+    check_whole("principal_components: count", count, 0)
+    rows = _as_rows("principal_components", images)
+    if rows.size == 0:
+        raise ValueError("principal_components: there are no images to learn from.")
     return PrincipalComponents(rows.mean(axis=0), principal_directions(rows)[:count])
 
 
@@ -52,14 +58,16 @@ def ladder(images, components=(16, 64, 128, 256), *, test=None):
     >>> {label: round(loss, 6) for label, loss in ladder(corners, components=(1, 9)).items()}
     {'constant grey': 2.6875, 'mean image': 2.125, 'PCA 1': 0.125}
     """
-    train = _as_rows(images)  # (N, D) float64
-    test = train if test is None else _as_rows(test)  # (M, D)
+    train = _as_rows("ladder", images)  # (N, D) float64
+    test = train if test is None else _as_rows("ladder", test)  # (M, D)
     if train.size == 0 or test.size == 0 or train.shape[1] != test.shape[1]:
         raise ValueError(
             f"A ladder needs images of one size, but their pixels are {train.shape} "
             f"to learn from and {test.shape} to score (images, pixels)."
         )
-    if min(components, default=1) < 1:
+    if not isinstance(components, SEVERAL) or getattr(components, "ndim", 1) != 1:
+        raise ValueError(f"ladder: components must be a tuple of numbers, got {components!r}.")
+    if not all(isinstance(count, Integral) and count > 0 for count in components):
         raise ValueError(f"PCA components are whole numbers above zero, but got {components}.")
     mean = train.mean(axis=0)  # (D,)
     directions = principal_directions(train)  # (rank, D)
@@ -83,7 +91,10 @@ def principal_directions(images):
     >>> principal_directions(np.array([[0.0, 1.0], [0.0, 3.0]])).round(3) ** 2
     array([[0., 1.]])
     """
-    return _principal(_as_rows(images))[1]
+    rows = _as_rows("principal_directions", images)
+    if rows.size == 0:
+        raise ValueError("principal_directions: there are no images to learn from.")
+    return _principal(rows)[1]
 
 
 def wiener(images, std):
@@ -99,23 +110,24 @@ def wiener(images, std):
     >>> denoise(np.array([[5.0, 9.0]]))
     array([[3.5, 1. ]])
     """
-    rows = _as_rows(images)  # (N, D)
-    if rows.size == 0 or not std > 0:
+    rows = _as_rows("wiener", images)  # (N, D)
+    if rows.size == 0 or not isinstance(std, Real) or not std > 0:
         raise ValueError(
             f"wiener: images and a standard deviation above zero are needed, "
             f"got images (images, pixels) of {rows.shape} and std={std}."
         )
+    std = float(std)
     mean = rows.mean(axis=0)  # (D,)
     variances, directions = _principal(rows)  # (rank,), (rank, D)
     gains = variances / (variances + std**2)  # S is diagonal in its principal directions
 
     def denoise(noisy):
-        noisy = np.asarray(noisy, np.float64)
+        noisy = as_numbers("wiener", "the noisy images", noisy)
         if noisy[:1].size != mean.size:
             raise ValueError(
                 f"wiener: the filter is for images of {mean.size} pixels, got {noisy.shape}."
             )
-        codes = (_as_rows(noisy) - mean) @ directions.T  # (M, rank)
+        codes = (_as_rows("wiener", noisy) - mean) @ directions.T  # (M, rank)
         return (mean + codes * gains @ directions).reshape(noisy.shape)
 
     return denoise
@@ -134,9 +146,16 @@ def probabilistic_pca(images, count, test):
     >>> probabilistic_pca(images, 1, np.zeros((1, 2))).round(6)  # -log(2 pi) - log(2 / 2) / 2
     array([-1.837877])
     """
-    rows, test = _as_rows(images), _as_rows(test)
+    rows, test = (_as_rows("probabilistic_pca", each) for each in (images, test))
+    check_whole("probabilistic_pca: count", count, 0)
+    count = int(count)
+    if rows.size == 0 or test.size == 0 or rows.shape[1] != test.shape[1]:
+        raise ValueError(
+            f"probabilistic_pca: images of one size are needed, got {rows.shape} to learn from and "
+            f"{test.shape} to score (images, pixels)."
+        )
     variances, directions = _principal(rows)
-    if not 0 <= count < len(variances):
+    if count >= len(variances):
         raise ValueError(
             f"probabilistic_pca: {count} components leave out none of the {len(variances)} "
             f"directions in which the images vary: take fewer."
@@ -168,7 +187,12 @@ def half_squares(differences):
     return float((differences**2).sum() / 2 / len(differences))
 
 
-def _as_rows(images):
-    """Flatten (N, ...) images to (N, D) float64."""
-    images = np.asarray(images, np.float64)
+def _as_rows(name, images):
+    """Flatten (N, ...) images to (N, D) float64; ValueError unless they are finite numbers."""
+    images = as_numbers(name, "the images", images)
+    if images.ndim < 2 or not np.isfinite(images).all():
+        raise ValueError(
+            f"{name}: the images must be finite numbers (N, ...), got shape {images.shape}, "
+            f"{np.isfinite(images).sum()} of {images.size} of them finite."
+        )
     return images.reshape(len(images), -1) if images.size else images.reshape(0, 0)

@@ -8,7 +8,7 @@ M. Welling, 2014): the nats that the code carries.
 from sklearn.base import BaseEstimator
 
 from minigrad import Tensor, exp, relu, sigmoid, tanh
-from minigrad.backend import array_module
+from minigrad.backend import device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
 
@@ -30,11 +30,15 @@ class PointCode(BaseEstimator):
         """How many outputs the encoder needs for `n_components` code units."""
         return n_components
 
-    def mean(self, h):
-        """The code of each example: (N, k) -> (N, k)."""
-        if self.activation not in _ACTIVATIONS:
+    def check(self):
+        """Raise ValueError for an unknown activation."""
+        if not isinstance(self.activation, str) or self.activation not in _ACTIVATIONS:
             names = ", ".join(map(repr, _ACTIVATIONS))
             raise ValueError(f"PointCode: unknown activation {self.activation!r}: use {names}")
+
+    def mean(self, h):
+        """The code of each example: (N, k) -> (N, k)."""
+        self.check()
         return _ACTIVATIONS[self.activation](h)
 
     def sample(self, h, rng):
@@ -79,10 +83,10 @@ class GaussianCode(BaseEstimator):
 
         (N, 2k) -> (N, k); the noise is standard normal, from the numpy Generator `rng`.
         """
-        check_rng("GaussianCode", rng)
+        check_rng("GaussianCode", rng, or_philox=True)
         mean, log_variance = self.mean(h), self.log_variance(h)
-        values = mean.data if isinstance(mean, Tensor) else mean
-        noise = array_module(values).asarray(rng.standard_normal(mean.shape), dtype=mean.dtype)
+        device = mean.device if isinstance(mean, Tensor) else device_of(mean)
+        noise = to_device(rng.standard_normal(mean.shape), device).astype(mean.dtype, copy=False)
         return mean + exp(log_variance / 2) * noise
 
     def divergence(self, h):

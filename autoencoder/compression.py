@@ -61,10 +61,11 @@ class Codec:
         """
         if not (isinstance(self.step, Real) and 0 < self.step < np.inf):
             raise ValueError(f"Codec: the step must be a positive number, got {self.step!r}")
+        step = float(self.step)
         codes = _finite(self.model.transform(X))  # (N, k)
         gains = decoder_gains(self.model.inverse_transform, codes)  # (k,)
         with np.errstate(divide="ignore"):  # what does not move the output has an infinite step
-            self.quantiser_ = fit_quantiser(codes, self.step / gains)
+            self.quantiser_ = fit_quantiser(codes, step / gains)
         self._prepare()
         return self
 
@@ -92,7 +93,12 @@ class Codec:
     def decode(self, data, *, max_examples=1_000_000):
         """Turn the bytes of a file into the quantised codes (N, k); errors as in `decompress`."""
         quantiser = self._fitted()
-        data = bytes(memoryview(data))
+        try:
+            data = bytes(memoryview(data))
+        except TypeError:
+            raise TypeError(
+                f"decode: the bytes of a file are needed, got {type(data).__name__}"
+            ) from None
         if len(data) < _HEADER.size or data[:4] != _MAGIC:
             raise ValueError("decode: these bytes are no file of this format, or only its start")
         _, version, identity, count, crc = _HEADER.unpack_from(data)

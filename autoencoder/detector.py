@@ -16,8 +16,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from minigrad import checkpoint
 
 from . import persistence
+from .checks import check_number
 from .estimator import FLOATS, Autoencoder
-from .settings import check_number
+from .settings import unchanged_if_refused
 
 CRITERIA = ("likelihood", "reconstruction", "code")
 
@@ -71,8 +72,13 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself."""
+        with unchanged_if_refused(self):
+            return self._fit(X)
+
+    def _fit(self, X):
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         self._check()
+        self._criterion = self.criterion  # of the threshold: the parameter may be changed later
         rng = check_random_state(self.random_state)
         model = self.autoencoder
         model = Autoencoder(max(1, X.shape[1] // 2)) if model is None else clone(model)
@@ -80,7 +86,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             model.set_params(random_state=rng.randint(2**31))
         if not self.calibration_fraction:
             self.autoencoder_, self.calibration_scores_ = model.fit(X), None
-            self.offset_ = np.percentile(self._scores(X), 100 * self.contamination)
+            scores = _finite(self._scores(X))
+            self.offset_ = np.percentile(scores, 100 * float(self.contamination))
             return self
         held_out = round(self.calibration_fraction * len(X))
         rank = int(self.contamination * (held_out + 1))  # of the threshold among their scores
@@ -92,7 +99,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             )
         order = rng.permutation(len(X))
         self.autoencoder_ = model.fit(X[order[held_out:]])
-        self.calibration_scores_ = np.sort(self._scores(X[order[:held_out]]))
+        self.calibration_scores_ = np.sort(_finite(self._scores(X[order[:held_out]])))
         self.offset_ = self.calibration_scores_[rank - 1]
         return self
 
@@ -113,7 +120,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         """Which features are to blame, their squared errors: (N, D) -> (N, D) float64."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=FLOATS, reset=False)
-        return np.square(X - self.autoencoder_.reconstruct(X), dtype=np.float64)
+        with np.errstate(over="ignore"):
+            return np.square(X - self.autoencoder_.reconstruct(X), dtype=np.float64)
 
     def p_values(self, X):
         """Conformal p-values, small for anomalies: (N, D) -> (N,) float64 in (0, 1].
@@ -143,7 +151,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         about["detector"] = {
             "offset": float(self.offset_),
             "params": {
-                "criterion": self.criterion,
+                "criterion": self._criterion,
                 "contamination": float(self.contamination),
                 "calibration_fraction": float(self.calibration_fraction),
                 "random_state": int(seed) if isinstance(seed, Integral) else None,
@@ -164,6 +172,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         try:
             made = cls(clone(model), **about["detector"]["params"])
             made._check()
+            made._criterion = made.criterion
             made.offset_ = float(about["detector"]["offset"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -188,12 +197,23 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"autoencoder must be None or an Autoencoder of any kind, got {self.autoencoder!r}"
             )
 
+    @np.errstate(over="ignore", invalid="ignore")  # far from all that is known: -inf
     def _scores(self, X):
         model = self.autoencoder_
-        if self.criterion == "likelihood":
+        if self._criterion == "likelihood":
             return model.score_samples(X)
-        if self.criterion == "reconstruction":
+        if self._criterion == "reconstruction":
             return -np.square(X - model.reconstruct(X), dtype=np.float64).sum(axis=1)
         difference = model.transform(X).astype(np.float64) - model.code_mean_  # (N, k)
         inverse = np.linalg.pinv(model.code_covariance_.astype(np.float64), hermitian=True)
         return -(difference @ inverse * difference).sum(axis=1)
+
+
+def _finite(scores):
+    """The `scores`, among which a threshold is to be found; ValueError unless they are finite."""
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            "the scores of the rows are not finite, because the data are too large or the training "
+            "diverged: scale the data"
+        )
+    return scores

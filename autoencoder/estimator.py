@@ -139,7 +139,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         that diverges ends with a ConvergenceWarning and the best weights so far. ``warm_start``
         brings a fit that was cut short (saved by a callback, or interrupted) to its end.
         """
-        parts, how, X = self._prepare(X, reset=not (self.warm_start and self._is_built()))
+        goes_on = settings.is_on("warm_start", self.warm_start) and self._is_built()
+        parts, how, X = self._prepare(X, reset=not goes_on)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + how.max_epochs
         progress = tqdm(
@@ -175,30 +176,34 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _prepare(self, X, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
-        X = validate_data(self, X, dtype=FLOATS, reset=reset)
-        settings.check(self, X.shape[1])
-        parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
-        parts.likelihood.check(X)
-        architecture = settings.architecture(self, X)
-        if reset:
-            seed = int(check_random_state(self.random_state).randint(2**31))
-            streams = training.random_streams(seed)
-            network = settings.build(architecture, parts.code, streams).to(self.device)
-            optimiser = training.new_optimiser(self.solver, network, self.learning_rate)
-            self._training = training.Training(network, self.solver, optimiser, streams)
-            self._architecture = architecture
-        else:
-            settings.check_same(self._architecture, architecture)
-        state = self._training
-        if state.solver != self.solver:
-            state.optimiser = training.new_optimiser(self.solver, state.network, self.learning_rate)
-            state.solver, state.first_step = self.solver, 0
-        self._code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
-        self._likelihood = clone(parts.likelihood, safe=False)
-        self.network_, self.history_ = state.network, state.history
-        self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
-        how = training.Settings(*(getattr(self, name) for name in training.Settings._fields))
-        return parts, how, X.astype(self._architecture["dtype"], copy=False)
+        with settings.unchanged_if_refused(self):
+            X = validate_data(self, X, dtype=FLOATS, reset=reset)
+            settings.check(self, X.shape[1])
+            parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
+            parts.likelihood.check(X)
+            architecture = settings.architecture(self, X)
+            if reset:
+                seed = int(check_random_state(self.random_state).randint(2**31))
+                streams = training.random_streams(seed)
+                network = settings.build(architecture, parts.code, streams).to(self.device)
+                optimiser = training.new_optimiser(self.solver, network, float(self.learning_rate))
+                self._training = training.Training(network, self.solver, optimiser, streams)
+                self._architecture = architecture
+            else:
+                settings.check_same(self._architecture, architecture)
+            state = self._training
+            if state.solver != self.solver:
+                rate = float(self.learning_rate)
+                state.optimiser = training.new_optimiser(self.solver, state.network, rate)
+                state.solver, state.first_step = self.solver, 0
+            self._code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
+            self._likelihood = clone(parts.likelihood, safe=False)
+            self.network_, self.history_ = state.network, state.history
+            self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
+            how = training.Settings(
+                *(settings.plain(getattr(self, n)) for n in training.Settings._fields)
+            )
+            return parts, how, X.astype(self._architecture["dtype"], copy=False)
 
     def _call_back(self, record, X):
         """Whether one of the callbacks, who find the estimator ready for use, says to stop."""
@@ -212,8 +217,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.n_iter_, self.best_epoch_ = self._training.epoch, self._training.best_epoch
         codes = self._codes(X)  # (N, k)
         self.code_mean_ = codes.mean(axis=0)
-        deviations = codes.astype(np.float64) - self.code_mean_  # (N, k)
-        self.code_covariance_ = deviations.T @ deviations / len(codes)  # (k, k)
+        with np.errstate(over="ignore", invalid="ignore"):  # after a divergence
+            deviations = codes.astype(np.float64) - self.code_mean_  # (N, k)
+            self.code_covariance_ = deviations.T @ deviations / len(codes)  # (k, k)
         self._estimate_variance(X)
         return self
 
@@ -228,7 +234,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def transform(self, X):
         """The codes of the rows of `X`: (N, D) -> (N, n_components); Gaussian codes' means."""
         X = self._checked(X)
-        return self._codes(X).astype(X.dtype, copy=False)
+        return inference.finite("transform", self._codes(X).astype(X.dtype, copy=False))
 
     def inverse_transform(self, X):
         """The data that codes stand for, the likelihood's means: (N, n_components) -> (N, D)."""
@@ -240,12 +246,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"inverse_transform: the codes have {Z.shape[1]} columns, this "
                 f"{type(self).__name__} has codes of {width}: pass what transform returns"
             )
-        return self._data(Z).astype(Z.dtype, copy=False)
+        return inference.finite("inverse_transform", self._data(Z).astype(Z.dtype, copy=False))
 
     def reconstruct(self, X):
         """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
         X = self._checked(X)
-        return self._data(self._codes(X)).astype(X.dtype, copy=False)
+        data = self._data(self._codes(X)).astype(X.dtype, copy=False)
+        return inference.finite("reconstruct", data)
 
     def sample(self, n_samples=1, *, prior=None, random_state=None):
         """New data (n_samples, D): the likelihood's means for codes drawn from `prior`.
@@ -260,7 +267,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         mean, covariance = self.code_mean_, self.code_covariance_
         Z = draw_codes(prior, n_samples, self._code, mean, covariance, rng)
-        return self._data(Z)
+        return inference.finite("sample", self._data(Z))
 
     # ------------------------------------------------------------------ scores
     def score_samples(self, X):
@@ -312,9 +319,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     @property
     def _model(self):
         variance = getattr(self, "noise_variance_", None)
-        return inference.Model(
-            self.network_, self._code, self._likelihood, variance, self.batch_size
-        )
+        settings.check_whole("batch_size", self.batch_size, 1)
+        block = int(self.batch_size)
+        return inference.Model(self.network_, self._code, self._likelihood, variance, block)
 
     def _checked(self, X):
         check_is_fitted(self)

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from . import metrics
 from .baselines import principal_components, probabilistic_pca, wiener
+from .checks import SEVERAL, as_numbers, check_whole
 from .likelihood import GaussianLikelihood
 from .parts import resolve
 
@@ -212,12 +213,19 @@ def _draw(count, at_most, rng):
 
 
 def _checked(X_train, X_test, image_shape):
-    X_train, X_test = np.asarray(X_train), np.asarray(X_test)
+    X_train = as_numbers("evaluate", "X_train", X_train, None)
+    X_test = as_numbers("evaluate", "X_test", X_test, None)
     if X_train.ndim != 2 or X_test.ndim != 2 or X_train.shape[1] != X_test.shape[1]:
         raise ValueError(
             f"evaluate: flat examples (N, D) and (M, D) are needed, "
             f"got {X_train.shape} to learn from and {X_test.shape} to score."
         )
+    if image_shape is not None and not (
+        isinstance(image_shape, SEVERAL) and getattr(image_shape, "ndim", 1) == 1
+    ):
+        raise ValueError(f"evaluate: image_shape must be (H, W, C) or None, got {image_shape!r}.")
+    for length in () if image_shape is None else image_shape:
+        check_whole("evaluate: every length in image_shape", length, 1)
     if image_shape is not None and np.prod(image_shape) != X_train.shape[1]:
         raise ValueError(
             f"evaluate: image_shape {tuple(image_shape)} has {np.prod(image_shape)} pixels, "

@@ -7,7 +7,11 @@ of its row. The head is half an ellipsoid: turning the head turns the ellipsoid 
 painted on it, and the light falls on its surface.
 """
 
+from numbers import Integral
+
 import numpy as np
+
+from .checks import check_whole
 
 # factor: (lowest, highest), drawn uniformly. Lengths on the face are in units of the head's half
 # width (sideways) and half height (downwards); tones run from 0 (black) to 1 (white).
@@ -74,10 +78,16 @@ def face_factors(people=40, variations=10, seed=0):
     >>> sorted(factors["person"].tolist())
     [0, 0, 1, 1, 2, 2]
     """
-    if people < 1 or variations < 1:
+    if not all(isinstance(n, Integral) and n >= 1 for n in (people, variations)):
         raise ValueError(
             f"Generated faces need at least one person and one variation, "
             f"but people={people} and variations={variations} were asked for."
+        )
+    check_whole("Generated faces: seed", seed, 0)
+    people, variations = int(people), int(variations)
+    if people * variations >= 2**31:
+        raise ValueError(
+            f"Generated faces: {people * variations} of them are more than anybody has"
         )
     rng = np.random.default_rng(seed)
     count = people * variations
@@ -109,8 +119,9 @@ def draw_faces(factors, size=64):
     >>> draw_faces(face_factors(people=2, variations=1), size=16).shape
     (2, 16, 16, 1)
     """
-    if size < 8:
+    if not isinstance(size, Integral) or size < 8:
         raise ValueError(f"Generated faces need at least 8 pixels a side, but size={size}.")
+    size = int(size)
     count = len(factors["person"])
     images = np.empty((count, size, size, 1), np.float32)
     # A few pictures at a time, so that the work stays inside the processor's cache.

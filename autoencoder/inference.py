@@ -12,6 +12,9 @@ import numpy as np
 
 from minigrad import no_grad, tensor
 
+# Rows far beyond those of the training overflow: their likelihood is 0, its logarithm -inf.
+_quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
 _DRAWS_SEED = 0  # of the common random numbers
 _ENOUGH_DRAWS = 4096  # for the mean squared error of a Gaussian code, over all rows
 _SMALLEST_VARIANCE = 1e-12
@@ -27,16 +30,19 @@ class Model(NamedTuple):
     block: int  # how many rows are computed at a time
 
 
+@_quiet
 def encode(model, X):
     """The encoder's outputs h for the rows of `X`: (N, D) -> (N, code.width(k)), an array."""
     return _in_blocks(model.network.encode, model, X)
 
 
+@_quiet
 def codes(model, X):
     """The codes of the rows of `X`, of Gaussian codes the means: (N, D) -> (N, k), an array."""
     return model.code.mean(encode(model, X))
 
 
+@_quiet
 def decode(model, Z):
     """The decoder's outputs t for the codes `Z`: (N, k) -> (N, D), an array."""
     return _in_blocks(model.network.decode, model, Z)
@@ -50,11 +56,13 @@ def _in_blocks(function, model, X):
     return np.concatenate([y.numpy() for y in outputs])
 
 
+@_quiet
 def log_prob(model, X):
     """log p(x | decode(code(x))) of every row of `X`: (N, D) -> (N,) float64, in nats."""
     return _log_prob(model, codes(model, X), X)
 
 
+@_quiet
 def elbo(model, X, n_draws):
     """The evidence lower bound of every row of `X`: (N, D) -> (N,) float64, in nats.
 
@@ -64,9 +72,11 @@ def elbo(model, X, n_draws):
     total = np.zeros(len(X))
     for z, _ in _draws(model, h, n_draws):
         total += _log_prob(model, z, X)
-    return total / n_draws - model.code.divergence(h)
+    values = total / n_draws - model.code.divergence(h)
+    return np.where(np.isnan(values), -np.inf, values)
 
 
+@_quiet
 def log_weights(model, X, n_draws):
     """log p(x, z) - log q(z | x) of every row and draw z ~ q: (N, D) -> (n_draws, N) float64.
 
@@ -83,6 +93,7 @@ def log_weights(model, X, n_draws):
     )
 
 
+@_quiet
 def mean_squared_error(model, X):
     """The variance that maximises the Gaussian likelihood of `X` (N, D): its mean squared error.
 
@@ -107,4 +118,16 @@ def _draws(model, h, n_draws):
 
 def _log_prob(model, Z, X):
     t = decode(model, Z).astype(np.float64)  # (N, D)
-    return model.likelihood.log_prob(t, X.astype(np.float64), variance=model.variance)
+    values = model.likelihood.log_prob(t, X.astype(np.float64), variance=model.variance)
+    return np.where(np.isnan(values), -np.inf, values)
+
+
+def finite(name, values):
+    """The `values`; ValueError where rows were so large that the network's sums overflow."""
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"{name}: the numbers of row {finite.argmin()} are so large that {values.dtype} "
+            "overflows in the network: scale the data like those of fit"
+        )
+    return values

@@ -15,6 +15,8 @@ from minigrad import Tensor, log, maximum, primitive, sigmoid, tanh, where
 from minigrad.backend import array_module
 from minigrad.losses import binary_cross_entropy_with_logits
 
+from .checks import as_numbers, check_floats
+
 _SMALLEST_VARIANCE = 1e-12  # where a perfect reconstruction stops to be rewarded
 
 
@@ -33,26 +35,22 @@ class GaussianLikelihood(BaseEstimator):
         self.variance = variance
 
     def check(self, X):
-        """Accept the data: every number has a normal likelihood."""
+        """Accept the data, every number has a normal likelihood; ValueError for the variance."""
+        _variance(self.variance)
 
     def log_prob(self, t, x, variance=None):
         """``log p(x | t)`` of each example: (N, D), (N, D) -> (N,).
 
         `variance` takes the place of the object's own, where it has been estimated from other data.
         """
+        _check_pair("GaussianLikelihood", t, x)
         squares = (x - t) * (x - t)  # (N, D)
-        variance = self.variance if variance is None else variance
-        if isinstance(variance, str) and variance == "optimal":
+        variance = _variance(self.variance if variance is None else variance)
+        if variance == "optimal":
             variance = maximum(squares.mean(), _SMALLEST_VARIANCE)
             log_variance = log(variance)
-        elif isinstance(variance, numbers.Real) and variance > 0:
-            variance = float(variance)  # a plain number leaves the dtype alone
-            log_variance = math.log(variance)
         else:
-            raise ValueError(
-                "GaussianLikelihood: variance must be a number above 0 or 'optimal', "
-                f"got {variance!r}"
-            )
+            log_variance = math.log(variance)
         half = t.shape[1] / 2
         return -squares.sum(axis=1) / (2 * variance) - half * (log_variance + math.log(2 * math.pi))
 
@@ -77,6 +75,7 @@ class BernoulliLikelihood(BaseEstimator):
 
     def log_prob(self, t, x, variance=None):
         """``log p(x | t)`` of each example: logits (N, D), data (N, D) -> (N,)."""
+        _check_pair("BernoulliLikelihood", t, x)
         return -binary_cross_entropy_with_logits(t, x, reduction="none")
 
     def mean(self, t):
@@ -101,6 +100,7 @@ class ContinuousBernoulliLikelihood(BaseEstimator):
 
     def log_prob(self, t, x, variance=None):
         """``log p(x | t)`` of each example: logits (N, D), data (N, D) -> (N,)."""
+        _check_pair("ContinuousBernoulliLikelihood", t, x)
         return (x * t - log_normaliser(t)).sum(axis=1)
 
     def mean(self, t):
@@ -160,10 +160,38 @@ def _polynomial(x, coefficients):
 
 # ---------------------------------------------------------------------- helpers
 def _array(t):
-    return t.numpy() if isinstance(t, Tensor) else t
+    if isinstance(t, Tensor):
+        return t.numpy()
+    check_floats("mean", "t", t)
+    return t
+
+
+def _variance(value):
+    """The setting as "optimal" or a Python number, which leaves the dtype of the data alone."""
+    if isinstance(value, str) and value == "optimal":
+        return value
+    if not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+        raise ValueError(
+            f"GaussianLikelihood: variance must be a number above 0 or 'optimal', got {value!r}"
+        )
+    return float(value)
+
+
+def _check_pair(name, t, x):
+    """Raise unless the decoder's outputs and the data are (N, D) both, N and D above 0."""
+    for what, array in (("t", t), ("x", x)):
+        check_floats(name, what, array)
+    if t.ndim != 2 or t.shape != x.shape or 0 in t.shape:
+        raise ValueError(
+            f"{name}: outputs t and data x of one shape (N, D) are needed, got {t.shape} and "
+            f"{x.shape}"
+        )
 
 
 def _check_unit_interval(name, X):
+    X = as_numbers(name, "the data", X)
+    if not X.size:
+        raise ValueError(f"{name}: the data must be at least one number, got shape {X.shape}")
     low, high = np.min(X), np.max(X)
     if not (low >= 0 and high <= 1):
         raise ValueError(

@@ -5,10 +5,13 @@ Everything is computed in float64, over examples on the first axis, and returned
 SSIM: Wang, Bovik, Sheikh & Simoncelli 2004. Active units: Burda, Grosse & Salakhutdinov 2016.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import xlogy
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from .checks import as_numbers, check_number
 from .probes import Accuracy, few_shot_accuracy, knn_accuracy, linear_probe, trustworthiness
 
 __all__ = [
@@ -51,8 +54,7 @@ def psnr(images, reconstructions, *, data_range=1.0, reduction="mean"):
     >>> psnr(np.zeros((2, 4)), np.array([[0.1] * 4, [0.01] * 4])).__round__(6)
     30.0
     """
-    if not data_range > 0:
-        raise ValueError(f"psnr: data_range must be above zero, got {data_range}.")
+    data_range = _above_zero("psnr", data_range)
     errors = mse(images, reconstructions, reduction="none")  # (N,)
     with np.errstate(divide="ignore"):
         ratios = 20 * np.log10(data_range) - 10 * np.log10(errors)
@@ -78,8 +80,7 @@ def ssim(images, reconstructions, *, data_range=1.0, reduction="mean"):
             f"ssim: images of at least 3x3 pixels, (N, H, W) or (N, H, W, C), are needed, "
             f"got {images.shape}: give flat images their shape with reshape."
         )
-    if not data_range > 0:
-        raise ValueError(f"ssim: data_range must be above zero, got {data_range}.")
+    data_range = _above_zero("ssim", data_range)
     height, width = images.shape[1:3]
     down, across = _windows(height, width)  # (H', H), (W, W')
     c1, c2 = (SSIM_K1 * data_range) ** 2, (SSIM_K2 * data_range) ** 2
@@ -132,8 +133,8 @@ def anomaly_metrics(normal_scores, anomaly_scores):
     >>> anomaly_metrics([3, 4, 5, 6], [1, 3.5])["roc_auc"]
     0.875
     """
-    normal = np.asarray(normal_scores, np.float64).ravel()
-    anomalous = np.asarray(anomaly_scores, np.float64).ravel()
+    normal = as_numbers("anomaly_metrics", "normal_scores", normal_scores).ravel()
+    anomalous = as_numbers("anomaly_metrics", "anomaly_scores", anomaly_scores).ravel()
     scores = np.concatenate([anomalous, normal])
     if not (len(normal) and len(anomalous) and np.isfinite(scores).all()):
         raise ValueError(
@@ -163,6 +164,7 @@ def active_units(means, threshold=0.01):
     >>> active_units(np.array([[0.0, 1.0, 0.1], [0.01, -1.0, -0.2]]))
     2
     """
+    check_number("active_units: threshold", threshold, "of at least 0", lambda v: v >= 0)
     means = _codes("active_units", means)
     return int((means.var(axis=0) > threshold).sum())
 
@@ -206,7 +208,7 @@ def _rows(name, images, reconstructions):
 
 
 def _same_shape(name, first, second):
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    first, second = as_numbers(name, "the first", first), as_numbers(name, "the second", second)
     if first.shape != second.shape or first.ndim < 2 or first.size == 0:
         raise ValueError(
             f"{name}: two arrays of one shape, examples first, are needed, "
@@ -215,14 +217,20 @@ def _same_shape(name, first, second):
     return first, second
 
 
+def _above_zero(name, data_range):
+    if not isinstance(data_range, Real) or not data_range > 0:
+        raise ValueError(f"{name}: data_range must be above zero, got {data_range!r}.")
+    return float(data_range)
+
+
 def _codes(name, codes):
-    codes = np.asarray(codes, np.float64)
+    codes = as_numbers(name, "the codes", codes)
     if codes.ndim != 2 or codes.size == 0:
         raise ValueError(f"{name}: (examples, units) are needed, got shape {codes.shape}.")
     return codes
 
 
 def _reduce(name, values, reduction):
-    if reduction not in ("mean", "none"):
+    if not isinstance(reduction, str) or reduction not in ("mean", "none"):
         raise ValueError(f"{name}: reduction is 'mean' or 'none', not {reduction!r}.")
     return float(values.mean()) if reduction == "mean" else values

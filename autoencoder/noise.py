@@ -4,10 +4,15 @@ The network reads ``corrupt(x)`` and is scored against `x`. Each noise is a few 
 method; the generator is passed in, so the object itself never changes.
 """
 
+import math
+from numbers import Real
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from minigrad.functional import check_rng
+
+from .checks import SEVERAL, check_floats, check_number
 
 
 class GaussianNoise(BaseEstimator):
@@ -22,6 +27,11 @@ class GaussianNoise(BaseEstimator):
     def __init__(self, std=0.2, clip=None):
         self.std = std
         self.clip = clip
+
+    def check(self):
+        """Raise ValueError unless the parameters can be used."""
+        _at_least_zero(self, "std")
+        _limits(self)
 
     def corrupt(self, x, rng):
         """A noisy copy of the array `x`, of its shape and dtype."""
@@ -50,9 +60,16 @@ class HeteroscedasticNoise(BaseEstimator):
         floor, gain = _at_least_zero(self, "floor"), _at_least_zero(self, "gain")
         return np.sqrt(floor**2 + gain**2 * np.abs(x))
 
+    def check(self):
+        """Raise ValueError unless the parameters can be used."""
+        _at_least_zero(self, "floor")
+        _at_least_zero(self, "gain")
+        _limits(self)
+
     def corrupt(self, x, rng):
         """A noisy copy of the array `x`, of its shape and dtype."""
-        return _limited(x + self.std(x) * _normal(self, x, rng), self)
+        noise = _normal(self, x, rng)
+        return _limited(x + self.std(x) * noise, self)
 
 
 class MaskingNoise(BaseEstimator):
@@ -64,6 +81,10 @@ class MaskingNoise(BaseEstimator):
 
     def __init__(self, rate=0.25):
         self.rate = rate
+
+    def check(self):
+        """Raise ValueError unless the rate is a probability."""
+        _probability(self)
 
     def corrupt(self, x, rng):
         """A copy of the array `x` with holes, of its shape and dtype."""
@@ -83,8 +104,16 @@ class SaltAndPepperNoise(BaseEstimator):
         self.low = low
         self.high = high
 
+    def check(self):
+        """Raise ValueError unless the parameters can be used."""
+        _probability(self)
+        for name in ("low", "high"):
+            value, who = getattr(self, name), type(self).__name__
+            check_number(f"{who}: {name}", value, "that is finite", math.isfinite)
+
     def corrupt(self, x, rng):
         """A copy of the array `x` with broken pixels, of its shape and dtype."""
+        self.check()
         rate = _probability(self)
         u = _uniform(self, x, rng)
         low, high = x.dtype.type(self.low), x.dtype.type(self.high)
@@ -94,31 +123,40 @@ class SaltAndPepperNoise(BaseEstimator):
 # ---------------------------------------------------------------------- helpers
 def _normal(noise, x, rng):
     check_rng(type(noise).__name__, rng)
+    check_floats(type(noise).__name__, "x", x)
     return rng.standard_normal(x.shape, dtype=x.dtype)
 
 
 def _uniform(noise, x, rng):
     check_rng(type(noise).__name__, rng)
+    check_floats(type(noise).__name__, "x", x)
     return rng.random(x.shape, dtype=x.dtype)
 
 
 def _limited(x, noise):
     """The new array `x` limited to ``noise.clip``, in place."""
-    if noise.clip is None:
-        return x
-    low, high = noise.clip
-    if not low < high:
+    limits = _limits(noise)
+    return x if limits is None else np.clip(x, *limits, out=x)
+
+
+def _limits(noise):
+    """``noise.clip`` as Python numbers (low, high), or None."""
+    clip = noise.clip
+    if clip is None:
+        return None
+    pair = isinstance(clip, SEVERAL) and getattr(clip, "ndim", 1) == 1 and len(clip) == 2
+    if not pair or not all(isinstance(v, Real) for v in clip) or not clip[0] < clip[1]:
         raise ValueError(
             f"{type(noise).__name__}: clip must be None or (low, high) with low < high, "
-            f"got {noise.clip!r}"
+            f"got {clip!r}"
         )
-    return np.clip(x, float(low), float(high), out=x)
+    return float(clip[0]), float(clip[1])
 
 
 def _at_least_zero(noise, name):
     """The setting `name` as a Python number, which leaves the dtype of the data alone."""
     value = getattr(noise, name)
-    if not value >= 0:
+    if not isinstance(value, Real) or not 0 <= value < np.inf:
         raise ValueError(
             f"{type(noise).__name__}: {name} is a standard deviation and must be at least 0, "
             f"got {value!r}"
@@ -127,9 +165,9 @@ def _at_least_zero(noise, name):
 
 
 def _probability(noise):
-    if not 0 <= noise.rate <= 1:
+    if not isinstance(noise.rate, Real) or not 0 <= noise.rate <= 1:
         raise ValueError(
             f"{type(noise).__name__}: rate is a probability and must be from 0 to 1, "
             f"got {noise.rate!r}"
         )
-    return noise.rate
+    return float(noise.rate)

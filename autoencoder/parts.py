@@ -57,6 +57,8 @@ def resolve(kind, value):
     >>> resolve("penalty", ("l1", "weight_decay"))
     (L1Penalty(), WeightDecay())
     """
+    if not isinstance(kind, str) or kind not in CHOICES:
+        raise ValueError(f"resolve: a kind of part is one of {', '.join(CHOICES)}, got {kind!r}")
     if kind == "penalty":
         several = value if isinstance(value, tuple | list) else () if value is None else (value,)
         return tuple(_part(kind, v) for v in several)
@@ -90,6 +92,9 @@ def assemble(noise=None, code="relu", likelihood="gaussian", penalty=None):
                 f"{type(part).__name__}: {name} must be a number of at least 0, got {value!r}: a "
                 "negative one would be paid for being large"
             )
+    for part in (parts.noise, parts.code):
+        if hasattr(part, "check"):
+            part.check()
     for penalty in parts.penalties:
         if hasattr(penalty, "check"):
             penalty.check(parts.code)

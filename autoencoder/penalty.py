@@ -15,6 +15,8 @@ from minigrad.functional import check_rng
 from minigrad.losses import bernoulli_kl
 from minigrad.optim import l1_penalty, l2_penalty
 
+from .checks import check_number
+
 _EPSILON = 1e-6  # how near to 0 and 1 KLSparsity lets a mean activation come
 
 
@@ -60,7 +62,10 @@ class KLSparsity(BaseEstimator):
         self.momentum = momentum
 
     def check(self, code):
-        """Raise ValueError unless the `code` lies between 0 and 1."""
+        """Raise ValueError unless the `code`, `target` and `momentum` lie between 0 and 1."""
+        for name in ("target", "momentum"):
+            value = getattr(self, name)
+            check_number(f"KLSparsity: {name}", value, "from 0 to 1", lambda v: 0 <= v <= 1)
         activation = getattr(code, "activation", None)
         if activation != "sigmoid":
             raise ValueError(
@@ -101,7 +106,15 @@ class ContractivePenalty(BaseEstimator):
         self.weight = weight
         self.method = method
 
+    def check(self, code):
+        """Raise ValueError for an unknown method."""
+        if not isinstance(self.method, str) or self.method not in ("exact", "hutchinson"):
+            raise ValueError(
+                f"ContractivePenalty: method must be 'exact' or 'hutchinson', got {self.method!r}"
+            )
+
     def __call__(self, batch):
+        self.check(batch.code)
         network, training = batch.network, batch.network.training
         x = batch.x.detach() if isinstance(batch.x, Tensor) else tensor(batch.x)
         x.requires_grad = True
@@ -111,13 +124,9 @@ class ContractivePenalty(BaseEstimator):
         code = batch.code.mean(h)  # (N, k)
         if self.method == "hutchinson":
             squares = _random_row(code, x, batch.rng)
-        elif self.method == "exact":
+        else:
             single = len(network.encoder) == 1
             squares = _one_layer(code, h, network.encoder[0].weight) if single else _rows(code, x)
-        else:
-            raise ValueError(
-                f"ContractivePenalty: method must be 'exact' or 'hutchinson', got {self.method!r}"
-            )
         return float(self.weight) * squares / x.shape[0]
 
 
@@ -165,10 +174,14 @@ class WeightDecay(BaseEstimator):
         self.weight = weight
         self.norm = norm
 
+    def check(self, code):
+        """Raise ValueError for an unknown norm."""
+        if not isinstance(self.norm, str) or self.norm not in ("l1", "l2"):
+            raise ValueError(f"WeightDecay: norm must be 'l1' or 'l2', got {self.norm!r}")
+
     def __call__(self, batch):
+        self.check(batch.code)
         weights = [p for p in batch.network.parameters() if p.ndim > 1]
         if self.norm == "l2":
             return l2_penalty(weights, float(self.weight))
-        if self.norm == "l1":
-            return l1_penalty(weights, float(self.weight))
-        raise ValueError(f"WeightDecay: norm must be 'l1' or 'l2', got {self.norm!r}")
+        return l1_penalty(weights, float(self.weight))

@@ -10,6 +10,7 @@ drawn from it are kept); functions and objects of other libraries are refused.
 import dataclasses
 import math
 import warnings
+from numbers import Real
 
 import numpy as np
 import sklearn
@@ -142,7 +143,7 @@ def _training(arrays, about, estimator, architecture):
     network.to(estimator.device)
     for name, state in saved["streams"].items():  # after the weights have been drawn
         streams[name].bit_generator.state = state
-    optimiser = training.new_optimiser(saved["solver"], network, estimator.learning_rate)
+    optimiser = training.new_optimiser(saved["solver"], network, float(estimator.learning_rate))
     optimiser.load_state_dict(_group(arrays, "optimiser"))
     memory = {n: to_device(a, estimator.device) for n, a in _group(arrays, "memory").items()}
     plan = saved["plan"]
@@ -199,8 +200,10 @@ def _plain(value, name):
     """`value` of the parameter `name` as JSON that `_object` understands."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return _plain(value.item(), name)
+    if isinstance(value, Real):
+        return float(value)  # a fraction
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(v, name) for v in value]
     kind = type(value).__name__

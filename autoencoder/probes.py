@@ -6,6 +6,7 @@ little of its own, so its accuracy says how plainly the code carries the label (
 2016). Trustworthiness needs no labels: Venna & Kaski 2001.
 """
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .splits import within_group
+from .checks import as_numbers, check_whole
+from .splits import as_labels, within_group
 
 
 class Accuracy(NamedTuple):
@@ -46,7 +48,8 @@ def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighb
     1.0
     """
     train, test = _labelled("knn_accuracy", train_codes, train_labels, test_codes, test_labels)
-    if not 1 <= n_neighbors <= len(train[0]):
+    check_whole("knn_accuracy: n_neighbors", n_neighbors, 1)
+    if n_neighbors > len(train[0]):
         raise ValueError(
             f"knn_accuracy: {n_neighbors} neighbours cannot be had among {len(train[0])} codes."
         )
@@ -64,8 +67,8 @@ def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
     >>> few_shot_accuracy(codes, np.repeat([0, 1], 9), 1, np.random.default_rng(0))
     Accuracy(mean=1.0, std=0.0)
     """
-    if repeats < 2:
-        raise ValueError(f"few_shot_accuracy: a spread needs at least 2 repeats, got {repeats}.")
+    if not isinstance(repeats, Integral) or repeats < 2:
+        raise ValueError(f"few_shot_accuracy: a spread needs at least 2 repeats, got {repeats!r}.")
     (codes, labels), _ = _labelled("few_shot_accuracy", codes, labels, codes, labels)
     accuracies = []
     for _ in range(repeats):
@@ -85,9 +88,18 @@ def trustworthiness(X, codes, *, n_neighbors=5):
     >>> trustworthiness(X, 3 * X)
     1.0
     """
-    X = np.asarray(X, np.float64).reshape(len(X), -1)
-    codes = np.asarray(codes, np.float64)
-    if len(X) != len(codes) or not 1 <= n_neighbors < len(X) / 2:
+    X, codes = (
+        as_numbers("trustworthiness", name, values)
+        for name, values in (("X", X), ("the codes", codes))
+    )
+    check_whole("trustworthiness: n_neighbors", n_neighbors, 1)
+    for name, values in (("X", X), ("the codes", codes)):
+        if values.ndim < 2 or values.size == 0 or not np.isfinite(values).all():
+            raise ValueError(
+                f"trustworthiness: {name} must be finite numbers (N, ...), got shape {values.shape}"
+            )
+    X, codes = X.reshape(len(X), -1), codes.reshape(len(codes), -1)
+    if len(X) != len(codes) or n_neighbors >= len(X) / 2:
         raise ValueError(
             f"trustworthiness: as many codes as examples, and fewer neighbours than half of them, "
             f"are needed, got {len(X)} examples, {len(codes)} codes, {n_neighbors} neighbours."
@@ -102,7 +114,7 @@ def _probe():
 def _labelled(name, train_codes, train_labels, test_codes, test_labels):
     """(codes, labels) of both sides as arrays (codes float64), or a sentence on what is wrong."""
     train, test = (
-        (np.asarray(codes, np.float64), np.asarray(labels))
+        (as_numbers(name, "the codes", codes), as_labels(name, labels))
         for codes, labels in ((train_codes, train_labels), (test_codes, test_labels))
     )
     for codes, labels in (train, test):
@@ -111,6 +123,8 @@ def _labelled(name, train_codes, train_labels, test_codes, test_labels):
                 f"{name}: codes (examples, units) with one label each are needed, "
                 f"got {codes.shape} and labels {labels.shape}."
             )
+        if not np.isfinite(codes).all():
+            raise ValueError(f"{name}: the codes hold NaN or infinity.")
     if len(np.unique(train[1])) < 2:
         raise ValueError(f"{name}: at least two classes are needed to learn from, got one.")
     return train, test

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .checks import as_numbers, check_whole
+
 TOTAL = 1 << 22  # the frequencies of a unit sum to this; constriction calculates with 24 bits
 MAX_LEVELS = 1 << 12
 _MARGIN = 0.25  # levels reach this part of the training range further, on either side
@@ -49,7 +51,7 @@ class Quantiser(NamedTuple):
 
     def quantise(self, codes):
         """Turn codes (N, k) into symbols (N, k) int32 from 0 to levels - 1; refuse NaN."""
-        codes = np.asarray(codes)
+        codes = as_numbers("quantise", "the codes", codes, None)
         if codes.ndim != 2 or codes.shape[1] != len(self.levels):
             raise ValueError(
                 f"quantise: the codes have shape {codes.shape}, but the tables are for "
@@ -75,6 +77,14 @@ def fit_quantiser(codes, steps):
     A unit that never changed, or whose step exceeds its range, has one level and costs no bits.
     Raises ValueError when a step is so small that a unit would need more than 4096 levels.
     """
+    codes = as_numbers("fit_quantiser", "the codes", codes, None)
+    steps = as_numbers("fit_quantiser", "steps", steps)
+    if codes.ndim != 2 or codes.size == 0 or not np.isfinite(codes).all():
+        raise ValueError(f"fit_quantiser: finite codes (N, k) are needed, got {codes.shape}")
+    if steps.shape != codes.shape[1:] or not (steps > 0).all():
+        raise ValueError(
+            f"fit_quantiser: steps above 0 for {codes.shape[1]} units are needed, got {steps}"
+        )
     low, high, median = codes.min(axis=0), codes.max(axis=0), np.median(codes, axis=0)
     low, high, median = (np.asarray(a, np.float64) for a in (low, high, median))
     reach = (1 + _MARGIN) * (high - low)
@@ -122,9 +132,15 @@ def decoder_gains(decode, codes, probes=8):
     >>> decoder_gains(lambda z: z @ matrix, np.eye(2))
     array([5., 2.])
     """
+    codes = as_numbers("decoder_gains", "the codes", codes, None)
+    check_whole("decoder_gains: probes", probes, 1)
+    if codes.ndim != 2 or codes.size == 0:
+        raise ValueError(f"decoder_gains: codes (N, k) are needed, got shape {codes.shape}")
     spread = np.std(codes, axis=0, dtype=np.float64)  # (k,)
     alive = np.flatnonzero(spread)
-    rows = np.unique(np.linspace(0, len(codes) - 1, probes).astype(np.int64))
+    rows = np.unique(
+        np.linspace(0, len(codes) - 1, min(int(probes), 10 * len(codes))).astype(np.int64)
+    )
     squares = np.zeros(len(spread))
     if not alive.size:
         return squares
@@ -145,6 +161,12 @@ def whole_frequencies(counts):
     >>> (whole_frequencies(np.array([7, 1, 0])) / TOTAL * (8 + 3 / 2)).round(4)
     array([7.5, 1.5, 0.5])
     """
+    counts = as_numbers("whole_frequencies", "counts", counts)
+    if counts.ndim != 1 or not 0 < len(counts) <= MAX_LEVELS or not (counts >= 0).all():
+        raise ValueError(
+            f"whole_frequencies: 1 to {MAX_LEVELS} counts of at least 0 are needed, got shape "
+            f"{counts.shape}"
+        )
     counts = counts + 0.5
     frequencies = 1 + np.floor(counts / counts.sum() * (TOTAL - len(counts))).astype(np.int64)
     frequencies[np.argmax(frequencies)] += TOTAL - frequencies.sum()

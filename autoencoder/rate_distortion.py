@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from minigrad.module import Module
 
+from .checks import SEVERAL, as_numbers, check_whole
 from .compression import Codec
 from .metrics import psnr
 
@@ -37,6 +38,8 @@ def bits_per_pixel(data, images):
     >>> bits_per_pixel(bytes(8), np.zeros((1, 8, 8, 3)))
     1.0
     """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"bits_per_pixel: data must be bytes, got {type(data).__name__}")
     count, height, width = _shape(images)[:3]
     return 8 * len(data) / (count * height * width)
 
@@ -78,7 +81,12 @@ def rate_distortion(model, train, images, steps):
     1.1 bits per pixel, 24 dB
     """
     shape = _shape(images)
-    train, flat = (np.asarray(a).reshape(len(a), -1) for a in (train, images))
+    _shape(train)
+    train, flat = (
+        as_numbers("rate_distortion", "images", a, None).reshape(len(a), -1)
+        for a in (train, images)
+    )
+    _check_list("rate_distortion", "steps", steps)
     curve = []
     for step in steps:
         codec = Codec(model, step).fit(train)
@@ -105,7 +113,12 @@ def jpeg_curve(images, qualities=(5, 10, 20, 40, 60, 80, 95), *, headers=True):
     True
     """
     shape = _shape(images)
+    if len(shape) == 4 and shape[3] not in (1, 3):
+        raise ValueError(f"jpeg_curve: 1 or 3 channels are needed, got images of shape {shape}")
     pictures = eight_bits(images)
+    _check_list("jpeg_curve", "qualities", qualities)
+    for quality in qualities:
+        check_whole("jpeg_curve: every quality", quality, 1)
     if len(shape) == 4 and shape[3] == 1:
         pictures = pictures[..., 0]  # (N, H, W), as Pillow wants grey ones
     curve = []
@@ -146,13 +159,26 @@ def bd_rate(curve, reference):
 
 def eight_bits(images):
     """Limit images to [0, 1] and round them to 8 bits: uint8 of the same shape."""
+    images = as_numbers("eight_bits", "the images", images, None)
+    if np.isnan(images).any():
+        raise ValueError("eight_bits: the images hold NaN, which no grey level stands for")
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+
+
+def _check_list(who, name, values):
+    if not isinstance(values, SEVERAL) or getattr(values, "ndim", 1) != 1:
+        raise ValueError(f"{who}: {name} must be a list of numbers, got {values!r}")
 
 
 def _log_rate(curve):
     """The logarithm of the rate as a function of PSNR."""
-    points = np.array(sorted(tuple(point[:2]) for point in curve), np.float64)  # (points, 2)
-    if len(points) < 2 or not np.isfinite(points).all() or points[0, 0] <= 0:
+    if isinstance(curve, list | tuple):
+        curve = [point[:2] if isinstance(point, SEVERAL) else point for point in curve]
+    points = as_numbers("bd_rate", "a curve", curve)  # (points, 2)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
+        raise ValueError(f"bd_rate: at least two points (rate, PSNR) are needed, got {curve!r}")
+    points = points[np.lexsort(points.T[::-1])]
+    if not np.isfinite(points).all() or points[0, 0] <= 0:
         raise ValueError(
             f"bd_rate: at least two points of finite PSNR and positive rate are needed, got "
             f"{points.tolist()}"
@@ -167,7 +193,7 @@ def _log_rate(curve):
 
 
 def _shape(images):
-    shape = np.shape(images)
+    shape = as_numbers("images", "they", images, None).shape
     if len(shape) not in (3, 4) or 0 in shape:
         raise ValueError(
             f"Images of shape (N, H, W) or (N, H, W, C) are needed, got {shape}: pixels can only "

@@ -22,7 +22,14 @@ def draw_codes(prior, n_samples, code, mean, covariance, rng):
         Z = np.asarray(drawn[0] if isinstance(drawn, tuple) else drawn)  # mixtures add components
     elif isinstance(prior, str) and prior == "gaussian":
         covariance = covariance.astype(np.float64)
-        Z = rng.multivariate_normal(mean, covariance, n_samples, method="eigh")
+        if not np.isfinite(covariance).all():
+            raise ValueError(
+                "sample: the covariance of the training codes is not finite, because the data of "
+                "the fit were too large: scale them"
+            )
+        # rounding may leave an eigenvalue below 0, which "eigh" takes for its absolute value
+        options = dict(method="eigh", check_valid="ignore")
+        Z = rng.multivariate_normal(mean, covariance, n_samples, **options)
     elif prior is None and isinstance(code, GaussianCode):
         Z = rng.standard_normal((n_samples, k))
     else:

@@ -4,16 +4,16 @@ As everywhere in scikit-learn nothing is checked in ``__init__``, because parame
 later; `fit` and `partial_fit` call `check`.
 """
 
-import numbers
+import contextlib
 import warnings
+from numbers import Integral, Real
 
 import numpy as np
 
-from .networks import Network
+from .checks import SEVERAL, check_number, check_whole, is_on
+from .networks import Network, activations
 from .parts import CHOICES
 from .training import SCHEDULES, SOLVERS
-
-SEVERAL = (list, tuple, np.ndarray)
 
 
 def check(estimator, n_features):
@@ -22,16 +22,16 @@ def check(estimator, n_features):
     A UserWarning says where nothing keeps the code of data (N, n_features) from copying them.
     """
     e = estimator
-    check_whole("n_components", e.n_components, 1)
-    if not isinstance(e.hidden, SEVERAL):
+    _check_width("n_components", e.n_components)
+    if not _is_list(e.hidden):
         raise ValueError(
             f"hidden must be a tuple of widths, such as (128, 64), got {e.hidden!r}: write "
             f"({e.hidden!r},) for one layer"
         )
     for width in e.hidden:
-        check_whole("every width in hidden", width, 1)
+        _check_width("every width in hidden", width)
     shape = e.image_shape
-    if shape is not None and (not isinstance(shape, SEVERAL) or len(shape) != 3):
+    if shape is not None and not (_is_list(shape) and len(shape) == 3):
         raise ValueError(f"image_shape must be None or (height, width, channels), got {shape!r}")
     for length in () if shape is None else shape:
         check_whole("every length in image_shape", length, 1)
@@ -39,7 +39,7 @@ def check(estimator, n_features):
     check_whole("max_epochs", e.max_epochs, 0)
     if e.patience is not None:
         check_whole("patience", e.patience, 1, "None or ")
-    check_number("learning_rate", e.learning_rate, "above 0", lambda v: v > 0)
+    check_number("learning_rate", e.learning_rate, "above 0", lambda v: 0 < v < np.inf)
     check_number("dropout", e.dropout, "at least 0 and below 1", lambda v: 0 <= v < 1)
     check_number(
         "validation_fraction",
@@ -47,6 +47,9 @@ def check(estimator, n_features):
         "at least 0 and below 1",
         lambda v: 0 <= v < 1,
     )
+    for name in ("tied", "warm_start", "verbose"):
+        is_on(name, getattr(e, name))
+    _choice("activation", e.activation, (*activations, "linear"))
     _choice("solver", e.solver, SOLVERS)
     if e.schedule is not None and not callable(e.schedule):
         _choice("schedule", e.schedule, SCHEDULES, "None, ", ", or a function of the optimiser")
@@ -61,11 +64,16 @@ def check(estimator, n_features):
         )
 
 
-def check_whole(name, value, least, other=""):
-    """Raise ValueError unless `value` is a whole number of at least `least`."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(f"{name} must be {other}a whole number of at least {least}, got {value!r}")
+@contextlib.contextmanager
+def unchanged_if_refused(estimator):
+    """What raises in this block leaves the attributes of `estimator` as they were before."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def with_parts(estimator, params):
@@ -126,10 +134,21 @@ def check_same(before, now):
         )
 
 
-def check_number(name, value, words, accept):
-    """Raise ValueError, saying `words`, unless `value` is a number that `accept` is true of."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not accept(value):
-        raise ValueError(f"{name} must be a number {words}, got {value!r}")
+def plain(value):
+    """A setting as Python's own number, which has no bounds and leaves the dtype of data alone."""
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
+def _check_width(name, value):
+    check_whole(name, value, 1)
+    if value >= 2**31:
+        raise ValueError(f"{name} must be below 2**31, got {value!r}")
+
+
+def _is_list(value):
+    return isinstance(value, SEVERAL) and getattr(value, "ndim", 1) == 1
 
 
 def _choice(name, value, choices, before="", after=""):

@@ -6,7 +6,11 @@ learnt by heart; `by_group` keeps whole people (patients, writers, scenes) on on
 Both return two arrays of indices, in rising order: ``X[train], X[test]``.
 """
 
+from numbers import Integral
+
 import numpy as np
+
+from .checks import check_number
 
 
 def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
@@ -23,7 +27,7 @@ def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
     >>> len(train), len(test), set(labels[train]) & set(labels[test])
     (320, 80, set())
     """
-    labels = _labels("by_group", labels)
+    labels = as_labels("by_group", labels)
     groups = np.unique(labels)
     if (test_fraction is None) == (test_groups is None):
         raise ValueError("by_group: give either test_fraction or test_groups.")
@@ -31,11 +35,11 @@ def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
         raise ValueError("by_group: there is only one group, so one side would be empty.")
     if test_groups is None:
         _generator("by_group", rng)
-        if not 0 < test_fraction < 1:
-            raise ValueError(f"by_group: test_fraction lies between 0 and 1, got {test_fraction}.")
+        inside = "between 0 and 1"
+        check_number("by_group: test_fraction", test_fraction, inside, lambda v: 0 < v < 1)
         count = min(max(round(test_fraction * len(groups)), 1), len(groups) - 1)
         test_groups = rng.choice(groups, count, replace=False)
-    chosen = np.unique(test_groups)
+    chosen = np.unique(_array("by_group", test_groups))
     unknown = np.setdiff1d(chosen, groups)
     if len(unknown):
         raise ValueError(f"by_group: there are no examples of the groups {unknown.tolist()}.")
@@ -55,10 +59,10 @@ def within_group(labels, k, rng):
     >>> len(train), np.bincount(test // 5)
     (6, array([2, 2]))
     """
-    labels = _labels("within_group", labels)
+    labels = as_labels("within_group", labels)
     _generator("within_group", rng)
     groups, counts = np.unique(labels, return_counts=True)
-    if not 1 <= k < counts.min():
+    if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k < counts.min():
         raise ValueError(
             f"within_group: {k} of each group cannot be held out, because group "
             f"{groups[counts.argmin()]} has {counts.min()} examples and one at least must stay."
@@ -73,10 +77,22 @@ def _sides(in_test):
     return np.flatnonzero(~in_test), np.flatnonzero(in_test)
 
 
-def _labels(name, labels):
-    labels = np.asarray(labels)
+def as_labels(name, labels):
+    """Return the labels (N,) as an array of things that can be told apart and put in order."""
+    labels = _array(name, labels)
     if labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"{name}: one label for each example is needed, got {labels.shape}.")
+    return labels
+
+
+def _array(name, labels):
+    try:
+        labels = np.asarray(labels)
+        np.unique(labels)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}: labels must be one list of numbers or one of strings, got {labels!r:.200}."
+        ) from None
     return labels
 
 

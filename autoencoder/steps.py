@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .checks import as_numbers
+
 SHARE = 0.1  # of the model's own squared error
 
 
@@ -17,6 +19,7 @@ def usual_step(model, X):
     >>> 0.1 < usual_step(model, X) < 1
     True
     """
+    X = as_numbers("usual_step", "X", X, None)
     error = np.square(X - model.reconstruct(X), dtype=np.float64).sum(axis=1).mean()
     units = model.transform(X[:1]).shape[1]
     step = np.sqrt(12 * SHARE * error / units)

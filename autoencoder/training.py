@@ -20,9 +20,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from minigrad import optim, tensor
-from minigrad.backend import array_module
+from minigrad.backend import array_module, fetch
 from minigrad.data import Batches
 
+from .checks import check_number
 from .objective import loss_terms
 
 STREAMS = ("weights", "order", "noise", "dropout", "split")
@@ -164,7 +165,8 @@ def epoch(training, parts, settings, X):
     network, optimiser = training.network, training.optimiser
     batches = Batches(X, batch_size=settings.batch_size, rng=training.streams["order"])
     steps = max(settings.max_epochs, 1) * len(batches)
-    rate, sums = None, {}
+    at_once = network.parameters()[0].device == "cpu"  # a GPU would have to be waited for
+    rate, log = None, []
     network.train()
     try:
         for step, x in enumerate(batches, start=1):
@@ -172,17 +174,25 @@ def epoch(training, parts, settings, X):
             rate = optimiser.lr if rate is None else rate
             terms = _terms(network, parts, x, training.streams["noise"], training.memory)
             loss = functools.reduce(operator.add, terms.values())
-            if not math.isfinite(loss.item()):
+            if at_once and not math.isfinite(loss.item()):
                 return _diverged(training, settings, step, "the loss is")
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            for name, term in [("loss", loss), *terms.items()]:
-                sums[name] = sums.get(name, 0.0) + len(x) * term.item()
+            log.append((len(x), {name: t.data for name, t in [("loss", loss), *terms.items()]}))
     finally:
         optimiser.zero_grad()
         network.eval()
-    if not all(array_module(p._data).isfinite(p._data).all() for p in network.parameters()):
+    weights = [array_module(p._data).isfinite(p._data).all() for p in network.parameters()]
+    numbers = iter(fetch([term for _, terms in log for term in terms.values()] + weights))
+    sums = {}
+    for step, (rows, terms) in enumerate(log, start=1):
+        for name in terms:
+            value = next(numbers)
+            if name == "loss" and not math.isfinite(value):
+                return _diverged(training, settings, step, "the loss is")
+            sums[name] = sums.get(name, 0.0) + rows * value
+    if not all(numbers):
         return _diverged(training, settings, step, "the weights are")
     training.epoch += 1
     means = {name: total / len(X) for name, total in sums.items()}
@@ -205,11 +215,12 @@ def evaluate(training, parts, X, batch_size):
     penalties' memories stay as they are: two calls differ only by the weights.
     """
     rng, memory = np.random.default_rng(0), copy.deepcopy(training.memory)
-    total = 0.0
+    log = []
     for x in Batches(X, batch_size=batch_size):
         terms = _terms(training.network, parts, x, rng, memory)
-        total += len(x) * sum(term.item() for term in terms.values())
-    return total / len(X)
+        log.append((len(x), [term.data for term in terms.values()]))
+    numbers = iter(fetch([term for _, terms in log for term in terms]))
+    return sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
 
 
 def learning_rate(settings, optimiser, first_step, steps):
@@ -219,7 +230,9 @@ def learning_rate(settings, optimiser, first_step, steps):
         return settings.learning_rate
     if isinstance(schedule, str):
         return SCHEDULES[schedule](settings.learning_rate, steps)(step)
-    return schedule(step) if isinstance(schedule, STEP_SCHEDULES) else schedule(optimiser)
+    rate = schedule(step) if isinstance(schedule, STEP_SCHEDULES) else schedule(optimiser)
+    check_number("the learning rate that schedule returns", rate, "of at least 0", lambda v: v >= 0)
+    return float(rate)
 
 
 def split(X, fraction, rng):

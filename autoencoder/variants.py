@@ -12,9 +12,9 @@ from sklearn.base import DensityMixin
 from minigrad import logsumexp
 
 from . import inference
+from .checks import check_whole
 from .code import GaussianCode
 from .estimator import Autoencoder
-from .settings import check_whole
 
 
 def variant(**defaults):

@@ -34,7 +34,7 @@ def save(path, source, about=None):
 
     The file appears complete or not at all: it is written under another name, then renamed.
     """
-    path = Path(path)
+    path = _path("save", path)
     arrays = source if isinstance(source, dict) else source.state_dict()
     arrays = {name: np.asarray(a) for name, a in arrays.items()}
     for name, a in arrays.items():
@@ -89,6 +89,12 @@ def whole(path):
             os.close(folder)
 
 
+def _path(name, path):
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name}: the path must be a string or a Path, got {path!r}")
+    return Path(path)
+
+
 def load(path, into=None):
     """Read a file that `save` wrote, as a `Checkpoint`; `into` (a model) takes the arrays over.
 
@@ -100,7 +106,7 @@ def load(path, into=None):
     >>> load(path).about
     {'epochs': 5}
     """
-    path = Path(path)
+    path = _path("load", path)
     if not path.is_file():
         raise FileNotFoundError(f"load: there is no file {path}")
     try:

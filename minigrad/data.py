@@ -30,7 +30,7 @@ class Batches:
         if rng is not None:
             check_rng("Batches", rng)
         self.arrays, self.n = arrays, lengths.pop()
-        self.batch_size, self.rng, self.drop_last = batch_size, rng, drop_last
+        self.batch_size, self.rng, self.drop_last = int(batch_size), rng, drop_last
 
     def __len__(self):
         full, rest = divmod(self.n, self.batch_size)
