@@ -18,9 +18,9 @@ def images(batch):
     return np.random.default_rng(0).random((batch, 32, 32, 1), np.float32)
 
 
-def minigrad_convolutional(batch):
-    model = DeepAutoencoder(rng=np.random.default_rng(0))
-    optimiser, x = adam(model), tensor(images(batch))
+def minigrad_convolutional(batch, device="cpu"):
+    model = DeepAutoencoder(rng=np.random.default_rng(0)).to(device)
+    optimiser, x = adam(model), tensor(images(batch), device=device)
 
     def step():
         output, _ = model(x)
@@ -28,12 +28,12 @@ def minigrad_convolutional(batch):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        return loss.item()
+        return loss
 
     return step
 
 
-def torch_convolutional(batch, channels_last=False, compiled=False):
+def torch_convolutional(batch, channels_last=False, compiled=False, device="cpu", mode=None):
     import torch
     from torch import nn
     from torch.nn.functional import pad
@@ -63,19 +63,19 @@ def torch_convolutional(batch, channels_last=False, compiled=False):
             return self.last(x).sigmoid()
 
     torch.manual_seed(0)
-    model = Network()
-    x = torch.tensor(images(batch)).permute(0, 3, 1, 2).contiguous()
+    model = Network().to(device)
+    x = torch.tensor(images(batch), device=device).permute(0, 3, 1, 2).contiguous()
     if channels_last:
         model, x = (v.to(memory_format=torch.channels_last) for v in (model, x))
     optimiser = torch.optim.Adam(model.parameters())
-    network = torch.compile(model) if compiled else model
+    network = torch.compile(model, mode=mode) if compiled else model
 
     def step():
         loss = ((network(x) - x) ** 2).sum() / 2
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        return loss.item()
+        return loss
 
     return step
 
@@ -91,7 +91,7 @@ def minigrad_dense(batch):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        return loss.item()
+        return loss
 
     return step
 
@@ -110,7 +110,7 @@ def torch_dense(batch, compiled=False):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        return loss.item()
+        return loss
 
     return step
 
