@@ -61,10 +61,21 @@ ROWS = {
         f"{SUITE} tests/minigrad/test_fuzz.py",
         (("MINIGRAD_FUZZ_EXAMPLES", "600"),),
     ),
+    "estimators": Row(
+        "So does everything public of `autoencoder`; what is refused leaves an estimator as it was",
+        f"{SUITE} tests/autoencoder/test_fuzz_estimators.py "
+        "tests/autoencoder/test_fuzz_functions.py",
+        (("MINIGRAD_FUZZ_EXAMPLES", "200"),),
+    ),
     "errors": Row(
         "Every documented error is reached by a test",
         f"{SUITE} tests/minigrad/test_errors.py tests/autoencoder/test_bad_input.py "
         "tests/autoencoder/test_commands_bad_input.py",
+    ),
+    "gpu": Row(
+        "The GPU's code is right where no GPU is: compiled, simulated in three orders of threads, "
+        "sanitised, run on a strict double of CuPy",
+        f"{SUITE} tests/cuda",
     ),
     "faults": Row(
         "The gradient checker catches deliberate faults in derivatives", "tests/support/mutants.py"
@@ -76,6 +87,10 @@ ROWS = {
     ),
 }
 
+VERSIONS = (
+    "On every commit: Python 3.11 with the newest packages."
+)
+
 DEFECTS = (
     "Damaged files: a header whose `about` was no object, a name that was a list, an unknown "
     "activation, or another number of features than the weights have were noticed late, or with "
@@ -85,6 +100,12 @@ DEFECTS = (
     "`mean(axis='x')`, `resize_bicubic` to a size that is no whole number, and the losses of text, "
     "lists or None ended in bare NumPy messages; so did the way back from a `transpose` whose axes "
     "were an array, from a power of truth values and from a `clip` to arrays.",
+    "Fuzzing the estimators: a refused `fit` with other columns left a fitted model broken, and a "
+    "refused noise one that counted as fitted; a detector whose `criterion` was changed after `fit` "
+    "compared with the threshold of the old one, and one fitted on numbers near 1e200 called "
+    "everything normal; `sample` could return NaN; `batch_size=numpy.int8(100)`, a `Fraction` as "
+    "learning rate and some thirty kinds of nonsense given to metrics, splits, baselines and the "
+    "codec ended in Python's or NumPy's own words.",
     "A training resumed at the epoch where its patience, or the reference model's codes, had just "
     "given out went on past it.",
     "A checkpoint written after a resume differed from the uninterrupted one in a parameter "
@@ -152,6 +173,7 @@ def page(record):
             environment = "".join(f"{k}={v} " for k, v in row.environment)
             command = row.command.replace(SUITE, "-m pytest")
             lines.append(f"| {row.promise} | `{environment}{command}` | {held} | {kept['date']} |")
+    lines += ["", "## Versions", "", VERSIONS]
     lines += ["", "## Defects that these tests found, all mended", ""]
     lines += [f"* {defect}" for defect in DEFECTS]
     survivors = record.get("mutation", {}).get("survivors", [])
