@@ -1,4 +1,4 @@
-"""Optimisers, weight penalties and gradient clipping.
+"""Optimisers; with them come the schedules and penalties of two other files.
 
 An optimiser takes any iterable of Tensors and changes their arrays in place. The formulas are
 PyTorch's, so that the two can be compared step by step. Each `_update` is written for one slice of
@@ -17,8 +17,7 @@ from .cpu.pool import parallel, pieces
 from .cuda.adam import step as adam_step
 from .cuda.capture import each_replay, recording
 from .cuda.counts import Counts
-from .ops import abs as absolute
-from .ops import sum as sum_over
+from .penalties import clip_grad_norm, l1_penalty, l2_penalty
 from .schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
 from .tensor import Tensor, describe
 
@@ -305,30 +304,3 @@ def _float32_on_gpu(graded):
     return bool(graded) and all(
         p.device == "cuda" and p.dtype == p.grad.dtype == np.float32 for p, _ in graded
     )
-
-
-# ---------------------------------------------------------------------- penalties and clipping
-def l1_penalty(parameters, weight):
-    """``weight * sum |w|`` over all parameters, to be added to the loss."""
-    return weight * sum((sum_over(absolute(p)) for p in parameters), start=0.0)
-
-
-def l2_penalty(parameters, weight):
-    """``weight / 2 * sum w**2``, to be added to the loss; its gradient is ``weight * w``, so it
-    equals PyTorch's ``weight_decay=weight``."""
-    return weight / 2 * sum((sum_over(p * p) for p in parameters), start=0.0)
-
-
-def clip_grad_norm(parameters, max_norm):
-    """Scale all gradients together so that their joint norm is at most `max_norm`.
-
-    Returns the norm before. The scale is PyTorch's ``max_norm / (norm + 1e-6)``.
-    """
-    graded = [p for p in parameters if p.grad is not None]
-    squares = [float((p.grad._data.astype(np.float64) ** 2).sum()) for p in graded]
-    norm = math.sqrt(math.fsum(squares))
-    scale = max_norm / (norm + 1e-6)
-    if scale < 1:
-        for p in graded:
-            p.grad = Tensor(p.grad._data * scale)
-    return norm

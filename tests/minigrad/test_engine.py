@@ -1296,7 +1296,7 @@ LAYERS = [  # each module imports from the lines above its own
     {"gradient", "shapes"},
     {"derivatives"},
     {"ops"},
-    {"operators", "conv"},
+    {"operators", "conv", "penalties"},
     {"fused", "losses", "resize"},
     {"cpu", "cuda"},
     {"random"},

@@ -34,6 +34,7 @@ TESTS = {  # the quick and telling ones first
     "losses": ["test_gradients", "test_torch_operations", "test_errors", "test_torch_layers"],
     "optim": ["test_torch_optimisers", "test_errors", "test_cpu_linear", "../cuda/test_capture"],
     "schedules": ["test_torch_optimisers"],
+    "penalties": ["test_torch_optimisers", "test_errors"],
 }
 # Mutants that change nothing that can be seen, and why: (beginning of the line, change).
 EQUIVALENT = {

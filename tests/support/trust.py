@@ -87,9 +87,7 @@ ROWS = {
     ),
 }
 
-VERSIONS = (
-    "On every commit: Python 3.11 with the newest packages."
-)
+VERSIONS = "On every commit: Python 3.11 with the newest packages."
 
 DEFECTS = (
     "Damaged files: a header whose `about` was no object, a name that was a list, an unknown "
@@ -101,7 +99,7 @@ DEFECTS = (
     "lists or None ended in bare NumPy messages; so did the way back from a `transpose` whose axes "
     "were an array, from a power of truth values and from a `clip` to arrays.",
     "Fuzzing the estimators: a refused `fit` with other columns left a fitted model broken, and a "
-    "refused noise one that counted as fitted; a detector whose `criterion` was changed after `fit` "
+    "refused noise one that counted as fitted; a detector whose `criterion` was changed later "
     "compared with the threshold of the old one, and one fitted on numbers near 1e200 called "
     "everything normal; `sample` could return NaN; `batch_size=numpy.int8(100)`, a `Fraction` as "
     "learning rate and some thirty kinds of nonsense given to metrics, splits, baselines and the "
