@@ -6,6 +6,9 @@ step is captured as a graph that finds its batch by itself, and the host hears o
 its end.
 """
 
+import functools
+import weakref
+
 import numpy as np
 
 from minigrad import Tensor, resize_bicubic, tensor
@@ -55,6 +58,8 @@ class OnCPU:
     codes). The arguments are those of `olivetti.train`."""
 
     def __init__(self, model, optimiser, images, *, batch_size, size, noise_std, noise_rng):
+        if noise_std and getattr(noise_rng, "device", "cpu") != "cpu":
+            raise TypeError("train: on the CPU noise_rng must draw there, got a Philox of the GPU")
         self.model, self.optimiser, self.images = model, optimiser, images
         self.clean = shrink(images, size)  # (N, size, size, 1)
         self.batch_size, self.size = batch_size, size
@@ -78,6 +83,11 @@ class OnGPU:
     """What `OnCPU` is, on the GPU; `noise_rng` is a `minigrad.random.Philox` there."""
 
     def __init__(self, model, optimiser, images, *, batch_size, size, noise_std, noise_rng):
+        if noise_std and getattr(noise_rng, "device", "cpu") != "cuda":
+            raise TypeError(
+                "train: on the GPU noise_rng must be a minigrad.random.Philox(seed, 'cuda'), got "
+                f"{type(noise_rng).__name__}"
+            )
         self.model, self.optimiser = model, optimiser
         self.size, self.noise_std, self.noise_rng = size, noise_std, noise_rng
         self.steps = len(_batches(len(images), batch_size))
@@ -89,7 +99,10 @@ class OnGPU:
         self.cursors = xp.zeros((2, 1), np.int32)  # of the clean and of the noisy images
         self.sums = xp.zeros(3, np.float64)  # what the host hears of an epoch
         whole = images.shape[1] % size == 0 or not noise_std  # else cuBLAS resizes
-        self.step = Captured(self._step) if whole else self._step
+        float32 = all(p.dtype == np.float32 for p in model.parameters())
+        # the record holds the memory of a step, and this object the record: no reference back
+        step = functools.partial(_gpu_step, weakref.proxy(self))
+        self.step = Captured(step) if whole and float32 else step
 
     def __call__(self, order):
         xp = array_module(self.order)
@@ -102,12 +115,14 @@ class OnGPU:
         total, means, spread = to_numpy(self.sums).tolist()  # the one time that the host waits
         return total, means / self.steps, spread
 
-    def _step(self):
-        target = seen = gather(self.clean, self.order, self.cursors[0], self.count)
-        if self.noise_std:
-            full = gather(self.images, self.order, self.cursors[1], self.count)
-            seen = shrink(corrupt(full, self.noise_std, self.noise_rng), self.size)
-        loss, code = _learn(self.model, self.optimiser, Tensor(seen), Tensor(target))
-        accumulate(self.sums[:1], loss.data, 1.0)
-        accumulate(self.sums[1:2], code.data, 1.0 / code.size)
-        return code.data
+
+def _gpu_step(epoch):
+    """A step of `OnGPU` that finds its batch by the cursors; returns the codes."""
+    target = seen = gather(epoch.clean, epoch.order, epoch.cursors[0], epoch.count)
+    if epoch.noise_std:
+        full = gather(epoch.images, epoch.order, epoch.cursors[1], epoch.count)
+        seen = shrink(corrupt(full, epoch.noise_std, epoch.noise_rng), epoch.size)
+    loss, code = _learn(epoch.model, epoch.optimiser, Tensor(seen), Tensor(target))
+    accumulate(epoch.sums[:1], loss.data, 1.0)
+    accumulate(epoch.sums[1:2], code.data, 1.0 / code.size)
+    return code.data

@@ -96,12 +96,15 @@ def gpu_status():
             _proven["cupy"] = cupy
         name = cupy.cuda.runtime.getDeviceProperties(0)["name"]
         return True, f"the GPU is a {name.decode()}"
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "cupy":  # something that CuPy needs
+            return False, f"CuPy does not work here ({error})"
         return False, (
-            "CuPy is not installed (pip install cupy-cuda13x, or cupy-cuda12x for older drivers)"
+            'CuPy is not installed (pip install "cupy-cuda13x[ctk]", or 12x for older drivers)'
         )
     except Exception as error:  # of the driver, the compiler, the libraries they load
-        first = next(iter(str(error).strip().splitlines()), "")
+        lines = (line.strip() for line in str(error).splitlines())
+        first = next((line for line in lines if line.strip("=")), "")  # CuPy draws lines, too
         return False, f"CuPy does not work here ({type(error).__name__}: {first})"
 
 
@@ -115,7 +118,9 @@ def _is_cupy(x):
 
 
 def _cupy():
-    usable, found = gpu_status()
-    if not usable:
-        raise RuntimeError(f'device "cuda" cannot be used: {found}. Use device="cpu"')
+    cupy = sys.modules.get("cupy")
+    if cupy is None or _proven.get("cupy") is not cupy:
+        usable, found = gpu_status()
+        if not usable:
+            raise RuntimeError(f'device "cuda" cannot be used: {found}. Use device="cpu"')
     return sys.modules["cupy"]

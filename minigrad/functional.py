@@ -184,8 +184,9 @@ def check_rng(name, rng, or_philox=False):
     uniform and normal numbers, but has no permutations and no other distributions)."""
     if isinstance(rng, np.random.Generator) or (or_philox and isinstance(rng, Philox)):
         return
+    other = " or a minigrad.random.Philox" if or_philox else ""
     raise TypeError(
-        f"{name}: rng must be a numpy.random.Generator, got {type(rng).__name__}: "
+        f"{name}: rng must be a numpy.random.Generator{other}, got {type(rng).__name__}: "
         "pass np.random.default_rng(seed); there is no hidden global state to fall back on"
     )
 

@@ -90,27 +90,36 @@ class Optimiser:
         if recording():
             self._replayed(graded, lr)
         else:
-            self._advance(graded)
+            self._advance(graded, lr)
         self._step(graded, lr)
 
     def _rate(self):
         return self.lr(self.t) if callable(self.lr) else self.lr
 
-    def _advance(self, graded):
+    def _advance(self, graded, lr):
         """Count a step: what is left to do on the host when a captured step is replayed."""
         self.t += 1
         for p, _ in graded:
             p.node.leaf.version += 1
 
     def _replayed(self, graded, lr):
-        arrays = [p._data for p, _ in graded]
+        fresh = self._unchanged(graded)
         each_replay(
-            lambda: self._advance(graded),
-            lambda: self._in_place(graded, arrays) and self._rate() == lr,
+            lambda: self._advance(graded, self._rate()),
+            lambda: fresh() and self._rate() == lr,
         )
 
-    def _in_place(self, graded, arrays):
-        return all(p._data is a for (p, _), a in zip(graded, arrays, strict=True))
+    def _unchanged(self, graded):
+        """A function that says whether arrays and settings are still those of now."""
+        arrays, settings = [p._data for p, _ in graded], self._settings()
+        return lambda: (
+            all(p._data is a for (p, _), a in zip(graded, arrays, strict=True))
+            and self._settings() == settings
+        )
+
+    def _settings(self):
+        known = ("lr", "t", "parameters", "state")
+        return {k: v for k, v in vars(self).items() if k not in known and not k.startswith("_")}
 
     def _step(self, graded, lr):
         for p, state in graded:
@@ -227,9 +236,8 @@ class Adam(Optimiser):
         self.betas, self.epsilon, self.epsilon_hat = betas, epsilon, epsilon_hat
         super().__init__(parameters, lr, weight_decay)
 
-    def _advance(self, graded):
-        lr = self._rate()
-        super()._advance(graded)
+    def _advance(self, graded, lr):
+        super()._advance(graded, lr)
         if _float32_on_gpu(graded):
             if self._counts is None:
                 self._counts = Counts(graded[0][0]._data, self.betas)
@@ -241,8 +249,11 @@ class Adam(Optimiser):
                 f"{type(self).__name__}: its step can be captured only if every parameter is "
                 "float32 and on the GPU: elsewhere the step count is a number of Python's"
             )
-        arrays = [p._data for p, _ in graded]
-        each_replay(lambda: self._advance(graded), lambda: self._in_place(graded, arrays))
+        if self._counts is None:
+            raise RuntimeError(
+                f"{type(self).__name__} must have made a step before one is captured"
+            )
+        each_replay(lambda: self._advance(graded, self._rate()), self._unchanged(graded))
 
     def _step(self, graded, lr):
         if not _float32_on_gpu(graded):
@@ -301,6 +312,4 @@ class AdamW(Adam):
 
 
 def _float32_on_gpu(graded):
-    return bool(graded) and all(
-        p.device == "cuda" and p.dtype == p.grad.dtype == np.float32 for p, _ in graded
-    )
+    return bool(graded) and all(p.device == "cuda" and p.dtype == np.float32 for p, _ in graded)

@@ -39,9 +39,15 @@ class Philox:
     """
 
     def __init__(self, seed=None, device="cpu"):
-        seeded = isinstance(seed, np.random.SeedSequence)
+        try:
+            seeded = isinstance(seed, np.random.SeedSequence)
+            self._sequence = seed if seeded else np.random.SeedSequence(seed)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "Philox: seed must be None, integers of at least 0, or a numpy SeedSequence, got "
+                f"{seed!r}"
+            ) from None
         self.device = device
-        self._sequence = seed if seeded else np.random.SeedSequence(seed)
         self._key = self._sequence.generate_state(2)
         self._counter = to_device(np.zeros(1, np.uint64), device)  # of blocks used
 
@@ -128,7 +134,12 @@ class Philox:
 def _shape(size):
     if size is None:
         return ()
-    return tuple(map(operator.index, size)) if isinstance(size, tuple | list) else (size,)
+    try:
+        return tuple(map(operator.index, size if isinstance(size, tuple | list) else (size,)))
+    except TypeError:
+        raise TypeError(
+            f"Philox: size must be None, an integer or a tuple of integers, got {size!r}"
+        ) from None
 
 
 # ---------------------------------------------------------------------- the bits

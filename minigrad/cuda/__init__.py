@@ -7,7 +7,8 @@ numbers. `capture.py` records a whole step as a CUDA graph.
 
 >>> import minigrad.cuda
 >>> usable, found = minigrad.cuda.status()  # found: in a sentence, the GPU or why there is none
->>> minigrad.cuda.precision = "tf32"  # convolutions on the tensor cores, with 10 bits of mantissa
+>>> minigrad.cuda.precision = "tf32"  # convolutions on the tensor cores, with 10 bits of mantissa;
+>>> # steps captured before keep theirs
 >>> minigrad.cuda.precision = "float32"
 """
 
@@ -18,4 +19,4 @@ from .capture import Captured
 
 precision = "float32"
 
-__all__ = ["Captured", "precision", "status"]
+__all__ = ["Captured", "status"]

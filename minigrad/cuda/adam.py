@@ -38,9 +38,10 @@ def step(
 
     All are lists of float32 arrays on one device; `state` there is a float64 array ``[t, beta1**t,
     beta2**t, lr]``, of which the kernel advances the first three. `decoupled` is AdamW's decay. The
-    numbers are those of `minigrad.optim.Adam` on the CPU, bit for bit, if its powers of beta are.
+    numbers are those of `minigrad.optim.Adam` on the CPU, bit for bit, if its powers of beta are
+    and none is subnormal (CuPy has all kernels compiled with ``-ftz=true``, which makes those 0).
     """
-    gradients = [array_module(g).ascontiguousarray(g) for g in gradients]
+    gradients = [_contiguous(g) for g in gradients]
     tensors = list(zip(parameters, gradients, ms, vs, strict=True))
     _check(tensors, state)
     tensors = [four for four in tensors if four[0].size]
@@ -55,6 +56,11 @@ def step(
             table, state, launcher.tickets(state, 1),
             bool(epsilon_hat), bool(decoupled and weight_decay), last,
         )  # fmt: skip
+
+
+def _contiguous(g):
+    # asked first: ascontiguousarray makes an array of shape (1,) of a single number
+    return g if g.flags.c_contiguous else array_module(g).ascontiguousarray(g)
 
 
 def _table(tensors):

@@ -27,8 +27,12 @@ class Captured:
     same launches on the same memory, so the same bits. What the function returned when it was
     recorded is returned by every call; the arrays in it are overwritten by the next.
 
-    The function must work on arrays that stay in place, and must not wait for the GPU or copy from
-    main memory (RuntimeError). It is recorded anew when the array of a parameter was replaced.
+    The function must not wait for the GPU or copy from main memory (RuntimeError); single numbers
+    are recorded as they are. What it reads has to stay in place: give it the next batch by
+    ``x.data[...] = batch``, or let it take its own (`minigrad.cuda.rows.gather`), and clear
+    gradients inside it rather than adding to earlier ones. It is recorded anew, which costs an
+    ordinary step, where an optimiser in it finds a parameter's array replaced or a setting changed;
+    for Adam the learning rate is none of these.
 
     Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide, "CUDA Graphs".
     """
@@ -37,8 +41,12 @@ class Captured:
         usable, found = gpu_status()
         if not usable:
             raise RuntimeError(f"Captured: a CUDA graph needs a GPU: {found}")
-        if warm_up < 1:
-            raise ValueError(f"Captured: warm_up must be at least 1, got {warm_up}")
+        if not callable(function):
+            raise TypeError(
+                f"Captured: expected a function without arguments, got {type(function).__name__}"
+            )
+        if not isinstance(warm_up, int) or warm_up < 1:
+            raise ValueError(f"Captured: warm_up must be an integer of at least 1, got {warm_up!r}")
         self.function, self._left = function, warm_up
         cuda = sys.modules["cupy"].cuda
         self._pool = cuda.MemoryPool()
@@ -51,8 +59,9 @@ class Captured:
         if recording():
             raise RuntimeError("a captured step cannot be part of another one")
         if self._left:
+            result = self._in_arena(self.function)
             self._left -= 1
-            return self._in_arena(self.function)
+            return result
         if self._graph is None or not all(fresh() for _, fresh in self._callbacks):
             self._record()
         for advance, _ in self._callbacks:
@@ -66,10 +75,11 @@ class Captured:
         cuda = sys.modules["cupy"].cuda
         current = cuda.get_current_stream()
         self._stream.wait_event(current.record())
-        with cuda.using_allocator(self._pool.malloc), self._stream:
-            result = function()
-        current.wait_event(self._stream.record())
-        return result
+        try:
+            with cuda.using_allocator(self._pool.malloc), self._stream:
+                return function()
+        finally:  # also where it failed half-way: what it has launched is under way
+            current.wait_event(self._stream.record())
 
     def _record(self):
         self._graph = self._result = None  # its memory may be used again
@@ -88,9 +98,9 @@ class Captured:
             if not isinstance(error, Exception):
                 raise
             raise RuntimeError(
-                "Captured: the step did something that a CUDA graph cannot record, such as "
-                "waiting for a result (item(), print, if loss > 1) or copying from main memory "
-                f"({type(error).__name__}: {error}). Keep it on the GPU, or do it between the steps"
+                f"Captured: recording the step failed ({type(error).__name__}: {error}). A CUDA "
+                "graph cannot wait for a result (item(), print, if loss > 1) or copy from main "
+                "memory: keep that out of the step, or do it between the steps"
             ) from error
         self._graph = self._stream.end_capture()
         return result

@@ -19,14 +19,13 @@ from ..backend import array_module, is_array
 from ..engine import override, registry
 from . import direct
 from .launch import blocks, launch, launcher, multiprocessors
-from .pointers import aligned
+from .pointers import ACTIVATIONS, aligned
 
 DEPTH = 16  # values of the contracted index that a kernel takes at a time
 MOST_TAPS = 15  # of a kernel, a side
 MOST_FILTERS = 2**20  # of a weight gradient: a grid has up to 2**16 rows of blocks
 MOST_STRIDE = 255  # a side: as many phases, squared, have to fit a grid as well
 LIMIT = 2**31 - 2**24  # elements of an array with its padding: offsets are ints, tiles overhang
-ACTIVATIONS = {None: 0, "relu": 1, "sigmoid": 2, "tanh": 3}
 
 
 class Tile(NamedTuple):
@@ -207,7 +206,10 @@ def _contiguous(x):
 
 
 def _tf32():
-    return getattr(sys.modules[__package__], "precision", "float32") == "tf32"
+    setting = sys.modules[__package__].precision
+    if setting not in ("float32", "tf32"):
+        raise ValueError(f'minigrad.cuda.precision must be "float32" or "tf32", got {setting!r}')
+    return setting == "tf32"
 
 
 def _scratch(plan, x):
@@ -236,7 +238,9 @@ def _plan(geometry, n, channels, filters, transposed, wide, tf32, processors):
         # keep only some of them busy, can be cut along the contracted index to fill all.
         count = tile.count(rows, filters)
         waves, rest = divmod(count * phases, processors)
-        most = min(processors // rest, steps // 4) if rest and phases == 1 else 1
+        most = 1
+        if rest and phases == 1:  # steps * parts has to fit the kernel's int
+            most = min(processors // rest, steps // 4, (2**31 - 1) // steps)
         for parts in sorted({1, max(most, 1)}):
             load = (waves + (rest > 0) / parts) * tile.warps / 4  # warps of each of 4 schedulers
             alone = 1.4 / (1 if waves else parts)  # one warp alone cannot issue all the time

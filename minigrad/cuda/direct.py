@@ -22,11 +22,10 @@ from ..backend import array_module, is_array
 from ..engine import registry
 from ..fused import finish
 from .launch import blocks, launch, launcher, multiprocessors
-from .pointers import aligned
+from .pointers import ACTIVATIONS, aligned
 
 VARIANTS = {"direct": [("-DVECTOR=1",), ("-DVECTOR=4",)]}
 
-ACTIVATIONS = {None: 0, "relu": 1, "sigmoid": 2, "tanh": 3}  # as the kernels number them
 MOST = 2**31 - 2**20  # elements: the indices are ints, and a loop may count a round too far
 _THREADS, _PIXELS, _TAPS = 256, 4, 9  # as in kernels/direct.cu
 _WINDOWS = np.dtype(

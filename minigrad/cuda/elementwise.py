@@ -13,10 +13,9 @@ from ..backend import array_module, is_array
 from ..engine import override, registry
 from ..fused import through
 from .launch import blocks, launch, launcher, multiprocessors
-from .pointers import aligned, fits
+from .pointers import ACTIVATIONS, aligned, fits
 
 VARIANTS = {"elementwise": [()], "reductions": [()]}
-ACTIVATIONS = {None: 0, "relu": 1, "sigmoid": 2, "tanh": 3}
 _THREADS = 512  # in a block of reductions.cu
 _WIDEST = 32  # units of a tile there
 

@@ -52,10 +52,16 @@ class Launcher:
     def __init__(self, compile=_compile):
         self.compile = compile
         self.module = functools.lru_cache(None)(self._module)
+        self.kernel = functools.lru_cache(None)(self._kernel)
         self._tickets, self._outgrown = None, []
 
     def _module(self, name, options):
         return self.compile(source(name), ("--std=c++17", *options))
+
+    def _kernel(self, source, name, options):
+        """The kernel `name`, kept: CuPy would look it up in the driver at every `get_function`,
+        which takes as long as the launch."""
+        return self.module(source, options).get_function(name)
 
     def tickets(self, like, count):
         """`count` integers that are 0 before and after each kernel that counts its blocks with
@@ -79,7 +85,7 @@ def launch(source, name, grid, block, *args, options=()):
     float as its float, None as a null pointer, a NumPy array with named fields as a struct; arrays
     must be C-contiguous.
     """
-    kernel = launcher.module(source, tuple(options)).get_function(name)
+    kernel = launcher.kernel(source, name, tuple(options))
     kernel(grid, block, tuple(_argument(name, a) for a in args))
 
 

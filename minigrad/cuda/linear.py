@@ -15,9 +15,9 @@ import numpy as np
 
 from ..backend import array_module, is_array
 from ..engine import override, registry
-from .direct import ACTIVATIONS, MOST, is_bias
+from .direct import MOST, is_bias
 from .launch import blocks, launch, launcher, multiprocessors
-from .pointers import aligned
+from .pointers import ACTIVATIONS, aligned
 
 _ROWS = (8, 7, 4, 2)  # of a thread; eight threads stand one below the other in a tile
 VARIANTS = {"matmul": [(f"-DROWS={rows}",) for rows in _ROWS]}

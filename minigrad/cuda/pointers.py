@@ -1,4 +1,4 @@
-"""What a kernel may be given: contiguous float32 arrays, small enough, and where they lie."""
+"""What a kernel may be given: small contiguous float32 arrays, their addresses, activations."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from ..backend import array_module, is_array
 
 FLOAT32 = np.dtype(np.float32)  # compared with this a dtype costs a tenth of a comparison by name
 LIMIT = 2**31  # elements: kernels count them with an int
+ACTIVATIONS = {None: 0, "relu": 1, "sigmoid": 2, "tanh": 3}  # as the kernels number them
 
 
 def fits(x):

@@ -97,6 +97,14 @@ def test_more_parameters_than_a_table_holds():
     assert len(launches) == 3
 
 
+def test_a_single_number_is_a_parameter_too():
+    """`ascontiguousarray` would make an array of shape (1,) of its gradient."""
+    parameters, gradients = problem([(), (3,)])
+    w, ms, vs, state = on_gpu(parameters, gradients)
+    all_same((w, ms, vs, state), on_cpu(parameters, gradients))
+    assert w[0].shape == ()
+
+
 def test_empty_and_strided_arrays():
     parameters, gradients = problem([(5, 7), (3,)])
     expected = on_cpu(parameters, gradients)

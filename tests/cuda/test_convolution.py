@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kernel_checks import misaligned, mistake
 from simulator import SimulatorError, launches, simulated
 
+import minigrad.cuda
 from minigrad.conv import Geometry
 from minigrad.cuda import convolution
 from minigrad.engine import registry
@@ -184,3 +185,11 @@ def sanitized_runs():
     for activation in ("relu", "tanh"):
         arguments = x, w, integers(w.shape[3]), geometry, activation
         yield f"conv_layer, {activation}", functools.partial(convolution.conv_layer, *arguments)
+
+
+def test_an_unknown_precision(monkeypatch):
+    monkeypatch.setattr(minigrad.cuda, "precision", "fp16")
+    x, w = np.ones((1, 4, 4, 4), np.float32), np.ones((3, 3, 4, 4), np.float32)
+    geometry = Geometry.of((4, 4), (3, 3))
+    with pytest.raises(ValueError, match="""must be "float32" or "tf32", got 'fp16'"""):
+        convolution.conv_y(x, w, geometry)

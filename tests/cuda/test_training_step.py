@@ -1,12 +1,16 @@
 """The GPU's whole training step is the CPU's, launches what it may, and waits once per epoch."""
 
+import json
+import weakref
+
 import device
 import numpy as np
 import pytest
 
 import minigrad as mg
-from autoencoder import epochs
+from autoencoder import attempts, epochs
 from autoencoder.olivetti import DeepAutoencoder, adam, train
+from autoencoder.run import Config
 from minigrad.random import Philox
 
 LAUNCHES = 44  # of one step of the reference model; docs/gpu.md lists them
@@ -91,10 +95,10 @@ def test_launches_and_synchronisations_of_a_step():
         )
         assert one_pass.steps == 4
         with device.region() as used:  # a synchronisation would raise
-            one_pass._step()
+            one_pass.step.function()
         assert used["h2d"] <= 1 and used["d2h"] == 0  # Adam's counts, once
         with device.region(h2d=False, d2h=False) as used:
-            one_pass._step()
+            one_pass.step.function()
         assert used["launches"] == LAUNCHES, dict(used)
         order = np.arange(9)
         for k in range(3):
@@ -104,6 +108,73 @@ def test_launches_and_synchronisations_of_a_step():
             if k:  # the graph is there
                 assert used["graph_launches"] == 4 and used["replayed"] == 4 * LAUNCHES
                 assert used["launches"] < 12
+
+
+def test_a_float64_model_trains_uncaptured():
+    weights = np.random.default_rng(1)
+    with device.installed():
+        model = DeepAutoencoder(4, 4, dtype=np.float64, rng=weights).to("cuda")
+        x = images(3, 4).astype(np.float64)
+        order = np.random.default_rng(0)
+        losses = [e.loss for e in train(model, x, adam(model), epochs=2, size=4, order_rng=order)]
+    assert np.isfinite(losses).all()
+
+
+def test_the_generator_of_the_noise_must_be_where_the_model_is():
+    settings = dict(epochs=1, size=4, noise_std=0.1, order_rng=np.random.default_rng(0))
+    with device.installed():
+        for where, rng, message in [
+            ("cuda", np.random.default_rng(0), "must be a minigrad.random.Philox"),
+            ("cuda", Philox(0), "must be a minigrad.random.Philox"),
+            ("cpu", Philox(0, "cuda"), "on the CPU noise_rng must draw there"),
+        ]:
+            model = DeepAutoencoder(4, 4, rng=np.random.default_rng(0)).to(where)
+            with pytest.raises(TypeError, match=message):
+                next(train(model, images(3, 4), adam(model), noise_rng=rng, **settings))
+
+
+def test_a_noisy_run_on_the_gpu_goes_on_exactly():
+    """Through what a checkpoint holds: the counter of the noise included."""
+    config = Config(image_size=4, code_length=3, noise="gaussian", seed=1, device="cuda")
+
+    def follow(attempt, done, epochs):
+        return list(
+            train(
+                attempt.model,
+                images(5, 8),
+                attempt.optimiser,
+                epochs=epochs,
+                done=done,
+                batch_size=2,
+                size=4,
+                noise_std=0.2,
+                order_rng=attempt.streams["order"],
+                noise_rng=attempt.streams["noise"],
+            )
+        )
+
+    with device.installed():
+        whole = attempts.first(config)
+        history = follow(whole, 0, 3)
+        first = attempts.first(config)
+        begun = follow(first, 0, 1)
+        arrays, about = attempts.contents(first)
+        resumed = attempts.restored(config, arrays, json.loads(json.dumps(about)))
+        assert begun + follow(resumed, 1, 3) == history
+        for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_an_epoch_takes_its_memory_along():
+    with device.installed():
+        model = DeepAutoencoder(4, 4, rng=np.random.default_rng(0)).to("cuda")
+        one_pass = epochs.OnGPU(
+            model, adam(model), images(3, 4), batch_size=2, size=4, noise_std=0, noise_rng=None
+        )
+        one_pass(np.arange(3))
+        gone = weakref.ref(one_pass)
+        del one_pass
+        assert gone() is None  # and its arena: not when the garbage collector comes by
 
 
 def test_an_estimator_waits_once_per_epoch():

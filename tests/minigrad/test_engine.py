@@ -1162,6 +1162,11 @@ def _raise(error):
             lambda code: _raise(OSError("libnvrtc.so.13: not found\nmore")),
             r"does not work here \(OSError: libnvrtc.so.13: not found\)",
         ),
+        (
+            "is_available",
+            lambda: _raise(ImportError("\n=====\nFailed to import CuPy.\n\nmore")),
+            r"does not work here \(ImportError: Failed to import CuPy.\)",
+        ),
         ("zeros", lambda *a: np.zeros(1), "wrong answer"),
     ],
 )

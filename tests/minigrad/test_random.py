@@ -221,3 +221,15 @@ def test_in_layers():
     assert y.dtype == np.float32 and set(np.unique(y.numpy())) == {0, np.float32(4 / 3)}
     assert abs((y.numpy() == 0).mean() - 0.25) < 4 * np.sqrt(0.25 * 0.75 / y.size)
     assert abs(gaussian_noise(x, 2.0, Philox(12)).numpy().std() - 2) < 0.06
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 2.5])
+def test_what_is_no_seed(seed):
+    with pytest.raises(ValueError, match="Philox: seed must be None, integers of at least 0"):
+        Philox(seed)
+
+
+@pytest.mark.parametrize("size", [2.5, "3", (2, None)])
+def test_what_is_no_size(size):
+    with pytest.raises(TypeError, match="Philox: size must be None, an integer or a tuple"):
+        Philox(0).random(size)

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 ARCHITECTURES = (75, 80, 90)  # Turing, Ampere, Hopper
 NEEDED = "compiling CUDA kernels needs `pip install nvidia-cuda-nvrtc` or nvcc"
-_FLAGS = ("--std=c++17", "--ptxas-options=-v")
+_FLAGS = ("--std=c++17", "--ptxas-options=-v", "-ftz=true")  # CuPy adds the last to all
 _ENTRY = re.compile(r"Compiling entry function '(\w+)'")
 _FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")

@@ -106,7 +106,9 @@ __device__ __forceinline__ void mma(float* d, const float* a, const float* b) {
 #if defined(__CUSIM__)
     cusim_mma_m16n8k8(d, p, q, __LINE__);
 #else
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+    // volatile: all lanes of the warp have to meet here, so it must not move into a branch
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "r"(q[0]), "r"(q[1]));

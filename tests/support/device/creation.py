@@ -67,8 +67,10 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
         )
     if isinstance(obj, list | tuple) and any(isinstance(v, ndarray) for v in obj):
         raise TypeError("array: a list of device arrays: use stack")
-    streams.refuse_capture("a copy from the host")
     values = np.array(obj, dtype, copy=True, order="C" if order is None else order, ndmin=ndmin)
+    if not values.ndim:  # CuPy writes a single number by a kernel, which holds it
+        return _filled(empty(values.shape, values.dtype), values.item(), "fill")
+    streams.refuse_capture("a copy from the host")
     ledger.count("h2d")
     made = ndarray(values.shape, values.dtype)
     streams.use([made._allocation], "a copy from the host")
@@ -84,7 +86,8 @@ def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
 
 
 def ascontiguousarray(a, dtype=None):
-    return asarray(a, dtype, "C")
+    made = asarray(a, dtype, "C")
+    return made if made.ndim else made.reshape(1)  # as CuPy's, and NumPy's
 
 
 def asfortranarray(a, dtype=None):

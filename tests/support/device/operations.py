@@ -19,7 +19,7 @@ def apply(name, function, args, options):
         (out,) = out
     arrays = []
     args = tuple(_values(a, name, arrays) for a in args)
-    options = {k: _values(v, name, arrays) for k, v in options.items()}
+    options = {k: v if k == "dtype" else _values(v, name, arrays) for k, v in options.items()}
     if not arrays:
         raise TypeError(f"{name}: expected a device array, got {[type(a) for a in args]}")
     if out is not None:
