@@ -127,7 +127,7 @@ def conv_w(x, y, geometry):
     x, y = _contiguous(x), _contiguous(y)
     w = array_module(x).empty((*geometry.kernel, c, f), x.dtype)
     wide = c % 4 == f % 4 == 0 and aligned(x, y, w)
-    plan = _gradient_plan(geometry, n, c, f, wide, wide and _tf32(), multiprocessors())
+    plan = _gradient_plan(geometry, n, c, f, wide, _tf32() and wide, multiprocessors())
     scratch, tickets = _scratch(plan, x)
     arguments = (x, y, w, scratch, tickets, plan.shape)
     launch("weight_gradient", "weight_gradient", *plan[1:3], *arguments, options=plan.options)
@@ -157,7 +157,7 @@ def _convolve(x, w, geometry, b, activation, shape, transposed):
     y = array_module(x).empty(shape, x.dtype)
     n, channels, filters = shape[0], x.shape[3], shape[3]
     wide = channels % DEPTH == filters % 4 == 0 and aligned(x, w, y)
-    tf32 = wide and _tf32()
+    tf32 = _tf32() and wide
     plan = _plan(geometry, n, channels, filters, transposed, wide, tf32, multiprocessors())
     scratch, tickets = _scratch(plan, x)
     arguments = (x, w, b, y, ACTIVATIONS[activation], scratch, tickets, plan.shape)

@@ -520,3 +520,9 @@ def test_transposes_back_from_axes_in_any_form():
     x = mg.tensor(2.0, requires_grad=True)
     mg.transpose(x, np.array([], int)).backward()
     assert x.grad.item() == 1
+
+
+def test_var_divides_by_the_number_of_elements_unless_told():
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    np.testing.assert_allclose(mg.var(x), np.var(x))
+    np.testing.assert_allclose(mg.var(x, axis=1), np.var(x, axis=1))

@@ -74,6 +74,7 @@ OPTIMISERS = [
     (optim.Adam, torch.optim.Adam, dict(), None),
     (optim.Adam, torch.optim.Adam, dict(lr=0.02), None),
     (optim.Adam, torch.optim.Adam, dict(lr=0.02, betas=(0.8, 0.99), weight_decay=0.1), 1e-3),
+    (optim.Adam, torch.optim.Adam, dict(lr=0.02, betas=(0.0, 0.99)), 1e-3),
     (optim.AdamW, torch.optim.AdamW, dict(), None),
     (optim.AdamW, torch.optim.AdamW, dict(lr=0.02, betas=(0.8, 0.99), weight_decay=0.2), 1e-3),
 ]
@@ -405,7 +406,7 @@ def test_the_l2_penalty_is_pytorchs_weight_decay():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("max_norm", [0.1, 1.0, 40.0, 1e9])
+@pytest.mark.parametrize("max_norm", [60.0, 0.1, 1.0, 40.0, 1e9])
 @pytest.mark.parametrize("missing", [False, True])
 def test_clip_grad_norm(max_norm, missing, dtype):
     mine, theirs = start(dtype, [(50, 40), (3,), (), (7,)])

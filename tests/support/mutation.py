@@ -32,7 +32,13 @@ TESTS = {  # the quick and telling ones first
     ],
     "conv": ["test_cpu_convolution", "test_gradients", "test_torch_convolution", "test_errors"],
     "losses": ["test_gradients", "test_torch_operations", "test_errors", "test_torch_layers"],
-    "optim": ["test_torch_optimisers", "test_errors", "test_cpu_linear", "../cuda/test_capture"],
+    "optim": [
+        "test_torch_optimisers",
+        "test_errors",
+        "test_cpu_linear",
+        "../cuda/test_capture",
+        "../cuda/test_device_library",
+    ],
     "schedules": ["test_torch_optimisers"],
     "penalties": ["test_torch_optimisers", "test_errors"],
 }
@@ -47,8 +53,16 @@ EQUIVALENT = {
     ("blocks = pieces(p.size, _BLOCK", "Or -> And"): "the size of a block decides the speed only",
     ("blocks = pieces(p.size, _BLOCK", "branches exchanged"): "the same",
     ("blocks = pieces(p.size, _BLOCK", "1 -> 2"): "the same",
+    ("blocks = pieces(p.size, _BLOCK", "Eq -> NotEq"): "the same",
+    ("deviation = x - mean(x", "operands of Sub exchanged"): "only its square is used",
+    ("d = prediction - target", "operands of Sub exchanged"): "only its square is used",
+    ("d = p - t", "operands of Sub exchanged"): "only its square is used",
+    ("total = squared_distance(", "arguments exchanged"): "symmetric, derivatives included",
+    ("axes = range(len(shape)) if axis is None", "1 -> 2"): "the shape () has no axes",
+    ("self._counts = Counts(graded[0][0]", "0 -> 1"): "all parameters are on the device",
     ("if scale < 1:", "Lt -> LtE"): "multiplies by exactly 1",
     ("p.node.leaf.version += 1", "Add -> Sub"): "any other number says that it changed",
+    ("p.node.leaf.version += 1", "1 -> 2"): "the same",
 }
 SECONDS = 240  # a mutant that takes longer hangs, which is noticed
 
