@@ -1,4 +1,4 @@
-"""CUDA kernels for the GPU: each replaces the forward function of a primitive, never a derivative.
+"""CUDA kernels for the GPU: each replaces the forward function of a primitive, not its derivative.
 
 `launch.py` compiles and launches what lies in ``kernels/``. `convolution.py` (with `direct.py` for
 a single channel) and `linear.py` have the products, `elementwise.py` the rest of a training step,
