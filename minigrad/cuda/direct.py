@@ -126,8 +126,8 @@ def _weight(many, one, windows):
 
 
 def _parts(tiles, results):
-    """How many blocks share the `tiles` of one result: three for each multiprocessor, all alike."""
-    most = min(tiles, max(1, 3 * multiprocessors() // results))
+    """How many blocks share the `tiles` of one result: two for each multiprocessor, all alike."""
+    most = min(tiles, max(1, 2 * multiprocessors() // results))
     return blocks(tiles, blocks(tiles, most))
 
 

@@ -143,8 +143,8 @@ def test_few_multiprocessors(monkeypatch):
     monkeypatch.setattr(direct, "multiprocessors", lambda: 1)
     geometry, x, _, y = made(CASES["two levels of parts"], True)
     checked("conv_w", geometry, x, y)
-    assert launches[-1][1] == (3, 1, 1)
-    monkeypatch.setattr(direct, "multiprocessors", lambda: 4)
+    assert launches[-1][1] == (2, 1, 1)
+    monkeypatch.setattr(direct, "multiprocessors", lambda: 6)
     checked("conv_w", geometry, x, y)
     assert launches[-1][1] == (11, 1, 1)  # in groups of 4, 4 and 3
 

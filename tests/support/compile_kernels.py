@@ -92,6 +92,9 @@ def compiler():
     for folder in spec.submodule_search_locations or () if spec else ():
         for path in sorted(Path(folder).glob("*/lib/libnvrtc.so.*"), reverse=True):
             try:
+                # which the library looks for by its bare name later on
+                for builtins in sorted(path.parent.glob("libnvrtc-builtins.so*")):
+                    ctypes.CDLL(str(builtins))
                 ctypes.CDLL(str(path))
             except OSError:  # the library of another kind of processor
                 continue
@@ -137,6 +140,8 @@ def _compiled_before(text, architecture, options):
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     answer = compiler()(text, architecture, options)
+    if not answer[0]:  # for a reason that may lie in the compiler's installation
+        return answer
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # others may write the same
         (Path(folder) / name).write_text(json.dumps(answer), encoding="utf-8")

@@ -200,7 +200,7 @@ gather(const float* __restrict__ many, const float* __restrict__ w, const float*
 // `scratch`, the last of every `group` of them adds those of its group in order, and the last of
 // the groups adds the groups. Who is last varies from run to run; what is added, and in which
 // order, does not. Two levels, because one block would be long about reading hundreds of parts.
-extern "C" __global__ void __launch_bounds__(THREADS, 3)
+extern "C" __global__ void __launch_bounds__(THREADS, 2)
 weight(const float* __restrict__ many, const float* __restrict__ one, float* __restrict__ w,
        float* scratch, int* tickets, Windows g, int channels, int group) {
     __shared__ __align__(16) float table[TAPS * TILE];  // (taps, pixels), then the sums of warps
