@@ -17,21 +17,28 @@ _HOMES = {
         "DenoisingAutoencoder",
         "SparseAutoencoder",
         "VariationalAutoencoder",
+        "load",
     ),
     "detector": ("AutoencoderAnomalyDetector",),
-    "noise": ("GaussianNoise", "HeteroscedasticNoise", "MaskingNoise", "SaltAndPepperNoise"),
-    "code": ("GaussianCode", "PointCode"),
-    "likelihood": ("BernoulliLikelihood", "ContinuousBernoulliLikelihood", "GaussianLikelihood"),
-    "penalty": ("ContractivePenalty", "KLSparsity", "L1Penalty", "WeightDecay"),
+    "parts": (
+        "BernoulliLikelihood",
+        "ContinuousBernoulliLikelihood",
+        "ContractivePenalty",
+        "GaussianCode",
+        "GaussianLikelihood",
+        "GaussianNoise",
+        "HeteroscedasticNoise",
+        "KLSparsity",
+        "L1Penalty",
+        "MaskingNoise",
+        "PointCode",
+        "SaltAndPepperNoise",
+        "WeightDecay",
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_HOME, "load"])
-
-
-def load(path, *, device=None):
-    """Read a fitted estimator of any kind from a file that its `save` wrote."""
-    return __getattr__("Autoencoder").load(path, device=device)
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name):

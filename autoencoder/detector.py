@@ -18,7 +18,7 @@ from minigrad import checkpoint
 from . import persistence
 from .checks import check_number
 from .estimator import FLOATS, Autoencoder
-from .settings import unchanged_if_refused
+from .parameters import unchanged_if_refused
 
 CRITERIA = ("likelihood", "reconstruction", "code")
 

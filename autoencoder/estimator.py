@@ -17,11 +17,12 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm import tqdm
 
-from . import inference, persistence, settings, training
-from .code import GaussianCode
-from .likelihood import GaussianLikelihood
-from .parts import assemble
-from .sampling import draw_codes
+from . import inference, parameters, persistence, training
+from .captured_epoch import can_stay_on_the_gpu
+from .checks import check_whole, is_on
+from .networks import build
+from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
+from .solvers import new_optimizer
 
 FLOATS = [np.float64, np.float32]  # the first is what other data become
 
@@ -33,45 +34,88 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Parameters
     ----------
-    n_components : the length k of the code.
-    hidden : the widths of the hidden layers from data to code; the decoder mirrors them.
-    activation : of the hidden layers, "relu", "sigmoid", "tanh", "softplus" or "linear".
-    image_shape : (H, W, C) when rows are images: every entry of `hidden` is then the number of
-        channels of a 3x3 convolution of stride 2.
-    tied : whether the decoder uses the encoder's weights, transposed.
-    dropout : the rate at which hidden units are dropped while training.
-    noise : what is done to the input while training: None, "gaussian", "heteroscedastic",
-        "masking", "salt_and_pepper", or a noise from ``autoencoder.noise``.
-    code : "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), or a code.
-    likelihood : of the data: "gaussian", "bernoulli", "continuous_bernoulli" (both for data in
-        [0, 1]), or a likelihood.
-    penalty : None, "l1", "kl_sparsity", "contractive", "weight_decay", a penalty, or a tuple.
-    solver : "adam", "adamw", "sgd" (with Nesterov's momentum of 0.9) or "rmsprop".
-    learning_rate : the size of the first step.
-    schedule : how the learning rate falls in the course of `max_epochs`: None, "step" (to a tenth
-        after each third), "exponential" (to a hundredth), "cosine" (to 0), a schedule of
-        ``minigrad.optim``, or a function that takes the optimiser before every step (its `t` is the
-        number of steps made) and returns the rate.
-    batch_size : the rows of one step, and of the blocks in which results are computed.
-    max_epochs : how often `fit` goes through the data; with 0 the network stays untrained.
-    validation_fraction : the part of the rows on which the objective is only measured, with the
-        same draws of noise and codes each time. The weights of the best epoch are then kept.
-    patience : after how many epochs without a better (validation) loss to stop; None never stops.
-    warm_start : whether `fit` goes on from the weights, the optimiser's state and the random
-        streams of the last fit.
-    callbacks : a function or a sequence of them: called as ``callback(estimator, record)`` after
-        every epoch of `fit` with its numbers, a dict; one that returns True ends the training.
-    device : "cpu" or "cuda": where the network is. Arrays come in and go out through main memory.
-    verbose : whether to show a progress bar.
-    random_state : an int for results that can be repeated, as everywhere in scikit-learn.
+    n_components : int, default=64
+        The length k of the latent code.
+    hidden : tuple of int, default=()
+        The widths of the hidden layers from data to code; the decoder mirrors them.
+    activation : {"relu", "sigmoid", "tanh", "softplus", "linear"}, default="relu"
+        Of the hidden layers.
+    image_shape : (H, W, C) or None, default=None
+        Of rows that are images: every entry of `hidden` is then the number of channels of a 3x3
+        convolution of stride 2.
+    network : None, "olivetti" or function, default=None
+        None makes a network of the parameters above. A function ``(sizes, code, rng, dtype) ->
+        (encoder, decoder)`` gives two Modules of your own, see ``networks.build``; "olivetti" is
+        the reference model's, see ``olivetti``.
+    tied : bool, default=False
+        Whether the decoder uses the encoder's weights, transposed.
+    dropout : float, default=0.0
+        The rate at which hidden units are dropped while training.
+    noise : None, str or noise, default=None
+        What is done to the input while training: "gaussian", "heteroscedastic", "masking",
+        "salt_and_pepper", or a noise from ``autoencoder.parts``.
+    code : str or code, default="relu"
+        "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), or a code.
+    likelihood : str or likelihood, default="gaussian"
+        Of the data: "gaussian", "bernoulli", "continuous_bernoulli" (both for data in [0, 1]), or
+        a likelihood.
+    penalty : None, str, penalty or tuple, default=None
+        "l1", "kl_sparsity", "contractive", "weight_decay", a penalty, or a tuple of them.
+    solver : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
+        The optimizer; "sgd" has Nesterov's momentum of 0.9.
+    solver_options : dict or None, default=None
+        More arguments of the optimizer, such as ``{"epsilon": 1e-7, "epsilon_hat": True}``.
+    learning_rate : float, default=0.001
+        The size of the first step.
+    schedule : None, str or function, default=None
+        How the learning rate falls in the course of `max_epochs`: "step" (to a tenth after each
+        third), "exponential" (to a hundredth), "cosine" (to 0), a schedule of ``minigrad.optim``,
+        or a function that takes the optimizer before every step (its `t` is the number of steps
+        made) and returns the rate.
+    batch_size : int, default=128
+        The rows of one step, and of the blocks in which results are computed.
+    skip_last_batch : bool, default=False
+        Whether an epoch leaves out its last batch, be it full or not, unless it has no other.
+    max_epochs : int, default=50
+        How often `fit` goes through the data; with 0 the network stays untrained.
+    validation_fraction : float, default=0.0
+        The part of the rows on which the objective is only measured, with the same draws of noise
+        and codes each time. The weights of the best epoch are then kept.
+    patience : int or None, default=None
+        After how many epochs without a better (validation) loss to stop; None never stops.
+    restarts : int, default=0
+        How often `fit` may begin again with other weights when all rows have had the same code for
+        three epochs; a ConvergenceWarning says so.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights, the optimizer's state and the random streams of the
+        last fit.
+    callbacks : None, function or sequence of functions, default=None
+        Called as ``callback(estimator, record)`` after every epoch of `fit` with its numbers, a
+        dict; one that returns True ends the training.
+    device : {"cpu", "cuda"}, default="cpu"
+        Where the network is. Arrays come in and go out through main memory.
+    verbose : bool or int, default=0
+        Whether to show a progress bar.
+    random_state : int, RandomState or None, default=None
+        An int for results that can be repeated, as everywhere in scikit-learn.
 
     Attributes
     ----------
-    network_ : the `Network`. history_ : dict of lists with one number for each epoch: "epoch",
-    "loss", its terms, "learning_rate" (at its first step), "validation_loss". n_iter_ : epochs
-    made. best_epoch_ : the epoch whose weights the network has. noise_variance_ : of the Gaussian
-    likelihood; "optimal" is the mean squared error of the rows last trained on. code_mean_ (k,),
-    code_covariance_ (k, k) : of their codes. n_features_in_, feature_names_in_ : of the data.
+    network_ : Network
+        The encoder and the decoder.
+    history_ : dict of lists
+        One number for each epoch: "epoch", "loss" and its terms in nats per sample, "l2_loss" (half
+        the squared error, summed over the features, of a Gaussian likelihood of fixed variance),
+        "learning_rate" (at its first step), "code_mean" and "code_spread" (of the codes' elements,
+        and between the rows of the last whole batch), "validation_loss".
+    n_iter_, best_epoch_, n_restarts_ : int
+        Epochs made, the epoch whose weights the network has, how often the fit began again.
+    noise_variance_ : float
+        Of the Gaussian likelihood; "optimal" is the mean squared error of the rows last trained on.
+    code_mean_, code_covariance_ : arrays (k,) and (k, k)
+        Of the codes of the rows last trained on.
+    n_features_in_, feature_names_in_ : int, array
+        Of the data.
 
     Examples
     --------
@@ -89,6 +133,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         hidden=(),
         activation="relu",
         image_shape=None,
+        network=None,
         tied=False,
         dropout=0.0,
         noise=None,
@@ -96,12 +141,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         likelihood="gaussian",
         penalty=None,
         solver="adam",
+        solver_options=None,
         learning_rate=1e-3,
         schedule=None,
         batch_size=128,
+        skip_last_batch=False,
         max_epochs=50,
         validation_fraction=0.0,
         patience=None,
+        restarts=0,
         warm_start=False,
         callbacks=None,
         device="cpu",
@@ -112,6 +160,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.hidden = hidden
         self.activation = activation
         self.image_shape = image_shape
+        self.network = network
         self.tied = tied
         self.dropout = dropout
         self.noise = noise
@@ -119,12 +168,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.likelihood = likelihood
         self.penalty = penalty
         self.solver = solver
+        self.solver_options = solver_options
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.batch_size = batch_size
+        self.skip_last_batch = skip_last_batch
         self.max_epochs = max_epochs
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.restarts = restarts
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
@@ -139,10 +191,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         that diverges ends with a ConvergenceWarning and the best weights so far. ``warm_start``
         brings a fit that was cut short (saved by a callback, or interrupted) to its end.
         """
-        goes_on = settings.is_on("warm_start", self.warm_start) and self._is_built()
-        parts, how, X = self._prepare(X, reset=not goes_on)
+        goes_on = is_on("warm_start", self.warm_start) and self._is_built()
+        parts, settings, X = self._prepare(X, reset=not goes_on)
         state = self._training
-        goal = state.plan.goal if state.plan else state.epoch + how.max_epochs
+        goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
         progress = tqdm(
             desc=type(self).__name__,
             initial=state.epoch,
@@ -153,12 +205,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         def report(record):
             progress.set_postfix({n: f"{record[n]:.4g}" for n in record if n.endswith("loss")})
-            progress.update()
-            self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
+            progress.update(state.epoch - progress.n)  # fewer than before after a restart
+            self._count()
             return self._call_back(record, X)
 
         with progress:
-            training.fit(state, parts, how, X, report)
+            training.fit(state, parts, settings, X, report, self._new_network)
         return self._finish(X)
 
     def partial_fit(self, X, y=None):
@@ -167,8 +219,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         All rows are trained on: nothing is held out, no best weights are kept and no callbacks are
         called. Five calls do what one `fit` of five epochs does, to the last bit.
         """
-        parts, how, X = self._prepare(X, reset=not self._is_built())
-        training.partial_fit(self._training, parts, how, X)
+        parts, settings, X = self._prepare(X, reset=not self._is_built())
+        training.partial_fit(self._training, parts, settings, X)
         return self._finish(X)
 
     def _is_built(self):
@@ -176,34 +228,55 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _prepare(self, X, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
-        with settings.unchanged_if_refused(self):
+        with parameters.unchanged_if_refused(self):
             X = validate_data(self, X, dtype=FLOATS, reset=reset)
-            settings.check(self, X.shape[1])
+            parameters.check(self, X.shape[1])
             parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
             parts.likelihood.check(X)
-            architecture = settings.architecture(self, X)
+            sizes = parameters.sizes(self, X)
+            settings = training.Settings(
+                *(parameters.plain(getattr(self, n)) for n in training.Settings._fields)
+            )
             if reset:
+                self._code = clone(parts.code, safe=False)
                 seed = int(check_random_state(self.random_state).randint(2**31))
-                streams = training.random_streams(seed)
-                network = settings.build(architecture, parts.code, streams).to(self.device)
-                optimiser = training.new_optimiser(self.solver, network, float(self.learning_rate))
-                self._training = training.Training(network, self.solver, optimiser, streams)
-                self._architecture = architecture
+                on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
+                streams = training.random_streams(seed, on_device and X.dtype == np.float32)
+                self._sizes, self._dtype, self._network = sizes, X.dtype, self.network
+                network = self._new_network(streams)
+                optimizer = new_optimizer(settings, network)
+                self._training = training.Training(network, self.solver, optimizer, streams)
             else:
-                settings.check_same(self._architecture, architecture)
-            state = self._training
-            if state.solver != self.solver:
-                rate = float(self.learning_rate)
-                state.optimiser = training.new_optimiser(self.solver, state.network, rate)
-                state.solver, state.first_step = self.solver, 0
+                now = sizes, self.network, parts.code
+                parameters.check_same((self._sizes, self._network, self._code), now)
             self._code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
             self._likelihood = clone(parts.likelihood, safe=False)
+            state = self._training
+            if state.solver != self.solver:
+                state.renew_optimizer(settings)
             self.network_, self.history_ = state.network, state.history
-            self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
-            how = training.Settings(
-                *(settings.plain(getattr(self, n)) for n in training.Settings._fields)
-            )
-            return parts, how, X.astype(self._architecture["dtype"], copy=False)
+            self._count()
+            return parts, settings, X.astype(self._dtype, copy=False)
+
+    def _new_network(self, streams):
+        """A network with new weights from the random `streams`, on the device."""
+        network = build(
+            self._sizes,
+            self._code,
+            streams["weights"],
+            self._dtype,
+            network=self._network,
+            dropout_rng=streams["dropout"],
+        )
+        return network.to(self.device).eval()
+
+    def _count(self):
+        state = self._training
+        self.n_iter_, self.best_epoch_, self.n_restarts_ = (
+            state.epoch,
+            state.best_epoch,
+            state.restarts,
+        )
 
     def _call_back(self, record, X):
         """Whether one of the callbacks, who find the estimator ready for use, says to stop."""
@@ -214,7 +287,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return any([callback(self, dict(record)) for callback in callbacks])  # all are called
 
     def _finish(self, X):
-        self.n_iter_, self.best_epoch_ = self._training.epoch, self._training.best_epoch
+        self._count()
         codes = self._codes(X)  # (N, k)
         self.code_mean_ = codes.mean(axis=0)
         with np.errstate(over="ignore", invalid="ignore"):  # after a divergence
@@ -263,7 +336,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         random_state. Raises ValueError where None is given for codes that have no prior.
         """
         check_is_fitted(self)
-        settings.check_whole("n_samples", n_samples, 1)
+        check_whole("n_samples", n_samples, 1)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         mean, covariance = self.code_mean_, self.code_covariance_
         Z = draw_codes(prior, n_samples, self._code, mean, covariance, rng)
@@ -292,19 +365,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         persistence.save(self, path)
 
     @classmethod
-    def load(cls, path, *, device=None):
+    def load(cls, path, *, device=None, network=None):
         """Read an estimator that `save` wrote, of the class that it had.
 
-        `device` replaces the one that it was trained on. A training goes on from there to the same
-        bits as without the file. Raises FileNotFoundError, or ValueError where the file is damaged
-        or holds something else than a `cls`.
+        `device` replaces the one that it was trained on. `network` is the function that made the
+        network, where it was a function of your own: files hold no code. A training goes on from
+        there to the same bits as without the file. Raises FileNotFoundError, or ValueError where
+        the file is damaged, holds something else than a `cls`, or `network` is missing or does not
+        fit.
         """
-        return persistence.load(path, cls, Autoencoder, device)
+        return persistence.load(path, cls, Autoencoder, device, network)
 
     # ------------------------------------------------------------------ scikit-learn
     def set_params(self, **params):
         """Set parameters, those of parts too: ``noise__std=0.3`` also where noise is a name."""
-        return super().set_params(**settings.with_parts(self, params))
+        return super().set_params(**parameters.with_parts(self, params))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -313,13 +388,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     @property
     def _n_features_out(self):
-        return self._architecture["n_components"]
+        return self._sizes.n_components
 
     # ------------------------------------------------------------------ inside
     @property
     def _model(self):
         variance = getattr(self, "noise_variance_", None)
-        settings.check_whole("batch_size", self.batch_size, 1)
+        check_whole("batch_size", self.batch_size, 1)
         block = int(self.batch_size)
         return inference.Model(self.network_, self._code, self._likelihood, variance, block)
 

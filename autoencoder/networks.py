@@ -1,17 +1,17 @@
-"""The two networks of an autoencoder, each the mirror image of the other.
+"""The network of an autoencoder: an encoder and a decoder, the usual ones or the user's own.
 
-The encoder turns rows (N, D) into `h` (N, code.width(n_components)), the decoder codes
-(N, n_components) into `t` (N, D), what the likelihood needs to know of the data. Both are dense, or
-with an `image_shape` convolutional: every hidden layer halves the image, and the decoder gives back
-exactly the sizes that the encoder had.
+The encoder turns rows (N, D) into `h` (N, code.width(n_components)), the decoder latent codes
+(N, n_components) into `t` (N, D), what the likelihood needs to know of the data. The usual ones are
+mirror images of each other: dense, or with an `image_shape` convolutional, where every hidden layer
+halves the image and the decoder gives back exactly the sizes that the encoder had.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import dense
-from minigrad.functional import activations
+from minigrad import dense, no_grad, tensor
 from minigrad.nn import (
     Conv2D,
     Conv2DTranspose,
@@ -23,6 +23,8 @@ from minigrad.nn import (
     Reshape,
     Sequential,
 )
+
+from . import olivetti
 
 
 class TiedDense(Module):
@@ -46,62 +48,18 @@ class TiedDense(Module):
 
 
 class Network(Module):
-    """Encoder and decoder of `n_features` numbers through `n_components` code units.
+    """An encoder and a decoder, each a Module; `build` makes and checks them.
 
-    `hidden`: the widths of the hidden dense layers from data to code; with
-    ``image_shape=(H, W, C)``, H * W * C = n_features, the channels of 3x3 convolutions of stride 2.
-    `activation` ("relu", "sigmoid", "tanh", "softplus" or "linear") follows each of them, then
-    while training dropout at rate `dropout`, drawn from `dropout_rng`. With ``tied=True`` the
-    decoder uses the encoder's weights transposed, with biases of its own. `code` is a
-    `PointCode` or `GaussianCode`; `dtype` and the numpy Generator `rng` make the weights.
-
-    >>> from autoencoder.code import GaussianCode
+    >>> from autoencoder.parts import GaussianCode
     >>> rng = np.random.default_rng(0)
-    >>> network = Network(784, 16, hidden=(128,), code=GaussianCode(), dtype=np.float32, rng=rng)
+    >>> network = build(Sizes(784, 16, hidden=(128,)), GaussianCode(), rng)
     >>> h = network.encode(np.zeros((5, 784), np.float32))
     >>> h.shape, network.decode(h[:, :16]).shape
     ((5, 32), (5, 784))
     """
 
-    def __init__(
-        self,
-        n_features,
-        n_components,
-        *,
-        hidden=(),
-        activation="relu",
-        image_shape=None,
-        tied=False,
-        dropout=0.0,
-        code,
-        dtype,
-        rng,
-        dropout_rng=None,
-    ):
-        _check(n_features, n_components, hidden, activation, image_shape, dropout)
-        make = dict(dtype=dtype, rng=rng)
-        inner = None if activation == "linear" else activation  # between data and code
-        convolutional = image_shape is not None and len(hidden) > 0
-        *size, width = image_shape if convolutional else (n_features,)
-        layers, mirrors = [], []  # from data to code; each mirror leads one layer back
-        for k, units in enumerate(hidden):
-            pair = _convolutions if convolutional else _dense_layers
-            back = inner if k else None  # the last mirror gives t itself
-            layer, mirror = pair(width, units, size, inner, back, tied, make)
-            layers.append(layer)
-            mirrors.append(mirror)
-            size, width = [math.ceil(n / 2) for n in size], units
-        flat = math.prod(size) * width
-        layers.append(Dense(flat, code.width(n_components), **make))
-        mirrors.append(_mirror(layers[-1], n_components, inner if hidden else None, tied, make))
-
-        encoder = _with_dropout(layers, dropout, dropout_rng)
-        decoder = _with_dropout(mirrors[::-1], dropout, dropout_rng)
-        if convolutional:
-            encoder = [Reshape(*image_shape), *encoder[:-1], Flatten(), encoder[-1]]
-            decoder = [decoder[0], Reshape(*size, width), *decoder[1:], Flatten()]
-        self.encoder = Sequential(*encoder)
-        self.decoder = Sequential(*decoder)
+    def __init__(self, encoder, decoder):
+        self.encoder, self.decoder = encoder, decoder
 
     def encode(self, x):
         """What the encoder says about data `x`: (N, D) -> (N, code.width(n_components))."""
@@ -112,7 +70,106 @@ class Network(Module):
         return self.decoder(z)
 
 
-# ---------------------------------------------------------------------- pairs of layers
+class Sizes(NamedTuple):
+    """What a network is built for: the first argument of a network function.
+
+    `n_features` is D, the length of a row; with ``image_shape=(H, W, C)``, H * W * C = D, rows are
+    flattened images. `n_components` is the length of the latent code. The others are the
+    estimator's parameters of the same names, which a network function may use or not.
+    """
+
+    n_features: int
+    n_components: int
+    hidden: tuple = ()
+    activation: str = "relu"
+    image_shape: tuple | None = None
+    tied: bool = False
+    dropout: float = 0.0
+
+
+def build(sizes, code, rng, dtype=np.float32, *, network=None, dropout_rng=None):
+    """A new `Network` with weights of `dtype` drawn from the numpy Generator `rng`.
+
+    `network` is None (dense from ``sizes.hidden``, or with a ``sizes.image_shape`` convolutional),
+    a name of `NETWORKS`, or a function ``(sizes, code, rng, dtype) -> (encoder, decoder)``. `code`
+    is the code part. `dropout_rng` draws the dropout of the first kind.
+
+    Raises ValueError or TypeError, in a sentence, where the function gives something else than two
+    Modules that fit the data and the code.
+    """
+    _check(sizes)
+    if network is None:
+        return Network(*_mirrored(sizes, code, rng, dtype, dropout_rng))
+    name = network if isinstance(network, str) else getattr(network, "__name__", repr(network))
+    made = (NETWORKS[network] if isinstance(network, str) else network)(sizes, code, rng, dtype)
+    pair = isinstance(made, tuple | list) and len(made) == 2
+    if not pair or not all(isinstance(module, Module) for module in made):
+        got = ", ".join(type(m).__name__ for m in made) if pair else type(made).__name__
+        raise TypeError(
+            f"network {name}: expected an encoder and a decoder, two minigrad.nn.Modules, got {got}"
+        )
+    whole = Network(*made)
+    if not whole.parameters():
+        raise ValueError(f"network {name}: it has no parameters to train")
+    wrong = {str(p.dtype) for p in whole.parameters() if p.dtype != dtype}
+    if wrong:
+        raise TypeError(
+            f"network {name}: its weights are {', '.join(wrong)}, the data {np.dtype(dtype)}: hand "
+            "the argument dtype on to every layer"
+        )
+    width = code.width(sizes.n_components)
+    whole.eval()
+    _try(name, "encoder", whole.encode, (1, sizes.n_features), (1, width), dtype)
+    _try(name, "decoder", whole.decode, (1, sizes.n_components), (1, sizes.n_features), dtype)
+    return whole.train()
+
+
+@no_grad()
+def _try(name, which, function, given, expected, dtype):
+    """Refuse a network function whose modules do not fit the sizes that it was given."""
+    try:
+        out = function(tensor(np.zeros(given, dtype)))
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"network {name}: its {which} cannot read an array of shape {given}: {error}"
+        ) from error
+    if getattr(out, "shape", None) != expected:
+        got = getattr(out, "shape", type(out).__name__)
+        raise ValueError(
+            f"network {name}: its {which} turns an array of shape {given} into {got}, expected "
+            f"{expected}: flattened rows of data and codes are what goes in and comes out"
+        )
+
+
+# ---------------------------------------------------------------------- dense or convolutional
+def _mirrored(sizes, code, rng, dtype, dropout_rng):
+    """Encoder and decoder, each the mirror image of the other."""
+    make = dict(dtype=dtype, rng=rng)
+    activation, image_shape, tied = sizes.activation, sizes.image_shape, sizes.tied
+    inner = None if activation == "linear" else activation  # between data and code
+    convolutional = image_shape is not None and len(sizes.hidden) > 0
+    *size, width = image_shape if convolutional else (sizes.n_features,)
+    layers, mirrors = [], []  # from data to code; each mirror leads one layer back
+    for k, units in enumerate(sizes.hidden):
+        pair = _convolutions if convolutional else _dense_layers
+        back = inner if k else None  # the last mirror gives t itself
+        layer, mirror = pair(width, units, size, inner, back, tied, make)
+        layers.append(layer)
+        mirrors.append(mirror)
+        size, width = [math.ceil(n / 2) for n in size], units
+    flat = math.prod(size) * width
+    layers.append(Dense(flat, code.width(sizes.n_components), **make))
+    back = inner if sizes.hidden else None
+    mirrors.append(_mirror(layers[-1], sizes.n_components, back, tied, make))
+
+    encoder = _with_dropout(layers, sizes.dropout, dropout_rng)
+    decoder = _with_dropout(mirrors[::-1], sizes.dropout, dropout_rng)
+    if convolutional:
+        encoder = [Reshape(*image_shape), *encoder[:-1], Flatten(), encoder[-1]]
+        decoder = [decoder[0], Reshape(*size, width), *decoder[1:], Flatten()]
+    return Sequential(*encoder), Sequential(*decoder)
+
+
 def _dense_layers(n_in, n_out, size, activation, back, tied, make):
     """A dense layer n_in -> n_out and its mirror, which ends in the activation `back`."""
     layer = Dense(n_in, n_out, activation=activation, **make)
@@ -144,30 +201,16 @@ def _with_dropout(layers, rate, rng):
     return [item for layer in layers for item in (layer, Dropout(rate, rng=rng))][:-1]
 
 
-def _check(n_features, n_components, hidden, activation, image_shape, dropout):
-    if not isinstance(hidden, tuple | list):
+def _check(sizes):
+    shape, D = sizes.image_shape, sizes.n_features
+    if shape is not None and math.prod(shape) != D:
         raise ValueError(
-            f"Network: hidden must be a tuple of widths, such as (256, 64), got {hidden!r}"
+            f"image_shape must be (height, width, channels) with a product of the {D} features, "
+            f"got {shape!r}: name the shape that the rows were flattened from"
         )
-    if image_shape is not None and (
-        not isinstance(image_shape, tuple | list)
-        or len(image_shape) != 3
-        or math.prod(image_shape) != n_features
-    ):
-        raise ValueError(
-            "Network: image_shape must be (height, width, channels) with a product of "
-            f"n_features = {n_features}, got {image_shape!r}: name the shape that the rows were "
-            "flattened from"
-        )
-    counts = [n_features, n_components, *hidden, *(image_shape or ())]
+    counts = [D, sizes.n_components, *sizes.hidden, *(shape or ())]
     if not all(isinstance(n, int | np.integer) and n > 0 for n in counts):
-        raise ValueError(
-            "Network: n_features, n_components, the hidden widths and the image_shape must be "
-            f"whole numbers above 0, got {n_features!r}, {n_components!r}, {tuple(hidden)!r} and "
-            f"{image_shape!r}"
-        )
-    if activation != "linear" and activation not in activations:
-        names = ", ".join(map(repr, activations))
-        raise ValueError(f"Network: unknown activation {activation!r}: use {names} or 'linear'")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"Network: dropout must be at least 0 and below 1, got {dropout!r}")
+        raise ValueError(f"all sizes of a network must be whole numbers above 0, got {sizes}")
+
+
+NETWORKS = {"olivetti": olivetti.network}  # network functions that have a name, also in files

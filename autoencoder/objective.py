@@ -1,38 +1,46 @@
-"""What every autoencoder here minimises, written once, in nats per example.
+"""What every autoencoder here minimises, written once, in nats per sample.
 
     L(x) = -log p(x | decode(z)) + beta * divergence(code) + penalties,   z = code(encode(noise(x)))
 
 averaged over the minibatch. For a Gaussian code and beta = 1 it is the negative evidence lower
-bound (D. Kingma and M. Welling, 2014), estimated with one draw of z for each example.
+bound (D. Kingma and M. Welling, 2014), estimated with one draw of z for each sample.
 """
 
-from .penalty import Batch
+from .parts.penalty import Batch
 
 
 def loss_terms(network, parts, x, target, rng, memory):
-    """The terms of the objective by name, each a scalar Tensor; the loss is their sum.
+    """The terms of the objective and the codes: a dict of scalar Tensors, and a Tensor (N, k).
 
     `x` (N, D) is what the network reads, already corrupted where there is a noise, and `target`
     (N, D) what it is scored against. `rng` draws the codes; `memory` is the dictionary in which
-    penalties keep what they remember. The names are "reconstruction", "divergence" (weighted, for
-    Gaussian codes only) and those of the penalties.
+    penalties keep what they remember. The terms are "reconstruction", "divergence" (weighted, for
+    Gaussian codes only) and the penalties by their names. Their sum and `constant` are the loss.
+    The codes are not drawn ones, but the means of Gaussian ones.
 
     >>> import numpy as np
-    >>> from autoencoder.networks import Network
+    >>> from autoencoder.networks import Sizes, build
     >>> from autoencoder.parts import assemble
     >>> rng, x = np.random.default_rng(0), np.ones((2, 6))
     >>> parts = assemble(code="gaussian", penalty="weight_decay")
-    >>> network = Network(6, 3, code=parts.code, dtype=x.dtype, rng=rng)
-    >>> sorted(loss_terms(network, parts, x, x, rng, {}))
-    ['divergence', 'reconstruction', 'weight_decay']
+    >>> network = build(Sizes(6, 3), parts.code, rng, x.dtype)
+    >>> terms, codes = loss_terms(network, parts, x, x, rng, {})
+    >>> sorted(terms), codes.shape
+    (['divergence', 'reconstruction', 'weight_decay'], (2, 3))
     """
     h = network.encode(x)  # (N, code.width)
-    z = parts.code.sample(h, rng)  # (N, k)
-    terms = {"reconstruction": -parts.likelihood.log_prob(network.decode(z), target).mean()}
+    codes = parts.code.mean(h)  # (N, k)
+    z = parts.code.sample(h, rng) if hasattr(parts.code, "log_variance") else codes  # (N, k)
+    terms = {"reconstruction": parts.likelihood.loss(network.decode(z), target)}
     divergence = parts.code.divergence(h)  # (N,) or None
     if divergence is not None:
         terms["divergence"] = float(parts.code.beta) * divergence.mean()
     batch = Batch(network, parts.code, x, h, z, rng, memory)
     for penalty in parts.penalties:
         terms[penalty.name] = penalty(batch)
-    return terms
+    return terms, codes
+
+
+def constant(parts, n_features):
+    """What `loss_terms` leave out of "reconstruction", in nats per sample; a Python float."""
+    return parts.likelihood.constant(n_features)

@@ -4,7 +4,8 @@ A file holds the parameters, the fitted attributes, the history and all that the
 go on to the same bits: the optimiser's state, the random streams and the penalties' memories.
 Parameters are written as what they are, parts as their name and parameters. Code cannot be written:
 callbacks are left out with a warning, and so is a generator given as `random_state` (the streams
-drawn from it are kept); functions and objects of other libraries are refused.
+drawn from it are kept); of a network function only the name is written, and whoever reads the file
+gives the function again; other functions and objects of other libraries are refused.
 """
 
 import dataclasses
@@ -18,17 +19,19 @@ import sklearn
 from minigrad import checkpoint
 from minigrad.backend import to_device, to_numpy
 
-from . import code, likelihood, noise, penalty, settings, training
-from .parts import assemble
+from . import solvers, training
+from .networks import Sizes
+from .parts import assemble, code, likelihood, noise, penalty
 
+FORMAT = 2  # 1: up to version 0.1, with other names of arrays and settings
 PARTS = {
     cls.__name__: cls
     for module in (noise, code, likelihood, penalty)
     for cls in vars(module).values()
     if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "get_params")
 }
-SCHEDULES = {cls.__name__: cls for cls in training.STEP_SCHEDULES}
-FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "noise_variance_")  # numbers
+SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
+FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
 FITTED_ARRAYS = ("code_mean_", "code_covariance_")
 
 
@@ -47,15 +50,18 @@ def contents(estimator):
     plan = None if state.plan is None else dict(vars(state.plan))
     groups = {
         "network": state.network.state_dict(),
-        "optimiser": state.optimiser.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
         "memory": {name: to_numpy(array) for name, array in state.memory.items()},
         "best": (plan and plan.pop("best_weights")) or {},
         "fitted": {name: fitted[name] for name in FITTED_ARRAYS if name in fitted},
     }
     about = {
+        "format": FORMAT,
         "estimator": type(estimator).__name__,
         "params": _params(estimator),
-        "architecture": estimator._architecture,
+        "sizes": estimator._sizes._asdict(),
+        "dtype": estimator._dtype.name,
+        "network": _name(estimator._network),
         "parts": [_plain(part, "code") for part in (estimator._code, estimator._likelihood)],
         "fitted": {name: fitted[name] for name in FITTED if name in fitted},
         "feature_names": list(fitted.get("feature_names_in_", [])),
@@ -66,6 +72,7 @@ def contents(estimator):
             "epoch": state.epoch,
             "best_epoch": state.best_epoch,
             "first_step": state.first_step,
+            "restarts": state.restarts,
             "plan": plan,
         },
         "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
@@ -74,45 +81,64 @@ def contents(estimator):
     return arrays, about
 
 
-def load(path, cls, base, device=None):
+def load(path, cls, base, device=None, network=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
-    return restore(path, *checkpoint.load(path), cls, base, device)
+    return restore(path, *checkpoint.load(path), cls, base, device, network)
 
 
-def restore(path, arrays, about, cls, base, device=None):
+def restore(path, arrays, about, cls, base, device=None, network=None):
     """The estimator of which `path` held these `contents`, as `load` gives it."""
     name = about.get("estimator")
     if not isinstance(name, str):
         raise ValueError(f"load: {path} holds weights, but not the estimator that they belong to")
+    if about.get("format") != FORMAT:
+        raise ValueError(
+            f"load: {path} was written by another version (format {about.get('format', 1)}, this "
+            f"one reads {FORMAT}; format 1 is version 0.1): load it there, or fit again"
+        )
     found = {c.__name__: c for c in [*_below(base), base]}.get(name)
     if found is None or not issubclass(found, cls):
         raise ValueError(
             f"load: {path} holds a {name}, not a {cls.__name__}: use {name}.load, after importing "
             "the module that defines it"
         )
-    try:
-        return _rebuilt(found, arrays, about, device)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+    own = about.get("network")
+    if isinstance(own, str) and network is None:
         raise ValueError(
-            f"load: {path} does not describe a whole {name} ({type(error).__name__}: {error}): it "
-            "is damaged, restore it from a copy"
+            f"load: the network in {path} was made by the function {own}, and files hold no code: "
+            "load(path, network=function)"
+        )
+    if own is None and network is not None:
+        raise ValueError(f"load: the network in {path} was not made by a function: leave it out")
+    try:
+        return _rebuilt(found, arrays, about, device, network)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
+        reason = "it is damaged, restore it from a copy"
+        if network is not None:
+            reason = f"{_name(network)} does not make the network in it, or {reason}"
+        raise ValueError(
+            f"load: {path} does not describe a whole {name} ({type(error).__name__}: {error}): "
+            f"{reason}"
         ) from None
 
 
-def _rebuilt(found, arrays, about, device):
-    estimator = found(**{name: _object(value) for name, value in about["params"].items()})
+def _rebuilt(found, arrays, about, device, network):
+    params = {name: _object(value, name) for name, value in about["params"].items()}
+    estimator = found(**params | ({} if network is None else {"network": network}))
     if device is not None:
         estimator.device = device
     estimator._code, estimator._likelihood = map(_object, about["parts"])
     assemble(code=estimator._code, likelihood=estimator._likelihood)
     estimator._code.mean(np.zeros((1, estimator._code.width(1))))  # knows its activation
-    architecture = {name: _object(value) for name, value in about["architecture"].items()}
-    _check_sizes(architecture, estimator._code, arrays)
-    estimator._architecture = architecture
-    estimator._training = _training(arrays, about, estimator, architecture)
+    sizes = Sizes(**{name: _object(value) for name, value in about["sizes"].items()})
+    estimator._network = estimator.network
+    if estimator.network is None:
+        _check_sizes(sizes, estimator._code, arrays)
+    estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
+    estimator._training = _training(arrays, about, estimator)
     estimator.network_, estimator.history_ = estimator._training.network, about["history"]
     fitted = about["fitted"]
-    if fitted["n_features_in_"] != architecture["n_features"]:
+    if fitted["n_features_in_"] != sizes.n_features:
         raise ValueError(f"it was fitted to {fitted['n_features_in_']!r} features")
     vars(estimator).update(fitted, **_group(arrays, "fitted"))
     if about["feature_names"]:
@@ -120,31 +146,33 @@ def _rebuilt(found, arrays, about, device):
     return estimator
 
 
-def _check_sizes(architecture, code, arrays):
-    """Refuse an architecture of other widths than the stored weights have, before it is built."""
+def _check_sizes(sizes, code, arrays):
+    """Refuse sizes of other widths than the stored weights have, before a network is built."""
     known = {n for a in _group(arrays, "network").values() for n in a.shape}
-    image = architecture["image_shape"]
-    hidden = architecture["hidden"]
-    inputs = image[2] if image is not None and hidden else architecture["n_features"]
-    widths = {inputs, code.width(architecture["n_components"]), *hidden}
+    image, hidden = sizes.image_shape, sizes.hidden
+    inputs = image[2] if image is not None and hidden else sizes.n_features
+    widths = {inputs, code.width(sizes.n_components), *hidden}
     if not widths <= known or len(hidden) > len(arrays):
         raise ValueError(f"its weights have no layers of {sorted(widths - known)} units")
-    if image is not None and math.prod(image) != architecture["n_features"]:
-        raise ValueError(f"images of {image} do not have {architecture['n_features']} numbers")
+    if image is not None and math.prod(image) != sizes.n_features:
+        raise ValueError(f"images of {image} do not have {sizes.n_features} numbers")
 
 
-def _training(arrays, about, estimator, architecture):
+def _training(arrays, about, estimator):
     saved, history = about["training"], about["history"]
     if {len(values) for values in history.values()} != {len(history["epoch"])}:
         raise ValueError("the columns of its history differ in length")
-    streams = training.random_streams(0)
-    network = settings.build(architecture, estimator._code, streams)
+    states = saved["streams"]
+    on_device = "state" in states["noise"] and states["noise"]["bit_generator"].startswith("Philox")
+    streams = training.random_streams(0, on_device and estimator.device == "cuda")
+    network = estimator._new_network(streams)
     network.load_state_dict(_group(arrays, "network"))
-    network.to(estimator.device)
-    for name, state in saved["streams"].items():  # after the weights have been drawn
-        streams[name].bit_generator.state = state
-    optimiser = training.new_optimiser(saved["solver"], network, float(estimator.learning_rate))
-    optimiser.load_state_dict(_group(arrays, "optimiser"))
+    for name, state in states.items():  # after the weights have been drawn
+        if not on_device or estimator.device == "cuda" or "Philox" not in state["bit_generator"]:
+            streams[name].bit_generator.state = state
+    settings = training.Settings(*(getattr(estimator, name) for name in training.Settings._fields))
+    optimizer = solvers.new_optimizer(settings._replace(solver=saved["solver"]), network)
+    optimizer.load_state_dict(_group(arrays, "optimizer"))
     memory = {n: to_device(a, estimator.device) for n, a in _group(arrays, "memory").items()}
     plan = saved["plan"]
     if plan is not None:
@@ -152,13 +180,14 @@ def _training(arrays, about, estimator, architecture):
     return training.Training(
         network,
         saved["solver"],
-        optimiser,
+        optimizer,
         streams,
         memory,
         history,
         saved["epoch"],
         saved["best_epoch"],
         saved["first_step"],
+        saved["restarts"],
         plan,
     )
 
@@ -191,8 +220,17 @@ def _lost(estimator):
     return [name for name, is_lost in lost.items() if is_lost]
 
 
+def _name(network):
+    """The name of a network function, None for what a file holds whole."""
+    if not callable(network):
+        return None
+    return f"{network.__module__}.{getattr(network, '__qualname__', type(network).__qualname__)}"
+
+
 def _params(estimator):
     params = estimator.get_params(deep=False) | dict.fromkeys(_lost(estimator))
+    if callable(estimator.network):
+        params["network"] = None  # its name is in the header
     return {name: _plain(value, name) for name, value in params.items()}
 
 
@@ -206,6 +244,8 @@ def _plain(value, name):
         return float(value)  # a fraction
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(v, name) for v in value]
+    if isinstance(value, dict):
+        return {key: _plain(v, name) for key, v in value.items()}
     kind = type(value).__name__
     if PARTS.get(kind) is type(value):
         params = value.get_params(deep=False)
@@ -219,11 +259,13 @@ def _plain(value, name):
     )
 
 
-def _object(value):
+def _object(value, name=None):
     if isinstance(value, list):
         return tuple(_object(v) for v in value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and name != "solver_options":
         known = PARTS if "part" in value else SCHEDULES
         kind = known[value.get("part") or value["schedule"]]
         return kind(**{name: _object(v) for name, v in value["params"].items()})
+    if isinstance(value, dict):
+        return {key: _object(v) for key, v in value.items()}
     return value

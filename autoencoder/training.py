@@ -1,7 +1,8 @@
 """The training loop, which `fit` and `partial_fit` share.
 
 An epoch is one pass over the rows in a new order: corrupt a batch, compute the terms of the
-objective, step. What a training needs to go on from where it stood, and nothing else, is a
+objective, step. There is this one loop for all models; what is special about the GPU is in
+``captured_epoch.py``. What a training needs to go on from where it stood, and nothing else, is a
 `Training`: saved and read back, it continues to the same bits. Initial weights, order, noise,
 dropout and validation split each have a random stream of their own, so that switching one of them
 on or off leaves the others as they were.
@@ -19,48 +20,41 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from minigrad import optim, tensor
+from minigrad import tensor
 from minigrad.backend import array_module, fetch
 from minigrad.data import Batches
+from minigrad.random import Philox
 
-from .checks import check_number
-from .objective import loss_terms
+from . import collapse
+from .captured_epoch import CapturedEpoch, can_stay_on_the_gpu
+from .host_epoch import HostEpoch
+from .objective import constant, loss_terms
+from .solvers import learning_rate, new_optimizer
 
 STREAMS = ("weights", "order", "noise", "dropout", "split")
-
-SOLVERS = {
-    "adam": optim.Adam,
-    "adamw": optim.AdamW,
-    "sgd": functools.partial(optim.SGD, momentum=0.9, nesterov=True),
-    "rmsprop": optim.RMSprop,
-}
-
-SCHEDULES = {  # (learning rate, steps of the whole fit) -> function of the step
-    "step": lambda lr, steps: optim.StepDecay(lr, every=math.ceil(steps / 3)),
-    "exponential": lambda lr, steps: optim.ExponentialDecay(lr, rate=0.01 ** (1 / steps)),
-    "cosine": optim.CosineDecay,
-}
-
-STEP_SCHEDULES = (optim.StepDecay, optim.ExponentialDecay, optim.CosineDecay, optim.Warmup)
 
 
 class Settings(NamedTuple):
     """How to train; the meaning of each is in the docstring of `Autoencoder`."""
 
     solver: str
+    solver_options: dict | None
     learning_rate: float
     schedule: object
     batch_size: int
+    skip_last_batch: bool
     max_epochs: int
     validation_fraction: float
     patience: int | None
+    restarts: int
 
 
 @dataclass
 class Plan:
-    """A fit that is under way: the epoch at which it ends, and the best epoch so far."""
+    """A fit that is under way: the epochs at which it began and ends, and the best one so far."""
 
     goal: int
+    start: int = 0
     best_loss: float = math.inf
     best_epoch: int = 0
     best_weights: dict | None = None
@@ -80,14 +74,15 @@ class Training:
     """All that a training needs to go on exactly; `plan` is None between two fits."""
 
     network: object
-    solver: str  # the name of the optimiser
-    optimiser: optim.Optimiser
+    solver: str  # the name of the optimizer
+    optimizer: object
     streams: dict
     memory: dict = field(default_factory=dict)  # of the penalties
     history: dict = field(default_factory=lambda: {"epoch": [], "loss": []})
     epoch: int = 0
     best_epoch: int = 0  # the epoch whose weights the network has
     first_step: int = 0  # where the schedule of the last fit began
+    restarts: int = 0  # of the last fit
     plan: Plan | None = None
 
     def is_over(self, patience):
@@ -95,44 +90,65 @@ class Training:
         tired = patience is not None and self.plan.waited >= patience
         return tired or self.epoch >= self.plan.goal
 
+    @property
+    def device(self):
+        """Where the network is: "cpu" or "cuda"."""
+        return self.network.parameters()[0].device
 
-def random_streams(seed):
+    def renew_optimizer(self, settings):
+        """Begin with an optimizer that knows nothing of the steps made until now."""
+        self.solver = settings.solver
+        self.optimizer = new_optimizer(settings, self.network)
+        self.first_step = 0
+
+
+def random_streams(seed, on_device=False):
     """One independent generator for each source of randomness, from an integer.
+
+    With `on_device` those that are drawn from in every step draw on the GPU.
 
     >>> list(random_streams(0))
     ['weights', 'order', 'noise', 'dropout', 'split']
     """
-    return dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
+    streams = dict(zip(STREAMS, np.random.default_rng(seed).spawn(len(STREAMS)), strict=True))
+    if on_device:
+        for name in ("noise", "dropout"):
+            streams[name] = Philox(int(streams[name].integers(2**63)), "cuda")
+    return streams
 
 
-def new_optimiser(solver, network, learning_rate):
-    """The optimiser that the name `solver` stands for, over all weights of `network`."""
-    return SOLVERS[solver](network.parameters(), lr=learning_rate)
-
-
-def fit(training: Training, parts, settings: Settings, X, report: Callable):
+def fit(training: Training, parts, settings: Settings, X, report: Callable, renew: Callable):
     """Train on `X` (N, D) until the plan's last epoch, or until there is reason to stop earlier.
 
     ``report(record)`` is called after each epoch with its numbers, and ends the training by
-    returning True. With validation rows, with `patience` and after a divergence the network ends
+    returning True. ``renew(streams)`` makes a network of new weights, for a training whose codes
+    have collapsed. With validation rows, with `patience` and after a divergence the network ends
     with the best weights, which can be those that it began with.
     """
     rows, held_out = split(X, settings.validation_fraction, training.streams["split"])
     watched = rows if held_out is None else held_out
     plan = training.plan
     if plan is None:  # a new fit, not one that was cut short
-        plan = training.plan = Plan(goal=training.epoch + settings.max_epochs)
-        training.first_step = training.optimiser.t
+        plan = training.plan = Plan(training.epoch + settings.max_epochs, training.epoch)
+        training.first_step, training.restarts = training.optimizer.t, 0
         if settings.max_epochs:
-            plan.improve(training, evaluate(training, parts, watched, settings.batch_size))
+            plan.improve(training, evaluate(training, parts, watched, settings))
     keeps_best = held_out is not None or settings.patience is not None
-    while not training.is_over(settings.patience):
-        record = epoch(training, parts, settings, rows)
+    one_pass = make_pass(training, parts, settings, rows)
+    while True:
+        may_begin_again = plan.start == 0 and training.restarts < settings.restarts
+        if may_begin_again and collapse.found(training, parts, rows):
+            plan = _begin_again(training, settings, renew)
+            plan.improve(training, evaluate(training, parts, watched, settings))
+            one_pass = make_pass(training, parts, settings, rows)
+        elif training.is_over(settings.patience):
+            break
+        record = epoch(training, parts, settings, one_pass)
         if record is None:
             keeps_best = True
             break
         if held_out is not None:
-            record["validation_loss"] = evaluate(training, parts, held_out, settings.batch_size)
+            record["validation_loss"] = evaluate(training, parts, held_out, settings)
         plan.improve(training, record.get("validation_loss", record["loss"]))
         training.best_epoch = training.epoch
         remember(training.history, record)
@@ -141,13 +157,20 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable):
     if keeps_best and plan.best_weights is not None:
         training.network.load_state_dict(plan.best_weights)
         training.best_epoch = plan.best_epoch
+    elif collapse.found(training, parts, rows):
+        warnings.warn(
+            f"{collapse.MESSAGE}: fit again with restarts=5, another random_state or a smaller "
+            "learning_rate",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     training.plan = None
 
 
 def partial_fit(training: Training, parts, settings: Settings, X):
     """One epoch on all rows of `X` (N, D), outside of any plan."""
     before = training.network.state_dict()
-    record = epoch(training, parts, settings, X)
+    record = epoch(training, parts, settings, make_pass(training, parts, settings, X))
     if record is None:
         training.network.load_state_dict(before)
     else:
@@ -155,84 +178,90 @@ def partial_fit(training: Training, parts, settings: Settings, X):
     training.best_epoch, training.plan = training.epoch, None
 
 
+# ---------------------------------------------------------------------- one epoch
+def make_pass(training, parts, settings, X):
+    """A pass over the rows of `X` (N, D): a `CapturedEpoch` on the GPU, elsewhere a `HostEpoch`."""
+    network, optimizer, memory = training.network, training.optimizer, training.memory
+    noise_rng, steps = training.streams["noise"], steps_of_an_epoch(settings, len(X))
+
+    def learn(seen, target):
+        terms, codes = loss_terms(network, parts, seen, target, noise_rng, memory)
+        loss = functools.reduce(operator.add, terms.values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return {"loss": loss, **terms}, codes.detach()
+
+    def before_step():
+        whole = max(settings.max_epochs, 1) * steps
+        optimizer.lr = learning_rate(settings, optimizer, training.first_step, whole)
+        return optimizer.lr
+
+    def corrupt(x):
+        return parts.noise.corrupt(x, noise_rng)
+
+    noise = None if parts.noise is None else corrupt
+    how = (X, learn, noise, before_step, settings.batch_size, steps)
+    if training.device == "cuda" and can_stay_on_the_gpu(parts):
+        return CapturedEpoch(*how)
+    return HostEpoch(*how, training.device)
+
+
+def steps_of_an_epoch(settings, n_samples):
+    """How many batches an epoch has; where the last is left out, at least one."""
+    steps = math.ceil(n_samples / settings.batch_size)
+    return max(steps - 1, 1) if settings.skip_last_batch else steps
+
+
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it is looked at
-def epoch(training, parts, settings, X):
-    """One pass over `X` (N, D): its record, a dict of the mean of each term over the rows.
+def epoch(training, parts, settings, one_pass):
+    """One pass over the rows in a new order: its record, a dict of the mean of each term.
 
     Where the loss or the weights are no longer finite a ConvergenceWarning says so, and the result
-    is None: the weights are then useless, and the optimiser is a new one.
+    is None: the weights are then useless, and the optimizer is a new one.
     """
-    network, optimiser = training.network, training.optimiser
-    batches = Batches(X, batch_size=settings.batch_size, rng=training.streams["order"])
-    steps = max(settings.max_epochs, 1) * len(batches)
-    at_once = network.parameters()[0].device == "cpu"  # a GPU would have to be waited for
-    rate, log = None, []
-    network.train()
+    count, n_features = one_pass.X.shape
+    training.network.train()
     try:
-        for step, x in enumerate(batches, start=1):
-            optimiser.lr = learning_rate(settings, optimiser, training.first_step, steps)
-            rate = optimiser.lr if rate is None else rate
-            terms = _terms(network, parts, x, training.streams["noise"], training.memory)
-            loss = functools.reduce(operator.add, terms.values())
-            if at_once and not math.isfinite(loss.item()):
-                return _diverged(training, settings, step, "the loss is")
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            log.append((len(x), {name: t.data for name, t in [("loss", loss), *terms.items()]}))
+        sums, rows, (code_mean, spread) = one_pass(training.streams["order"].permutation(count))
     finally:
-        optimiser.zero_grad()
-        network.eval()
-    weights = [array_module(p._data).isfinite(p._data).all() for p in network.parameters()]
-    numbers = iter(fetch([term for _, terms in log for term in terms.values()] + weights))
-    sums = {}
-    for step, (rows, terms) in enumerate(log, start=1):
-        for name in terms:
-            value = next(numbers)
-            if name == "loss" and not math.isfinite(value):
-                return _diverged(training, settings, step, "the loss is")
-            sums[name] = sums.get(name, 0.0) + rows * value
-    if not all(numbers):
-        return _diverged(training, settings, step, "the weights are")
+        training.optimizer.zero_grad()
+        training.network.eval()
+    if not math.isfinite(sums["loss"]):
+        return _diverged(training, settings, "the loss is")
+    weights = [p._data for p in training.network.parameters()]
+    if not all(fetch([array_module(w).isfinite(w).all() for w in weights])):
+        return _diverged(training, settings, "the weights are")
     training.epoch += 1
-    means = {name: total / len(X) for name, total in sums.items()}
-    return {"epoch": training.epoch, **means, "learning_rate": float(rate)}
-
-
-def _terms(network, parts, x, rng, memory):
-    device = network.parameters()[0].device
-    seen = x if parts.noise is None else parts.noise.corrupt(x, rng)
-    target = tensor(x, device=device)
-    seen = target if seen is x else tensor(seen, device=device)
-    return loss_terms(network, parts, seen, target, rng, memory)
+    record = {name: total / rows for name, total in sums.items()}
+    likelihood, left_out = parts.likelihood, constant(parts, n_features)
+    variance = getattr(likelihood, "variance", "optimal")
+    squares = {} if variance == "optimal" else {"l2_loss": record["reconstruction"] * variance}
+    record["loss"] += left_out
+    record["reconstruction"] += left_out
+    rate = {"learning_rate": float(one_pass.rate)}
+    codes = {"code_mean": code_mean, "code_spread": spread}
+    return {"epoch": training.epoch, **record, **squares, **rate, **codes}
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def evaluate(training, parts, X, batch_size):
-    """The objective on rows `X` (N, D), in nats per example, with the same draws every time.
+def evaluate(training, parts, X, settings):
+    """The objective on rows `X` (N, D), in nats per sample, with the same draws every time.
 
     Noise and codes come from a generator that starts anew with each call, dropout is off, and the
     penalties' memories stay as they are: two calls differ only by the weights.
     """
     rng, memory = np.random.default_rng(0), copy.deepcopy(training.memory)
     log = []
-    for x in Batches(X, batch_size=batch_size):
-        terms = _terms(training.network, parts, x, rng, memory)
+    for x in Batches(X, batch_size=settings.batch_size):
+        seen = target = tensor(x, device=training.device)
+        if parts.noise is not None:
+            seen = tensor(parts.noise.corrupt(x, rng), device=training.device)
+        terms, _ = loss_terms(training.network, parts, seen, target, rng, memory)
         log.append((len(x), [term.data for term in terms.values()]))
     numbers = iter(fetch([term for _, terms in log for term in terms]))
-    return sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
-
-
-def learning_rate(settings, optimiser, first_step, steps):
-    """The rate of the next step, of `steps` in the whole fit, which began at `first_step`."""
-    schedule, step = settings.schedule, optimiser.t - first_step
-    if schedule is None:
-        return settings.learning_rate
-    if isinstance(schedule, str):
-        return SCHEDULES[schedule](settings.learning_rate, steps)(step)
-    rate = schedule(step) if isinstance(schedule, STEP_SCHEDULES) else schedule(optimiser)
-    check_number("the learning rate that schedule returns", rate, "of at least 0", lambda v: v >= 0)
-    return float(rate)
+    mean = sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
+    return mean + constant(parts, X.shape[1])
 
 
 def split(X, fraction, rng):
@@ -256,16 +285,31 @@ def remember(history, record):
         values.append(record.get(name, math.nan))
 
 
-def _diverged(training, settings, step, what):
+def _diverged(training, settings, what):
     warnings.warn(
-        f"epoch {training.epoch + 1}, step {step}: {what} no longer finite, so the training stops "
-        f"and goes back to good weights: use a learning_rate below {settings.learning_rate:g}, or "
-        "scale the data",
+        f"epoch {training.epoch + 1}: {what} no longer finite, so the training stops and goes back "
+        f"to good weights: use a learning_rate below {settings.learning_rate:g}, or scale the data",
         ConvergenceWarning,
         stacklevel=6,
     )
-    # the moments and the memories may hold NaN as well
-    network, rate = training.network, settings.learning_rate
-    training.optimiser = new_optimiser(settings.solver, network, rate)
-    training.first_step = 0
+    training.renew_optimizer(settings)  # the moments and the memories may hold NaN as well
     training.memory.clear()
+
+
+def _begin_again(training, settings, renew):
+    """Give the network new weights and forget what was learnt; returns the new plan."""
+    training.restarts += 1
+    warnings.warn(
+        f"after {training.epoch} epochs {collapse.MESSAGE}: beginning again with other weights "
+        f"(restart {training.restarts} of {settings.restarts})",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+    training.network.load_state_dict(renew(training.streams).state_dict())
+    training.renew_optimizer(settings)
+    training.memory.clear()
+    for values in training.history.values():
+        values.clear()
+    training.epoch = 0
+    training.plan = Plan(training.plan.goal)
+    return training.plan

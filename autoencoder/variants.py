@@ -13,8 +13,8 @@ from minigrad import logsumexp
 
 from . import inference
 from .checks import check_whole
-from .code import GaussianCode
 from .estimator import Autoencoder
+from .parts.code import GaussianCode
 
 
 def variant(**defaults):
@@ -127,3 +127,8 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
                 'fit it with code="gaussian"'
             )
         return X, self._model
+
+
+def load(path, *, device=None, network=None):
+    """Read a fitted estimator of any kind from a file; see `Autoencoder.load`."""
+    return Autoencoder.load(path, device=device, network=network)

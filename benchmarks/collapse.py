@@ -14,7 +14,7 @@ import torch
 from parity import TorchReference, torch_losses
 
 from autoencoder import datasets
-from autoencoder.epochs import shrink
+from autoencoder.captured_epoch import shrink
 from autoencoder.olivetti import DeepAutoencoder, adam, train
 
 

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 
 import minigrad
 from autoencoder import datasets
-from autoencoder.epochs import shrink
+from autoencoder.captured_epoch import shrink
 from autoencoder.olivetti import DeepAutoencoder, adam
 from minigrad import tensor
 from minigrad.losses import l2_loss

@@ -13,10 +13,10 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import Autoencoder
-from autoencoder.baselines import half_squares
+from autoencoder.evaluation.baselines import half_squares
 from autoencoder.datasets import draw_faces, face_factors, load, make_faces
-from autoencoder.epochs import shrink
-from autoencoder.splits import by_group, within_group
+from autoencoder.captured_epoch import shrink
+from autoencoder.datasets.splits import by_group, within_group
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -14,8 +14,8 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from autoencoder.baselines import ladder
-from autoencoder.code import PointCode
+from autoencoder.evaluation.baselines import ladder
+from autoencoder.parts.code import PointCode
 from autoencoder.networks import Network
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS

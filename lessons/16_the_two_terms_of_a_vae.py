@@ -14,7 +14,7 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from autoencoder.code import GaussianCode
+from autoencoder.parts.code import GaussianCode
 from autoencoder.networks import Network
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS

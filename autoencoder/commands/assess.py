@@ -8,14 +8,15 @@ import numpy as np
 
 from minigrad import checkpoint
 
-from .. import datasets, figures
-from ..evaluate import table
-from ..examples import NAMES
-from ..experiment import assess
-from ..rate_distortion import parameter_bytes
-from ..run_report import report
-from ..runfiles import write_json
-from ..runs import open_run
+from .. import datasets
+from ..codec.rate_distortion import parameter_bytes
+from ..evaluation.evaluate import table
+from ..runs import figures
+from ..runs.dataset import NAMES
+from ..runs.files import write_json
+from ..runs.report import report
+from ..runs.run import open_run
+from ..runs.train import assess
 
 ABOUT = {
     "olivetti": "400 photographs of 40 people, 64x64 grey; downloaded once by scikit-learn",

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..compression import Codec
-from ..images import load_images
-from ..metrics import psnr
-from ..rate_distortion import eight_bits, jpeg_curve, parameter_bytes
-from ..runs import open_run
-from ..steps import usual_step
+from ..codec.codec import Codec
+from ..codec.rate_distortion import eight_bits, jpeg_curve, parameter_bytes
+from ..codec.steps import usual_step
+from ..datasets.images import load_images
+from ..evaluation.metrics import psnr
+from ..runs.run import open_run
 from . import files
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from .. import plots
-from ..images import load_images
-from ..metrics import psnr
-from ..noise import GaussianNoise
-from ..runs import open_run
+from ..datasets.images import load_images
+from ..evaluation.metrics import psnr
+from ..parts.noise import GaussianNoise
+from ..runs.run import open_run
 from . import files
 
 SHEET = 12  # images that a .png of reconstructions shows

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import plots
-from ..images import load_images
-from ..runs import open_run
+from ..datasets.images import load_images
+from ..runs.run import open_run
 from . import files
 
 PRINTED = 20  # rows of the table

@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from .. import experiment, run
-from ..checkpoints import NAME, SECONDS
-from ..examples import NAMES, source
-from ..experiment import Experiment
-from ..runfiles import LEFTOVER
-from ..runs import read_config
+from ..runs import old_run as run
+from ..runs import train as experiment
+from ..runs.checkpoints import NAME, SECONDS
+from ..runs.dataset import NAMES, source
+from ..runs.files import LEFTOVER
+from ..runs.run import read_config
+from ..runs.train import Experiment
 
 REFERENCE_ONLY = ("restarts",)
 ESTIMATORS_ONLY = (

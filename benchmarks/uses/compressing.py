@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from autoencoder import Autoencoder, plots
-from autoencoder.rate_distortion import bd_rate, jpeg_curve, rate_distortion
+from autoencoder.codec.rate_distortion import bd_rate, jpeg_curve, rate_distortion
 
 TITLE = "Image compression"
 UNITS = 64

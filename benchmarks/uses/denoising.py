@@ -10,8 +10,8 @@ from shared import augmented, shown, spread, table
 from sklearn.decomposition import PCA
 
 from autoencoder import DenoisingAutoencoder, GaussianNoise, plots
-from autoencoder.baselines import wiener
-from autoencoder.metrics import mse
+from autoencoder.evaluation.baselines import wiener
+from autoencoder.evaluation.metrics import mse
 
 TITLE = "Denoising"
 STD = 0.2

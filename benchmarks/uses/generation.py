@@ -9,8 +9,8 @@ from shared import augmented, shown, table
 from sklearn.decomposition import PCA
 
 from autoencoder import GaussianLikelihood, VariationalAutoencoder, plots
-from autoencoder.baselines import probabilistic_pca
-from autoencoder.metrics import kl_per_unit
+from autoencoder.evaluation.baselines import probabilistic_pca
+from autoencoder.evaluation.metrics import kl_per_unit
 from autoencoder.plots.grids import nearest_rows
 
 TITLE = "Generation"

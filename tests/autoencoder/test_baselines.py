@@ -8,14 +8,7 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from autoencoder.baselines import (
-    half_squares,
-    ladder,
-    principal_components,
-    principal_directions,
-    probabilistic_pca,
-    wiener,
-)
+from autoencoder.evaluation.baselines import half_squares, ladder, principal_components, principal_directions, probabilistic_pca, wiener
 from autoencoder.datasets import load_digits, load_olivetti, make_faces
 
 HOME = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()

@@ -12,7 +12,7 @@ import pytest
 
 from autoencoder.__main__ import main
 from autoencoder.datasets import load_digits
-from autoencoder.runs import open_run
+from autoencoder.runs.run import open_run
 
 
 @pytest.fixture(scope="module")

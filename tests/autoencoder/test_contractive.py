@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder.code import GaussianCode, PointCode
+from autoencoder.parts.code import GaussianCode, PointCode
 from autoencoder.networks import Network
-from autoencoder.penalty import Batch, ContractivePenalty, _rows
+from autoencoder.parts.penalty import Batch, ContractivePenalty, _rows
 from minigrad import grad, tensor
 from minigrad.testing import assert_close_to_torch
 

@@ -14,12 +14,17 @@ from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
 
 import autoencoder as ae
-from autoencoder import baselines, compression, datasets, metrics, quantiser, splits
-from autoencoder import rate_distortion as rates
+from autoencoder.evaluation import baselines
+from autoencoder.codec import codec as compression
+from autoencoder import datasets
+from autoencoder.evaluation import metrics
+from autoencoder.codec import quantiser
+from autoencoder.datasets import splits
+from autoencoder.codec import rate_distortion as rates
 from autoencoder.datasets import make_faces
-from autoencoder.evaluate import evaluate
-from autoencoder.parts import resolve
-from autoencoder.steps import usual_step
+from autoencoder.evaluation.evaluate import evaluate
+from autoencoder.parts.assembly import resolve
+from autoencoder.codec.steps import usual_step
 
 # ---------------------------------------------------------------------- the right arguments
 SIDES = st.sampled_from([1, 2, 3, 4, 4, 6, 12])

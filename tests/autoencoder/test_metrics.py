@@ -8,20 +8,8 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
 
-from autoencoder import metrics
-from autoencoder.metrics import (
-    active_units,
-    anomaly_metrics,
-    excess_bce,
-    few_shot_accuracy,
-    kl_per_unit,
-    knn_accuracy,
-    linear_probe,
-    mse,
-    psnr,
-    ssim,
-    trustworthiness,
-)
+from autoencoder.evaluation import metrics
+from autoencoder.evaluation.metrics import active_units, anomaly_metrics, excess_bce, few_shot_accuracy, kl_per_unit, knn_accuracy, linear_probe, mse, psnr, ssim, trustworthiness
 from minigrad import tensor
 from minigrad.losses import binary_cross_entropy
 
@@ -229,7 +217,7 @@ def test_few_shot_accuracy_is_the_mean_and_spread_of_its_draws(rng, monkeypatch)
             assert len(x) == 30 - len(self.trained_on)
             return next(scores)
 
-    monkeypatch.setattr("autoencoder.probes._probe", Probe)
+    monkeypatch.setattr("autoencoder.evaluation.probes._probe", Probe)
     mean, std = few_shot_accuracy(codes, labels, 2, rng, repeats=3)
     assert (mean, std) == (0.75, 0.25)  # ddof = 1
     assert seen == [(6, [2, 2, 2])] * 3

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoencoder import datasets, mnist
+from autoencoder import datasets
+from autoencoder.datasets import mnist
 from autoencoder.datasets import DataUnavailable, load, load_digits, load_mnist
 
 REAL = os.environ.get("MINIGRAD_DATA", "")

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from autoencoder.code import GaussianCode, PointCode
+from autoencoder.parts.code import GaussianCode, PointCode
 from autoencoder.networks import Network
 from minigrad import grad, no_grad
 from minigrad.nn import Dropout

@@ -5,12 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 
-from autoencoder.noise import (
-    GaussianNoise,
-    HeteroscedasticNoise,
-    MaskingNoise,
-    SaltAndPepperNoise,
-)
+from autoencoder.parts.noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
 
 N = 200_000
 NOISES = [

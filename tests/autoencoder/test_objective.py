@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from autoencoder.code import GaussianCode, PointCode
-from autoencoder.likelihood import ContinuousBernoulliLikelihood, GaussianLikelihood
+from autoencoder.parts.code import GaussianCode, PointCode
+from autoencoder.parts.likelihood import ContinuousBernoulliLikelihood, GaussianLikelihood
 from autoencoder.networks import Network
-from autoencoder.noise import GaussianNoise, MaskingNoise
+from autoencoder.parts.noise import GaussianNoise, MaskingNoise
 from autoencoder.objective import loss_terms
-from autoencoder.parts import CHOICES, Parts, assemble, resolve
-from autoencoder.penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
+from autoencoder.parts.assembly import CHOICES, Parts, assemble, resolve
+from autoencoder.parts.penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
 from minigrad import grad, tensor
 from minigrad.testing import assert_close_to_torch, gradcheck
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from autoencoder.epochs import corrupt, shrink
+from autoencoder.captured_epoch import corrupt, shrink
 from autoencoder.olivetti import DeepAutoencoder, Epoch, adam, collapsed, train
 from minigrad.backend import is_array
 from minigrad.losses import l2_loss

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder.code import GaussianCode, PointCode
+from autoencoder.parts.code import GaussianCode, PointCode
 from autoencoder.networks import Network
-from autoencoder.penalty import (
-    Batch,
-    ContractivePenalty,
-    KLSparsity,
-    L1Penalty,
-    WeightDecay,
-)
+from autoencoder.parts.penalty import Batch, ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
 from minigrad import grad, tensor
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autoencoder.plots import kl_per_unit
-from autoencoder.report import Picture, Section, Table, settings_table, write_report
+from autoencoder.runs.html import Picture, Section, Table, settings_table, write_report
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 EVIL = "<script>alert('x')</script> & \"quoted\" </td></table> é\x00\x1b\u202e\ud800"

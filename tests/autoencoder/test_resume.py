@@ -23,8 +23,8 @@ from cut_short import (
 )
 
 import autoencoder as ae
-from autoencoder import attempts
-from autoencoder.checkpoints import Checkpoints
+from autoencoder.runs import attempts
+from autoencoder.runs.checkpoints import Checkpoints
 from minigrad import checkpoint
 
 

@@ -16,7 +16,7 @@ from autoencoder import datasets
 from autoencoder.__main__ import main
 from autoencoder.datasets import DataUnavailable
 from autoencoder.olivetti import DeepAutoencoder
-from autoencoder.run import Config, reconstruct, run
+from autoencoder.runs.old_run import Config, reconstruct, run
 from minigrad import checkpoint
 
 FIGURES = ["codes.png", "reconstructions_16.png", "reconstructions_8.png", "training_curve.png"]
@@ -193,7 +193,7 @@ def test_a_collapsed_run_begins_again_with_other_weights(
                 self.encoder.layers[5].weight.data[...] = 0
                 self.encoder.layers[3].bias.data[...] = -1e9
 
-    monkeypatch.setattr("autoencoder.attempts.DeepAutoencoder", Fated)
+    monkeypatch.setattr("autoencoder.runs.attempts.DeepAutoencoder", Fated)
     config = small(data, epochs=5, restarts=restarts)
     metrics = run(config, tmp_path / "run", progress=False)
     assert metrics["restarts"] == expected

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from autoencoder import attempts, epochs
+from autoencoder.runs import attempts
+from autoencoder import captured_epoch as epochs
 from autoencoder.olivetti import DeepAutoencoder, adam, train
-from autoencoder.run import Config
+from autoencoder.runs.old_run import Config
 from minigrad.random import Philox
 
 LAUNCHES = 44  # of one step of the reference model; docs/gpu.md lists them

@@ -4,7 +4,7 @@ CPU's curve, and does so with TF32 as far as TF32 goes."""
 import numpy as np
 import pytest
 
-from autoencoder import epochs
+from autoencoder import captured_epoch as epochs
 from autoencoder.olivetti import DeepAutoencoder, adam, train
 from minigrad import checkpoint, cuda
 from minigrad.random import Philox

@@ -7,9 +7,10 @@ from unittest import mock
 
 import numpy as np
 
-from autoencoder import figures, run
+from autoencoder.runs import figures
+from autoencoder.runs import old_run as run
 from autoencoder.__main__ import main
-from autoencoder.checkpoints import Checkpoints
+from autoencoder.runs.checkpoints import Checkpoints
 from autoencoder.datasets import make_faces
 from minigrad import checkpoint
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from cut_short import different, draw_nothing, result
 
-from autoencoder import runfiles
+from autoencoder.runs import files as runfiles
 from autoencoder.__main__ import main as autoencoder
 from autoencoder.datasets import make_faces
 from minigrad import checkpoint

@@ -34,7 +34,7 @@ CHOICES = {
         "weight_decay": WeightDecay,
     },
 }
-_METHODS = {"noise": "corrupt", "code": "divergence", "likelihood": "log_prob", "penalty": "name"}
+_METHODS = {"noise": "corrupt", "code": "divergence", "likelihood": "loss", "penalty": "name"}
 
 
 class Parts(NamedTuple):
@@ -109,4 +109,6 @@ def _part(kind, value):
         return value
     none = ["None"] if kind in ("noise", "penalty") else []
     names = ", ".join([*none, *map(repr, choices)])
-    raise ValueError(f"unknown {kind} {value!r}: use {names}, or an object of autoencoder.{kind}")
+    raise ValueError(
+        f"unknown {kind} {value!r}: use {names}, or an object of autoencoder.parts.{kind}"
+    )

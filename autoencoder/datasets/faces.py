@@ -11,7 +11,7 @@ from numbers import Integral
 
 import numpy as np
 
-from .checks import check_whole
+from ..checks import check_whole
 
 # factor: (lowest, highest), drawn uniformly. Lengths on the face are in units of the head's half
 # width (sideways) and half height (downwards); tones run from 0 (black) to 1 (white).

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from .evaluate import TITLES
-from .report import Picture, Section, Table, settings_table, write_report
-from .runfiles import as_json
+from ..evaluation.evaluate import TITLES
+from .html import Picture, Section, Table, settings_table, write_report
+from .files import as_json
 
 FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "reconstructions": (

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import datasets, splits
-from .epochs import shrink
+from .. import datasets
+from ..datasets import NAMES, by_group, shrink
 
-NAMES = ("olivetti", "faces", "digits", "mnist")
 SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`
 MOST_PICTURES = 20  # of one person; a label with more is taken for a class
 
@@ -62,7 +61,7 @@ def hold_out(data, fraction, rng):
         return {"how": "MNIST's own test set", "test": list(range(60000, count))}
     groups, sizes = np.unique(data.labels, return_counts=True)
     if len(groups) > 1 and sizes.min() > 1 and np.median(sizes) <= MOST_PICTURES:
-        _, test = splits.by_group(data.labels, test_fraction=fraction or 0.2, rng=rng)
+        _, test = by_group(data.labels, test_fraction=fraction or 0.2, rng=rng)
         people = len(np.unique(data.labels[test]))
         return {"how": f"{people} of {len(groups)} people", "test": test.tolist()}
     held_out = min(max(round((fraction or 0.1) * count), 1), count - 1)

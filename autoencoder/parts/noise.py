@@ -1,7 +1,8 @@
 """Noise: what a denoising autoencoder has to undo (P. Vincent et al., JMLR 2010).
 
 The network reads ``corrupt(x)`` and is scored against `x`. Each noise is a few numbers and one
-method; the generator is passed in, so the object itself never changes.
+method; the generator is passed in (a numpy Generator, or for data on the GPU a
+`minigrad.random.Philox` of that device), so the object itself never changes.
 """
 
 import math
@@ -10,9 +11,10 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from minigrad.backend import array_module, device_of
 from minigrad.functional import check_rng
 
-from .checks import SEVERAL, check_floats, check_number
+from ..checks import SEVERAL, check_floats, check_number
 
 
 class GaussianNoise(BaseEstimator):
@@ -58,7 +60,7 @@ class HeteroscedasticNoise(BaseEstimator):
         array([0.3, 0.5])
         """
         floor, gain = _at_least_zero(self, "floor"), _at_least_zero(self, "gain")
-        return np.sqrt(floor**2 + gain**2 * np.abs(x))
+        return (floor**2 + gain**2 * abs(x)) ** 0.5
 
     def check(self):
         """Raise ValueError unless the parameters can be used."""
@@ -89,7 +91,7 @@ class MaskingNoise(BaseEstimator):
     def corrupt(self, x, rng):
         """A copy of the array `x` with holes, of its shape and dtype."""
         rate = _probability(self)
-        return np.where(_uniform(self, x, rng) < rate, x.dtype.type(0), x)
+        return array_module(x).where(_uniform(self, x, rng) < rate, x.dtype.type(0), x)
 
 
 class SaltAndPepperNoise(BaseEstimator):
@@ -117,26 +119,37 @@ class SaltAndPepperNoise(BaseEstimator):
         rate = _probability(self)
         u = _uniform(self, x, rng)
         low, high = x.dtype.type(self.low), x.dtype.type(self.high)
-        return np.where(u < rate / 2, low, np.where(u < rate, high, x))
+        xp = array_module(x)
+        return xp.where(u < rate / 2, low, xp.where(u < rate, high, x))
 
 
 # ---------------------------------------------------------------------- helpers
 def _normal(noise, x, rng):
-    check_rng(type(noise).__name__, rng)
-    check_floats(type(noise).__name__, "x", x)
+    _check(noise, x, rng)
     return rng.standard_normal(x.shape, dtype=x.dtype)
 
 
 def _uniform(noise, x, rng):
-    check_rng(type(noise).__name__, rng)
-    check_floats(type(noise).__name__, "x", x)
+    _check(noise, x, rng)
     return rng.random(x.shape, dtype=x.dtype)
+
+
+def _check(noise, x, rng):
+    name = type(noise).__name__
+    check_rng(name, rng, or_philox=True)
+    check_floats(name, "x", x)
+    if device_of(x) != getattr(rng, "device", "cpu"):
+        raise TypeError(
+            f"{name}: the data are on {device_of(x)!r} and rng draws on "
+            f"{getattr(rng, 'device', 'cpu')!r}: on the GPU it must be a minigrad.random.Philox "
+            "of that device"
+        )
 
 
 def _limited(x, noise):
     """The new array `x` limited to ``noise.clip``, in place."""
     limits = _limits(noise)
-    return x if limits is None else np.clip(x, *limits, out=x)
+    return x if limits is None else x.clip(*limits, out=x)
 
 
 def _limits(noise):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_numbers, check_whole
+from ..checks import as_numbers, check_whole
 
 TOTAL = 1 << 22  # the frequencies of a unit sum to this; constriction calculates with 24 bits
 MAX_LEVELS = 1 << 12

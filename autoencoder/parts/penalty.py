@@ -10,18 +10,19 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from minigrad import Tensor, grad, tensor
-from minigrad.backend import array_module
+from minigrad.backend import array_module, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import bernoulli_kl
+from minigrad.nn import Dense, Sequential
 from minigrad.optim import l1_penalty, l2_penalty
 
-from .checks import check_number
+from ..checks import check_number
 
 _EPSILON = 1e-6  # how near to 0 and 1 KLSparsity lets a mean activation come
 
 
 class Batch(NamedTuple):
-    """What a penalty may look at, for one minibatch of N examples."""
+    """What a penalty may look at, for one minibatch of N samples."""
 
     network: object  # a Network
     code: object  # a PointCode or GaussianCode
@@ -77,14 +78,12 @@ class KLSparsity(BaseEstimator):
     def __call__(self, batch):
         self.check(batch.code)
         now = batch.code.mean(batch.h).mean(axis=0)  # (k,)
-        value = now.detach().numpy()
+        running = value = now.detach().data
         if batch.network.training:
-            before = batch.memory.get(self.name)
-            if before is not None:
-                keep = float(self.momentum)
-                value = keep * before + (1 - keep) * value
-            batch.memory[self.name] = value
-        value = tensor(np.clip(value, _EPSILON, 1 - _EPSILON), device=now.device)
+            running = batch.memory.setdefault(self.name, value.copy())  # stays where it is: a
+            keep = float(self.momentum)  # captured step on the GPU knows its address
+            running += (1 - keep) * (value - running)
+        value = tensor(running.clip(_EPSILON, 1 - _EPSILON))
         # The value is that of the running mean, the derivative that of the batch mean.
         activation = value + (now - now.detach())
         return float(self.weight) * bernoulli_kl(float(self.target), activation)
@@ -125,9 +124,16 @@ class ContractivePenalty(BaseEstimator):
         if self.method == "hutchinson":
             squares = _random_row(code, x, batch.rng)
         else:
-            single = len(network.encoder) == 1
-            squares = _one_layer(code, h, network.encoder[0].weight) if single else _rows(code, x)
+            weight = _only_weight(network.encoder)
+            squares = _rows(code, x) if weight is None else _one_layer(code, h, weight)
         return float(self.weight) * squares / x.shape[0]
+
+
+def _only_weight(encoder):
+    """The weight of an encoder that is one `Dense` layer without an activation, else None."""
+    layer = encoder[0] if isinstance(encoder, Sequential) and len(encoder) == 1 else encoder
+    single = isinstance(layer, Dense) and layer.activation is None
+    return layer.weight if single else None
 
 
 def _one_layer(code, h, weight):
@@ -155,9 +161,9 @@ def _rows(code, x):
 
 def _random_row(code, x, rng):
     """``|J^T u|**2`` summed over the examples, with signs u drawn for each."""
-    check_rng("ContractivePenalty", rng)
-    signs = rng.choice([-1, 1], code.shape)
-    signs = array_module(code.data).asarray(signs, dtype=code.dtype)
+    check_rng("ContractivePenalty", rng, or_philox=True)
+    uniform = to_device(rng.random(code.shape, dtype=np.float32), code.device)
+    signs = array_module(uniform).where(uniform < 0.5, -1, 1).astype(code.dtype)
     row = grad(code, x, signs, create_graph=True)  # (N, D)
     return (row * row).sum()
 

@@ -16,8 +16,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from .checks import as_numbers, check_whole
-from .splits import as_labels, within_group
+from ..checks import as_numbers, check_whole
+from ..datasets.splits import as_labels, within_group
 
 
 class Accuracy(NamedTuple):

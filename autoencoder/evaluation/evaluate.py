@@ -8,11 +8,11 @@ for a variational one probabilistic PCA. Nothing is clipped or selected in anybo
 import numpy as np
 from sklearn.base import clone
 
+from ..checks import SEVERAL, as_numbers, check_whole
+from ..parts.assembly import resolve
+from ..parts.likelihood import GaussianLikelihood
 from . import metrics
 from .baselines import principal_components, probabilistic_pca, wiener
-from .checks import SEVERAL, as_numbers, check_whole
-from .likelihood import GaussianLikelihood
-from .parts import resolve
 
 TITLES = {
     "reconstruction": "Reconstruction of the test examples (PSNR in dB)",

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad import checkpoint
 
-from .runfiles import explained, remove_leftovers, write_json
+from .files import explained, remove_leftovers, write_json
 
 NAME = "checkpoint.npz"
 SECONDS = 10.0  # of training from one checkpoint to the next

@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline
 
 from minigrad.module import Module
 
-from .checks import SEVERAL, as_numbers, check_whole
-from .compression import Codec
-from .metrics import psnr
+from ..checks import SEVERAL, as_numbers, check_whole
+from ..evaluation.metrics import psnr
+from .codec import Codec
 
 
 class RatePoint(NamedTuple):

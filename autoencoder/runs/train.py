@@ -14,18 +14,20 @@ import numpy as np
 
 import autoencoder
 
-from . import examples, figures, persistence
+from .. import persistence
+from . import dataset as examples
+from . import figures
 from .checkpoints import SECONDS, Checkpoints, understood
-from .code import GaussianCode
-from .datasets import load
-from .estimator import Autoencoder
-from .evaluate import evaluate
-from .likelihood import GaussianLikelihood
-from .noise import GaussianNoise
-from .penalty import ContractivePenalty, KLSparsity
-from .run_report import report
-from .runfiles import begin, reopen, write_history, write_json
-from .runs import Run, open_run
+from ..parts.code import GaussianCode
+from ..datasets.loaders import load
+from ..estimator import Autoencoder
+from ..evaluation.evaluate import evaluate
+from ..parts.likelihood import GaussianLikelihood
+from ..parts.noise import GaussianNoise
+from ..parts.penalty import ContractivePenalty, KLSparsity
+from .report import report
+from .files import begin, reopen, write_history, write_json
+from .run import Run, open_run
 from .stopping import interruptible
 
 CLASSES = {

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import plots
-from .metrics import kl_per_unit, psnr
-from .parts import resolve
-from .rate_distortion import jpeg_curve, rate_distortion
-from .steps import usual_step
+from .. import plots
+from ..evaluation.metrics import kl_per_unit, psnr
+from ..parts.assembly import resolve
+from ..codec.rate_distortion import jpeg_curve, rate_distortion
+from ..codec.steps import usual_step
 
 SHOWN = 20  # images in a grid
 MANY = 2000  # codes in a scatter

@@ -1,11 +1,11 @@
 """Images in few bytes: a model's codes, quantised and entropy coded into a strict container.
 
 A transform coder in three parts. The model (an autoencoder, PCA, anything with ``transform`` and
-``inverse_transform``) turns images into codes, the quantiser (`autoencoder.quantiser`) turns codes
-into symbols, and range coding (Martin, 1979; here the library constriction) writes each symbol in
+``inverse_transform``) turns images into codes, the quantiser (`codec.quantiser`) turns codes into
+symbols, and range coding (Martin, 1979; here the library constriction) writes each symbol in
 about -log2 of its frequency bits. The bytes are the real ones; the model and the tables that the
 receiver must have as well are not among them, so their size belongs beside every rate
-(`autoencoder.rate_distortion`).
+(`autoencoder.codec.rate_distortion`).
 
 A file is 17 bytes of header and the range coder's 32-bit words, all little-endian:
 magic ``MGAE``, version (1 byte), identity of the tables (4), number of examples (4), CRC-32 of all

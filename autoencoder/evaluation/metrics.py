@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import xlogy
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from .checks import as_numbers, check_number
+from ..checks import as_numbers, check_number
 from .probes import Accuracy, few_shot_accuracy, knn_accuracy, linear_probe, trustworthiness
 
 __all__ = [

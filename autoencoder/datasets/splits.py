@@ -10,7 +10,7 @@ from numbers import Integral
 
 import numpy as np
 
-from .checks import check_number
+from ..checks import check_number
 
 
 def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):

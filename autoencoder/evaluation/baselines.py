@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import SEVERAL, as_numbers, check_whole
+from ..checks import SEVERAL, as_numbers, check_whole
 
 
 class PrincipalComponents(NamedTuple):

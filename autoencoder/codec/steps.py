@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .checks import as_numbers
+from ..checks import as_numbers
 
 SHARE = 0.1  # of the model's own squared error
 

@@ -14,9 +14,9 @@ import numpy as np
 import autoencoder
 from minigrad import checkpoint
 
-from . import examples
-from .noise import GaussianNoise
-from .reference import ReferenceModel
+from . import dataset as examples
+from ..parts.noise import GaussianNoise
+from ..reference import ReferenceModel
 
 FILES = ("config.json", "model.npz")
 

@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+NAMES = ("olivetti", "faces", "digits", "mnist")  # that `load` knows
+
+
 def load_olivetti(*, data_home=None):
     """Load the 400 Olivetti faces, 10 of each of 40 people: (400, 64, 64, 1), label = person.
 

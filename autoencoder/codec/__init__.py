@@ -1,0 +1,1 @@
+"""Compression: codes quantised, entropy coded and read back, measured in real bytes."""

@@ -1,0 +1,203 @@
+"""What an estimator's parameters must be: every wrong one is named in a sentence before training.
+
+As everywhere in scikit-learn nothing is checked in ``__init__``, because parameters can also be set
+later; `fit` and `partial_fit` call `check`, which goes through the table `RULES`.
+"""
+
+import contextlib
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+
+from minigrad.functional import activations
+
+from .checks import SEVERAL, check_number, check_whole, is_on
+from .networks import NETWORKS, Sizes
+from .parts import CHOICES
+from .solvers import SCHEDULES, SOLVERS
+
+
+# ---------------------------------------------------------------------- (name, value) -> None
+def _whole(least, none=False):
+    def rule(name, value):
+        if not (none and value is None):
+            check_whole(name, value, least, "None or " if none else "")
+
+    return rule
+
+
+def _number(words, accept):
+    return lambda name, value: check_number(name, value, words, accept)
+
+
+def _choice(choices, also=""):
+    def rule(name, value):
+        if not isinstance(value, str) or value not in choices:
+            names = ", ".join(map(repr, choices))
+            raise ValueError(f"unknown {name} {value!r}: use {names}{also}")
+
+    return rule
+
+
+def _choice_or_function(choices, arguments):
+    named = _choice(choices, f", None, or a function of {arguments}")
+    return lambda name, value: value is None or callable(value) or named(name, value)
+
+
+def _width(name, value):
+    check_whole(name, value, 1)
+    if value >= 2**31:
+        raise ValueError(f"{name} must be below 2**31, got {value!r}")
+
+
+def _widths(name, value):
+    if not _is_list(value):
+        raise ValueError(
+            f"{name} must be a tuple of widths, such as (128, 64), got {value!r}: write "
+            f"({value!r},) for one layer"
+        )
+    for width in value:
+        _width(f"every width in {name}", width)
+
+
+def _image_shape(name, value):
+    if value is not None and not (_is_list(value) and len(value) == 3):
+        raise ValueError(f"{name} must be None or (height, width, channels), got {value!r}")
+    for length in () if value is None else value:
+        check_whole(f"every length in {name}", length, 1)
+
+
+def _options(name, value):
+    if value is not None and not (isinstance(value, dict) and all(map(str.isidentifier, value))):
+        raise ValueError(
+            f"{name} must be None or a dict of the optimizer's arguments, such as "
+            f'{{"weight_decay": 0.01}}, got {value!r}'
+        )
+
+
+def _callbacks(name, value):
+    several = value if isinstance(value, list | tuple) else [value]
+    if value is not None and not all(map(callable, several)):
+        raise ValueError(
+            f"{name} must be None, a function of (estimator, record) or a sequence of them, got "
+            f"{value!r}"
+        )
+
+
+RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
+    "n_components": _width,
+    "hidden": _widths,
+    "activation": _choice((*activations, "linear")),
+    "image_shape": _image_shape,
+    "network": _choice_or_function(NETWORKS, "(sizes, code, rng, dtype)"),
+    "tied": is_on,
+    "dropout": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
+    "solver": _choice(SOLVERS),
+    "solver_options": _options,
+    "learning_rate": _number("above 0", lambda v: 0 < v < np.inf),
+    "schedule": _choice_or_function(SCHEDULES, "the optimizer"),
+    "batch_size": _whole(1),
+    "skip_last_batch": is_on,
+    "max_epochs": _whole(0),
+    "validation_fraction": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
+    "patience": _whole(1, none=True),
+    "restarts": _whole(0),
+    "warm_start": is_on,
+    "callbacks": _callbacks,
+    "device": _choice(("cpu", "cuda")),
+    "verbose": is_on,
+}
+
+
+def check(estimator, n_features):
+    """Raise ValueError for the first parameter of `estimator` that cannot be used.
+
+    A UserWarning says where nothing keeps the code of data (N, n_features) from copying them.
+    """
+    e = estimator
+    for name, rule in RULES.items():
+        rule(name, getattr(e, name))
+    if e.n_components > n_features and e.noise is None and e.penalty is None:
+        warnings.warn(
+            f"n_components={e.n_components} is more than the {n_features} features, so the code "
+            "can copy its input: use fewer, or add a noise or a penalty",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+@contextlib.contextmanager
+def unchanged_if_refused(estimator):
+    """What raises in this block leaves the attributes of `estimator` as they were before."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def with_parts(estimator, params):
+    """`params` for `set_params`: parts given by name become objects where they get parameters.
+
+    ``noise__std=0.3`` on an estimator with ``noise="gaussian"`` brings ``noise=GaussianNoise()``
+    with it. Raises ValueError where there is no part to have the parameter, or there are several.
+    """
+    made = {}
+    for name in params:
+        kind, nested, own = name.partition("__")
+        if not nested or kind not in CHOICES:
+            continue
+        part = params.get(kind, getattr(estimator, kind))
+        if isinstance(part, str):
+            part = made[kind] = CHOICES[kind][part]() if part in CHOICES[kind] else part
+        if not hasattr(part, "set_params"):
+            raise ValueError(
+                f"{name} cannot be set, {kind}={part!r} is no single part that has {own!r}: set "
+                f"{kind} to one of {', '.join(map(repr, CHOICES[kind]))} or to an object as well"
+            )
+    return {**params, **made}
+
+
+def sizes(estimator, X):
+    """The `Sizes` of the network for data `X` (N, D), as plain values."""
+    e = estimator
+    return Sizes(
+        n_features=X.shape[1],
+        n_components=int(e.n_components),
+        hidden=tuple(int(width) for width in e.hidden),
+        activation=e.activation,
+        image_shape=None if e.image_shape is None else tuple(int(n) for n in e.image_shape),
+        tied=bool(e.tied),
+        dropout=float(e.dropout),
+    )
+
+
+def check_same(before, now):
+    """Raise ValueError where a training that goes on asks for another network than it has.
+
+    Both are a triple: `Sizes`, the parameter network, and the code part.
+    """
+    names = (*Sizes._fields, "network")
+    pairs = zip(names, (*before[0], before[1]), (*now[0], now[1]), strict=True)
+    changed = [f"{name} was {a!r} and is now {b!r}" for name, a, b in pairs if a != b]
+    if before[2].width(1) != now[2].width(1):
+        changed.append(f"code was {before[2]!r} and is now {now[2]!r}")
+    if changed:
+        raise ValueError(
+            f"the training cannot go on with another network: {'; '.join(changed)}: set it back, "
+            "or begin anew with warm_start=False and fit"
+        )
+
+
+def plain(value):
+    """A setting as Python's own number, which has no bounds and leaves the dtype of data alone."""
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
+def _is_list(value):
+    return isinstance(value, SEVERAL) and getattr(value, "ndim", 1) == 1

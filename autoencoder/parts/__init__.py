@@ -1,0 +1,39 @@
+"""The four parts of an autoencoder: noise, code, likelihood and penalties, and the codes' prior.
+
+A part is a few numbers and one or two methods. An estimator is given parts by name or as objects;
+`assemble` turns names into objects and checks that they fit together.
+"""
+
+from .assembly import CHOICES, Parts, assemble, resolve
+from .code import GaussianCode, PointCode
+from .likelihood import (
+    BernoulliLikelihood,
+    ContinuousBernoulliLikelihood,
+    GaussianLikelihood,
+    Likelihood,
+)
+from .noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
+from .penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
+from .prior import draw_codes
+
+__all__ = [
+    "CHOICES",
+    "BernoulliLikelihood",
+    "ContinuousBernoulliLikelihood",
+    "ContractivePenalty",
+    "GaussianCode",
+    "GaussianLikelihood",
+    "GaussianNoise",
+    "HeteroscedasticNoise",
+    "KLSparsity",
+    "L1Penalty",
+    "Likelihood",
+    "MaskingNoise",
+    "Parts",
+    "PointCode",
+    "SaltAndPepperNoise",
+    "WeightDecay",
+    "assemble",
+    "draw_codes",
+    "resolve",
+]
