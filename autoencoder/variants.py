@@ -14,7 +14,7 @@ from minigrad import logsumexp
 from . import inference
 from .checks import check_whole
 from .estimator import Autoencoder
-from .parts.code import GaussianCode
+from .parts import GaussianCode
 
 
 def variant(**defaults):

@@ -10,12 +10,12 @@ import json
 import tempfile
 from pathlib import Path
 
-from autoencoder import plots
-from autoencoder import datasets
-from autoencoder.evaluation.baselines import ladder
-from autoencoder.captured_epoch import shrink
-from autoencoder.olivetti import ARTICLE
 from autoencoder.runs.old_run import Config, run
+
+from autoencoder import datasets, plots
+from autoencoder.captured_epoch import shrink
+from autoencoder.evaluation import ladder
+from autoencoder.olivetti import ARTICLE
 
 FOLDER = Path(__file__).parent.parent / "docs" / "olivetti"
 KINDS = {"standard": "none", "denoising": "gaussian"}

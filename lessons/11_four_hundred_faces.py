@@ -17,9 +17,9 @@ import numpy as np
 
 import autoencoder
 import minigrad as mg
-from autoencoder.evaluation.baselines import ladder
-from autoencoder.datasets import load, make_faces
 from autoencoder.captured_epoch import shrink
+from autoencoder.datasets import load, make_faces
+from autoencoder.evaluation import ladder
 from autoencoder.olivetti import ARTICLE
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS

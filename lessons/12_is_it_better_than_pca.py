@@ -13,10 +13,9 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import Autoencoder
-from autoencoder.evaluation.baselines import half_squares
-from autoencoder.datasets import draw_faces, face_factors, load, make_faces
 from autoencoder.captured_epoch import shrink
-from autoencoder.datasets.splits import by_group, within_group
+from autoencoder.datasets import by_group, draw_faces, face_factors, load, make_faces, within_group
+from autoencoder.evaluation import half_squares
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

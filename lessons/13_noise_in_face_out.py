@@ -12,11 +12,9 @@ Time: fast 4 s, default 25 s (2 cores).
 import numpy as np
 
 from autoencoder import DenoisingAutoencoder, GaussianNoise
-from autoencoder.evaluation.baselines import half_squares, principal_components
-from autoencoder.datasets import load, make_faces
 from autoencoder.captured_epoch import shrink
-from autoencoder.evaluation.metrics import anomaly_metrics
-from autoencoder.datasets.splits import by_group
+from autoencoder.datasets import by_group, load, make_faces
+from autoencoder.evaluation import anomaly_metrics, half_squares, principal_components
 from lessons import Lesson, Todo
 
 lesson = Lesson(13)  # float32 for the network, float64 for the rest

@@ -14,9 +14,9 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from autoencoder.evaluation.baselines import ladder
-from autoencoder.parts.code import PointCode
+from autoencoder.evaluation import ladder
 from autoencoder.networks import Network
+from autoencoder.parts import PointCode
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -17,12 +17,11 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autoencoder import Autoencoder
-from autoencoder import datasets
-from autoencoder.codec.codec import Codec
-from autoencoder.evaluation.metrics import few_shot_accuracy, psnr
+from autoencoder import Autoencoder, datasets
+from autoencoder.codec import Codec
 from autoencoder.codec.rate_distortion import parameter_bytes, rate_distortion
-from autoencoder.datasets.splits import by_group
+from autoencoder.datasets import by_group
+from autoencoder.evaluation import few_shot_accuracy, psnr
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -14,8 +14,8 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from autoencoder.parts.code import GaussianCode
 from autoencoder.networks import Network
+from autoencoder.parts import GaussianCode
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

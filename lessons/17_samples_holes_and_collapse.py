@@ -14,11 +14,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import get_data_home
 
-from autoencoder import Autoencoder, VariationalAutoencoder
-from autoencoder import datasets
-from autoencoder.parts.code import GaussianCode
-from autoencoder.parts.likelihood import GaussianLikelihood
-from autoencoder.evaluation.metrics import active_units, kl_per_unit
+from autoencoder import Autoencoder, VariationalAutoencoder, datasets
+from autoencoder.evaluation import active_units, kl_per_unit
+from autoencoder.parts import GaussianCode, GaussianLikelihood
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 from minigrad.cpu.blas import one_blas_thread

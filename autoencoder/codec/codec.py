@@ -21,12 +21,14 @@ from constriction import stream
 
 from minigrad import checkpoint
 
+from ..checks import as_numbers
 from .quantiser import MAX_LEVELS, TOTAL, Quantiser, decoder_gains, fit_quantiser
 
 _HEADER = struct.Struct("<4sBIII")
 _MAGIC = b"MGAE"
 _VERSION = 1
 _KIND = "autoencoder codec 1"
+_SHARE = 0.1  # of the model's own squared error: what the usual step adds to it
 
 
 class Codec:
@@ -59,13 +61,18 @@ class Codec:
         Raises ValueError when the step is not a positive number or is too small (4096 levels a
         unit at most).
         """
+        codes = self.model.transform(X)  # (N, k)
+        return self.fit_codes(codes, decoder_gains(self.model.inverse_transform, _finite(codes)))
+
+    def fit_codes(self, codes, gains):
+        """What `fit` does, from the codes (N, k) of the training rows and the decoder's gains (k,).
+
+        Both are the same for every step and take longer than all the rest.
+        """
         if not (isinstance(self.step, Real) and 0 < self.step < np.inf):
             raise ValueError(f"Codec: the step must be a positive number, got {self.step!r}")
-        step = float(self.step)
-        codes = _finite(self.model.transform(X))  # (N, k)
-        gains = decoder_gains(self.model.inverse_transform, codes)  # (k,)
         with np.errstate(divide="ignore"):  # what does not move the output has an infinite step
-            self.quantiser_ = fit_quantiser(codes, step / gains)
+            self.quantiser_ = fit_quantiser(_finite(codes), float(self.step) / gains)
         self._prepare()
         return self
 
@@ -232,3 +239,22 @@ def _consistent(quantiser):
         and ((frequencies >= 1) & (frequencies <= TOTAL)).all()
         and all(table.sum() == TOTAL for table in quantiser.by_unit(frequencies))
     )
+
+
+def usual_step(model, X):
+    """A step for a fitted `model` that adds a tenth to its squared error, from rows X (N, D).
+
+    A step adds about step**2 / 12 to the squared error for each of the k units (see `Codec`), so
+    it is sqrt(12 * 0.1 * error / k).
+
+    >>> from autoencoder import Autoencoder
+    >>> X = np.random.default_rng(0).random((20, 6))
+    >>> model = Autoencoder(2, max_epochs=5, random_state=0).fit(X)
+    >>> 0.1 < usual_step(model, X) < 1
+    True
+    """
+    X = as_numbers("usual_step", "X", X, None)
+    error = np.square(X - model.reconstruct(X), dtype=np.float64).sum(axis=1).mean()
+    k = model.transform(X[:1]).shape[1]
+    step = np.sqrt(12 * _SHARE * error / k)
+    return float(max(step, 1e-3))

@@ -17,8 +17,9 @@ from sklearn.pipeline import Pipeline
 from minigrad.module import Module
 
 from ..checks import SEVERAL, as_numbers, check_whole
-from ..evaluation.metrics import psnr
+from ..evaluation import psnr
 from .codec import Codec
+from .quantiser import decoder_gains
 
 
 class RatePoint(NamedTuple):
@@ -87,9 +88,10 @@ def rate_distortion(model, train, images, steps):
         for a in (train, images)
     )
     _check_list("rate_distortion", "steps", steps)
-    curve = []
+    codes, curve = model.transform(train), []
+    gains = decoder_gains(model.inverse_transform, codes)
     for step in steps:
-        codec = Codec(model, step).fit(train)
+        codec = Codec(model, step).fit_codes(codes, gains)
         data = codec.compress(flat)
         rebuilt = codec.decompress(data).reshape(shape)
         size = parameter_bytes(model) + codec.nbytes

@@ -30,9 +30,11 @@ Unless you say otherwise:
   --data        olivetti   mnist   mnist   mnist      mnist   mnist        mnist
   --epochs      600        50      20      50         50      50           50
   --batch-size  50         256     256     256        256     256          256
-  --code-length 256        64      64      64         128     64           16
+  --n-components 256       64      64      64         128     64           16
   --hidden      (its own)  none    16 32   256        none    none         256
-  --likelihood  (its own)  bernoulli, for all
+  --likelihood  gaussian   bernoulli, for all
+  --test-fraction 0        a fifth of the people, a tenth of other images
+  --restarts    10         0, for all
   --output      runs/olivetti, for the others runs/MODEL-DATA
 """
 
@@ -86,7 +88,7 @@ def _train(verbs):
     add("--data", metavar="NAME", help=DATA)
     add("--epochs", type=int, help="passes over the data")
     add("--batch-size", type=int, help="images per step")
-    add("--code-length", type=int, help="numbers that describe an image")
+    add("--n-components", type=int, help="the length of the latent code")
     add("--hidden", type=int, nargs="*", help="widths of the layers between image and code")
     add("--convolutional", action="store_true", default=None, help="--hidden are channels")
     add("--image-size", type=int, help="pixels a side, of which the data have a multiple")
@@ -98,10 +100,14 @@ def _train(verbs):
     add("--penalty-weight", type=float, help="of the sparse or contractive penalty")
     add("--validation-fraction", type=float, help="of the training images; keeps the best epoch")
     add("--patience", type=int, help="epochs without a better loss before the training stops")
-    add("--test-fraction", type=float, help="held out: a tenth of the images, a fifth of people")
+    add(
+        "--test-fraction",
+        type=float,
+        help="held out: a tenth of the images, a fifth of people; 0 trains on all",
+    )
     add("--seed", type=int, help="of weights, order, noise and split; 0 unless you say otherwise")
     add("--device", choices=["cpu", "cuda"], help="where to compute")
-    add("--restarts", type=int, help="olivetti: how often to begin again when all codes are equal")
+    add("--restarts", type=int, help="how often to begin again where all codes have become equal")
     add("--output", metavar="DIR", help="the folder to write")
     add("--resume", metavar="RUN", help="go on with a run; --epochs N makes it N in all")
     add(

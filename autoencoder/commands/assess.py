@@ -9,13 +9,11 @@ import numpy as np
 from minigrad import checkpoint
 
 from .. import datasets
-from ..codec.rate_distortion import parameter_bytes
-from ..evaluation.evaluate import table
-from ..runs import figures
-from ..runs.dataset import NAMES
+from ..codec import parameter_bytes
+from ..evaluation import table
+from ..runs import figures, open_run
 from ..runs.files import write_json
 from ..runs.report import report
-from ..runs.run import open_run
 from ..runs.train import assess
 
 ABOUT = {
@@ -29,9 +27,9 @@ ABOUT = {
 def evaluate(options):
     """Print the numbers of a run beside the baselines', and keep them in its metrics.json."""
     run = open_run(options.run, device=options.device)
-    examples = run.examples(options.data)
-    results = assess(run, examples)
-    print(f"{run.title}; test: {examples.how}.\n\n{table(results)}")
+    samples = run.samples(options.data)
+    results = assess(run, samples)
+    print(f"{run.title}; test: {samples.how}.\n\n{table(results)}")
     metrics = _read_metrics(run)
     if options.data is None:
         metrics["evaluation"] = results
@@ -43,7 +41,7 @@ def evaluate(options):
 def plot(options):
     """Draw figures and report."""
     run = open_run(options.run, device=options.device)
-    for path in figures.draw(run, run.examples(options.data), options.only):
+    for path in figures.draw(run, run.samples(options.data), options.only):
         print(path)
     print(report(run.folder, run.title))
 
@@ -57,10 +55,10 @@ def info(options):
     run = open_run(path)
     config = {n: v for n, v in run.config.items() if v is not None}
     split = config.pop("split", None)
-    network = run.model.network_
+    network = run.estimator.network_
     print(run.title)
-    print(f"  images {run.image_shape}, {run.code_length} code units")
-    print(f"  parameters {parameter_bytes(run.model):,} bytes")
+    print(f"  images {run.image_shape}, {run.n_components} code units")
+    print(f"  parameters {parameter_bytes(run.estimator):,} bytes")
     print(f"  held out for the test: {split['how'] if split else 'nothing'}")
     settings = ", ".join(f"{name} {value}" for name, value in config.items())
     print(textwrap.fill(settings, 100, initial_indent="  ", subsequent_indent="  "))
@@ -88,8 +86,8 @@ def _about_file(path):
 def data(options):
     """Print what data sets there are, or describe one."""
     if options.name == "list":
-        width = max(map(len, NAMES))
-        print("\n".join(f"{name.ljust(width)}  {ABOUT[name]}" for name in NAMES))
+        width = max(map(len, datasets.NAMES))
+        print("\n".join(f"{name.ljust(width)}  {ABOUT[name]}" for name in datasets.NAMES))
         print("Your own: an .npz or .npy file, or a folder of images of one size.")
         return
     found = datasets.load(options.name, fall_back=False)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codec.codec import Codec
-from ..codec.rate_distortion import eight_bits, jpeg_curve, parameter_bytes
-from ..codec.steps import usual_step
-from ..datasets.images import load_images
-from ..evaluation.metrics import psnr
-from ..runs.run import open_run
+from ..codec import Codec, eight_bits, jpeg_curve, parameter_bytes, usual_step
+from ..datasets import load_images
+from ..evaluation import psnr
+from ..runs import open_run
 from . import files
 
 
@@ -41,7 +39,7 @@ def compress(options):
     ):
         rate = 8 * size / pixels
         print(f"{name:24}{size:12,}{rate:12.3f}{ratio:12.1f}")
-    size = parameter_bytes(run.model) + codec.nbytes
+    size = parameter_bytes(run.estimator) + codec.nbytes
     print(f"The receiver needs model and tables as well: {size:,} bytes, once.")
 
 
@@ -61,9 +59,9 @@ def _codec(run, step):
     """The codec of a run for `step`, from its folder or, the first time, learnt and kept there."""
     path = run.folder / ("codec.npz" if step is None else f"codec-{step:g}.npz")
     if path.exists():
-        return Codec.load(path, run.model)
-    X, _ = run.examples().rows
-    codec = Codec(run.model, usual_step(run.model, X) if step is None else step).fit(X)
+        return Codec.load(path, run.estimator)
+    X, _ = run.samples().rows
+    codec = Codec(run.estimator, usual_step(run.estimator, X) if step is None else step).fit(X)
     codec.save(path)
     return codec
 
@@ -73,7 +71,7 @@ def _decompress(run, path):
     data, reason = path.read_bytes(), None
     for tables in sorted(run.folder.glob("codec*.npz")):
         try:
-            return Codec.load(tables, run.model).decompress(data)
+            return Codec.load(tables, run.estimator).decompress(data)
         except ValueError as error:
             reason = error
     if reason is None:

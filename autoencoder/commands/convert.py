@@ -3,10 +3,10 @@
 import numpy as np
 
 from .. import plots
-from ..datasets.images import load_images
-from ..evaluation.metrics import psnr
-from ..parts.noise import GaussianNoise
-from ..runs.run import open_run
+from ..datasets import load_images
+from ..evaluation import psnr
+from ..parts import GaussianNoise
+from ..runs import open_run
 from . import files
 
 SHEET = 12  # images that a .png of reconstructions shows
@@ -44,7 +44,7 @@ def denoise(options):
     else:
         grid = _grid([("original", clean), *rows], title, clean, rebuilt)
     files.write_images(output, rebuilt, title, grid)
-    if run.model.noise is None:
+    if run.estimator.noise is None:
         print(f"This model was not trained on noise: --model denoising is. ({run.title})")
     gain = ""
     if seen is not clean:
@@ -59,7 +59,7 @@ def encode(options):
         options.output, (".npz", ".npy"), options.input, arrays=("codes", "labels")
     )
     given = load_images(options.input)
-    codes = run.model.transform(run.rows(given.images, given.name))
+    codes = run.estimator.transform(run.rows(given.images, given.name))
     files.write_codes(output, codes, given.labels)
     print(f"{len(codes)} codes of {codes.shape[1]} numbers: {output}")
 
@@ -68,7 +68,7 @@ def decode(options):
     """Write the images that codes stand for."""
     run = open_run(options.run, device=options.device)
     output = files.check_output(options.output, files.PICTURES, options.codes)
-    images = run.decode(files.read_codes(options.codes, run.code_length))
+    images = run.decode(files.read_codes(options.codes, run.n_components))
     files.write_images(output, images, f"{run.title}: decoded codes")
     print(f"{len(images)} images: {output}")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import plots
-from ..datasets.images import load_images
-from ..runs.run import open_run
+from ..datasets import load_images
+from ..runs import open_run
 from . import files
 
 PRINTED = 20  # rows of the table
@@ -29,16 +29,16 @@ def detect(options):
     picture = options.figure and files.check_output(options.figure, (".png",), options.input)
     given = load_images(options.input)
     rows = run.rows(given.images, given.name)
-    examples = run.examples()
-    X_train, X_test = examples.rows
-    threshold = np.quantile(run.model.score_samples(X_train), options.contamination)
-    held_out, scores = run.model.score_samples(X_test), run.model.score_samples(rows)
+    samples = run.samples()
+    X_train, X_test = samples.rows
+    threshold = np.quantile(run.estimator.score_samples(X_train), options.contamination)
+    held_out, scores = run.estimator.score_samples(X_test), run.estimator.score_samples(rows)
     anomalous = scores < threshold
     _print(given, scores, anomalous, threshold)
     print(
         f"{anomalous.sum()} of {len(scores)} images score below {threshold:.2f} nats, as "
         f"{options.contamination:.0%} of the training images do, and "
-        f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test images ({examples.how})."
+        f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test images ({samples.how})."
     )
     _write(output, scores, anomalous, threshold)
     print(f"All scores are in {output}")

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .. import plots
-from ..codec.rate_distortion import eight_bits
+from ..codec import eight_bits
 
 SHEET = 100  # images of a .png sheet
 PICTURES = (".npz", ".npy", ".png", "")

@@ -1,21 +1,14 @@
-"""train: the reference model, or an estimator with the parts that the options name."""
+"""train: a run of any model, or the rest of one."""
 
 import json
 from pathlib import Path
 
-from ..runs import old_run as run
-from ..runs import train as experiment
+from ..datasets import NAMES
+from ..runs import MODELS, Config, resume, start
 from ..runs.checkpoints import NAME, SECONDS
-from ..runs.dataset import NAMES, source
+from ..runs.dataset import source
 from ..runs.files import LEFTOVER
 from ..runs.run import read_config
-from ..runs.train import Experiment
-
-REFERENCE_ONLY = ("restarts",)
-ESTIMATORS_ONLY = (
-    "hidden", "convolutional", "likelihood", "beta", "penalty_weight", "validation_fraction",
-    "patience", "test_fraction",
-)  # fmt: skip
 
 
 def train(options):
@@ -27,23 +20,12 @@ def train(options):
         _resume(Path(settings.pop("resume")), settings, every)
         return
     model, output = settings.pop("model", "olivetti"), settings.pop("output", None)
-    foreign = ESTIMATORS_ONLY if model == "olivetti" else REFERENCE_ONLY
-    for name in foreign:
-        if name in settings:
-            raise ValueError(f"--model {model} has no --{name.replace('_', '-')}")
     if "hidden" in settings:
         settings["hidden"] = tuple(settings["hidden"])
-    if model == "olivetti":
-        reference = run.Config(**settings)
-        output = _check_output(output or "runs/olivetti", reference.data)
-        metrics = run.run(reference, output, every=every)
-    else:
-        described = Experiment.of(model, **settings)
-        data = described.data
-        name = data if data in NAMES else Path(data).resolve().stem
-        output = _check_output(output or f"runs/{model}-{name}", data)
-        metrics = experiment.run(described, output, every=every)
-    _print(metrics, output)
+    config = Config.of(model, **settings)
+    output = output or config.default_output(Path(config.data).resolve().stem)
+    output = _check_output(output, config.data)
+    _print(start(config, output, every=every), config.model, output)
 
 
 def _resume(folder, settings, every):
@@ -52,7 +34,7 @@ def _resume(folder, settings, every):
         raise ValueError(f"{folder} is no run to go on with, it has no config.json: train one")
     config = read_config(folder / "config.json")
     data, epochs = settings.pop("data", None), settings.pop("epochs", config.get("epochs"))
-    begun = {"model": "olivetti", "output": str(folder), **config}
+    begun = {"output": str(folder), **config}
     for name, value in settings.items():
         if begun.get(name) != value:
             raise ValueError(
@@ -71,9 +53,8 @@ def _resume(folder, settings, every):
         )
     if not (folder / NAME).is_file() and (folder / "model.npz").is_file():
         raise ValueError(f"{folder} has no {NAME} to go on from: train it again")
-    resume = run.resume if begun["model"] == "olivetti" else experiment.resume
     metrics = resume(folder, {**config, "epochs": epochs}, data=data, every=every)
-    _print(metrics, folder)
+    _print(metrics, config["model"], folder)
 
 
 def _state(folder):
@@ -85,19 +66,18 @@ def _state(folder):
         return 0, None
 
 
-def _print(metrics, output):
-    if "evaluation" in metrics:
-        rows = metrics["evaluation"]["reconstruction"]
-        others = [f"{name} {row['PSNR']:.1f}" for name, row in rows.items() if name != "model"]
-        quality = f"PSNR {rows['model']['PSNR']:.1f} dB on the images held out"
-        quality += f" ({', '.join(others)})"
-    else:
-        loss, psnr = metrics["loss_all_images"], metrics["psnr_db"]
-        quality = f"Loss per image {loss:.4f}, PSNR {psnr:.1f} dB"
-    print(
-        f"{quality}, {metrics['epochs']} epochs in {metrics['seconds']:.0f} s. "
-        f"Everything is in {output}/"
-    )
+def _print(metrics, model, output):
+    rows = metrics["evaluation"]["reconstruction"]
+    others = [f"{name} {row['PSNR']:.1f}" for name, row in rows.items() if name != "model"]
+    print(f"PSNR {rows['model']['PSNR']:.1f} dB ({', '.join(others)}).")
+    if "final_loss_as_published" in metrics:
+        epoch, loss = MODELS[model].published(0.0)[1][-1]
+        print(
+            f"Half the squared error of an image {metrics['final_l2_loss']:.3f} (as published: "
+            f"{loss:.3f} after {epoch} epochs); counted as there, "
+            f"{metrics['final_loss_as_published']:.4f}."
+        )
+    print(f"{metrics['epochs']} epochs in {metrics['seconds']:.0f} s. Everything is in {output}/")
 
 
 def _check_output(output, data):

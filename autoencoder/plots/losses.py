@@ -6,7 +6,9 @@ from . import canvas
 from .canvas import COLOURS, GREY
 
 # Everything else in a history is a term of the loss.
-NOT_TERMS = ("epoch", "loss", "validation_loss", "learning_rate")
+NOT_TERMS = (
+    "epoch", "loss", "validation_loss", "l2_loss", "learning_rate", "code_mean", "code_spread",
+)  # fmt: skip
 
 
 def loss_curves(history, path, *, title, ylabel="loss (nats per example)"):

@@ -1,7 +1,7 @@
 """Checkpoints: where the training of a run stands, in one file of its folder, to go on from there.
 
 ``checkpoint.npz`` holds all that the training needs to continue to the same bits: weights, the
-optimiser's state, random streams, history. It is written between two epochs, whole or not at all,
+optimizer's state, random streams, history. It is written between two epochs, whole or not at all,
 so a kill costs what was computed since the last one, and nothing that was there before.
 """
 
@@ -64,13 +64,13 @@ class Checkpoints:
                 "folder from a copy, or train again"
             ) from None
 
-    def offer(self, contents, must=False):
-        """Write ``contents()``, arrays and a dict of JSON, if a checkpoint is due or `must` be.
+    def offer(self, contents, at_once=False):
+        """Write ``contents()``, arrays and a dict of JSON, if a checkpoint is due or `at_once` is set.
 
         Raises OSError, in one sentence, where it cannot be written; the last one is then intact.
         """
         began = time.perf_counter()
-        if began < self._due and not must:
+        if began < self._due and not at_once:
             return
         arrays, about = contents()
         run = {"settings": self._settings, "seconds": self.seconds}

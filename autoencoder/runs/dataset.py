@@ -1,4 +1,4 @@
-"""The images of a run: read, brought to the network's size, and parted in two honest sides.
+"""The images of a run: read, brought to the network's size, and split in two honest sides.
 
 Where there are people, whole people are held out; MNIST has its own test set; of everything else a
 tenth is drawn. The split is written into the run folder, with a checksum of the images, so that
@@ -19,10 +19,10 @@ SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.
 MOST_PICTURES = 20  # of one person; a label with more is taken for a class
 
 
-class Examples(NamedTuple):
+class Samples(NamedTuple):
     """Training and test images of a run, at the size of its network.
 
-    `labels` is a pair (of the training, of the test) or None; `how` says how they were parted.
+    `labels` is a pair (of the training, of the test) or None; `how` says how they were split.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Examples(NamedTuple):
     test: np.ndarray  # (M, H, W, C)
     labels: tuple | None
     how: str
+    full: np.ndarray | None = None  # the test images (M, H', W', C) in the size of the data
 
     @property
     def rows(self):
@@ -45,16 +46,18 @@ def source(data):
 def hold_out(data, fraction, rng):
     """Which images of a `Dataset` are for the test: a dict {"how": a sentence, "test": indices}.
 
-    `fraction` is of the people or images, None for a fifth of the people and a tenth of images.
-    Raises ValueError when a side would be empty.
+    `fraction` is of the people or images, None for a fifth of the people and a tenth of images; for
+    0 nothing is held out, and the result None. Raises ValueError when a side would be empty.
 
     >>> data = datasets.make_faces(people=5, variations=2, size=8)
     >>> hold_out(data, None, np.random.default_rng(0))["how"]
     '1 of 5 people'
     """
     count = len(data.images)
+    if fraction == 0:
+        return None
     if fraction is not None and not 0 < fraction < 1:
-        raise ValueError(f"test_fraction must be between 0 and 1, got {fraction}")
+        raise ValueError(f"test_fraction must be at least 0 and below 1, got {fraction}")
     if count < 2:
         raise ValueError(f"{data.name} has a single image: to train and to test takes two at least")
     if data.name == "mnist" and fraction is None:
@@ -74,26 +77,28 @@ def checksum(data):
     return zlib.crc32(np.ascontiguousarray(data.images))
 
 
-def part(data, split, image_shape, shrinks=False):
-    """The `Examples` of a `Dataset`; without a `split` all images are on both sides.
+def divide(data, split, image_shape, shrinks=False):
+    """The `Samples` of a `Dataset`; without a `split` all images are on both sides.
 
     `shrinks` says whether larger images are made smaller, see `fit_size`.
     """
     images = fit_size(data.images, image_shape, data.name, shrinks)
-    known = len(np.unique(data.labels)) < len(data.labels)  # else every image has its own number
+    full = None if images is data.images else data.images
     if split is None:
         how = "all images, which the model was trained on"
-        return Examples(data.name, images, images, None, how)
+        return Samples(data.name, images, images, None, how, full)
+    known = len(np.unique(data.labels)) < len(data.labels)  # else every image has its own number
     is_test = np.isin(np.arange(len(images)), split["test"])
     labels = (data.labels[~is_test], data.labels[is_test]) if known else None
-    return Examples(data.name, images[~is_test], images[is_test], labels, split["how"])
+    full = None if full is None else full[is_test]
+    return Samples(data.name, images[~is_test], images[is_test], labels, split["how"], full)
 
 
 def load(config, image_shape, override=None):
-    """The `Examples` of a run with this `config` (a dict).
+    """The `Samples` of a run with this `config` (a dict).
 
     `override`, a name or path, takes the place of the data: the same images in another place are
-    parted as they were, other images are all for the test. Raises ValueError when the data are no
+    split as they were, other images are all for the test. Raises ValueError when the data are no
     longer what the model was trained on.
     """
     split, expected = config.get("split"), config.get("data_crc32")
@@ -104,9 +109,9 @@ def load(config, image_shape, override=None):
             own = load(config, image_shape)
             test = fit_size(data.images, image_shape, data.name, shrinks)
             how = f"all {len(test)} images of {data.name}"
-            return Examples(data.name, own.train, test, None, how)
-        return part(data, split, image_shape, shrinks)
-    return part(original(config), split, image_shape, shrinks)
+            return Samples(data.name, own.train, test, None, how)
+        return divide(data, split, image_shape, shrinks)
+    return divide(original(config), split, image_shape, shrinks)
 
 
 def original(config, override=None):

@@ -3,17 +3,21 @@
 import json
 from pathlib import Path
 
-from ..evaluation.evaluate import TITLES
-from .html import Picture, Section, Table, settings_table, write_report
+from ..evaluation.comparison import TITLES
 from .files import as_json
+from .html import Picture, Section, Table, settings_table, write_report
 
 FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "reconstructions": (
         "What goes in, and what comes out.",
         "Rows of original images above their reconstructions.",
     ),
+    "full_size": (
+        "The same in the size of the data.",
+        "A row of original images above their enlarged reconstructions.",
+    ),
     "training_curve": (
-        "The loss of each epoch beside what simple methods reach.",
+        "Half the squared error of an image, epoch by epoch, beside what simple methods reach.",
         "A falling curve of the loss against the epochs, with horizontal lines for baselines.",
     ),
     "loss": (
@@ -77,11 +81,6 @@ def report(folder, title, metrics=None):
     split = config.pop("split", None)
     how = f"Held out: {split['how']}." if split else "The model was trained on all images."
     results = [_results(TITLES.get(name, name), rows, "model") for name, rows in evaluation.items()]
-    ladder = metrics.pop("baselines_all_images", None)
-    if ladder:
-        losses = {"this model": metrics["loss_all_images"], **ladder}
-        rows = {name: {"loss per image": loss} for name, loss in losses.items()}
-        results.insert(0, _results("Half the squared error of an image", rows, "this model"))
     sections = [
         Section("Results", (how, *results)),
         Section("Figures", tuple(_pictures(folder))),

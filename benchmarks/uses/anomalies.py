@@ -5,7 +5,7 @@ from shared import shown, spread, table
 from sklearn.decomposition import PCA
 
 from autoencoder import Autoencoder, AutoencoderAnomalyDetector, plots
-from autoencoder.evaluation.metrics import anomaly_metrics
+from autoencoder.evaluation import anomaly_metrics
 
 TITLE = "Anomaly detection"
 DIGIT_UNITS, FACE_UNITS = 8, 32

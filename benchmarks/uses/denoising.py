@@ -10,8 +10,7 @@ from shared import augmented, shown, spread, table
 from sklearn.decomposition import PCA
 
 from autoencoder import DenoisingAutoencoder, GaussianNoise, plots
-from autoencoder.evaluation.baselines import wiener
-from autoencoder.evaluation.metrics import mse
+from autoencoder.evaluation import mse, wiener
 
 TITLE = "Denoising"
 STD = 0.2

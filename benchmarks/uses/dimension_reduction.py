@@ -10,7 +10,14 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from autoencoder import Autoencoder, plots
-from autoencoder.evaluation.metrics import few_shot_accuracy, knn_accuracy, linear_probe, mse, psnr, trustworthiness
+from autoencoder.evaluation import (
+    few_shot_accuracy,
+    knn_accuracy,
+    linear_probe,
+    mse,
+    psnr,
+    trustworthiness,
+)
 
 TITLE = "Dimensionality reduction"
 AXES = 128  # of PCA, before the network for faces

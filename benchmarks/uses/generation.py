@@ -9,8 +9,7 @@ from shared import augmented, shown, table
 from sklearn.decomposition import PCA
 
 from autoencoder import GaussianLikelihood, VariationalAutoencoder, plots
-from autoencoder.evaluation.baselines import probabilistic_pca
-from autoencoder.evaluation.metrics import kl_per_unit
+from autoencoder.evaluation import kl_per_unit, probabilistic_pca
 from autoencoder.plots.grids import nearest_rows
 
 TITLE = "Generation"

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from autoencoder import DenoisingAutoencoder, GaussianNoise, plots
-from autoencoder.datasets.splits import within_group
+from autoencoder.datasets import within_group
 from minigrad import losses, nn, no_grad, optim, tensor
 
 TITLE = "Pretraining"

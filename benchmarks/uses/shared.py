@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autoencoder import datasets
-from autoencoder.datasets.splits import by_group
+from autoencoder.datasets import by_group
 
 FOLDER = Path(__file__).parents[2] / "docs" / "uses"
 

@@ -3,8 +3,14 @@
 import numpy as np
 from shared import shown, spread, table
 
-from autoencoder import ContractiveAutoencoder, ContractivePenalty, KLSparsity, SparseAutoencoder, plots
-from autoencoder.evaluation.metrics import mse
+from autoencoder import (
+    ContractiveAutoencoder,
+    ContractivePenalty,
+    KLSparsity,
+    SparseAutoencoder,
+    plots,
+)
+from autoencoder.evaluation import mse
 
 TITLE = "Sparse and contractive codes"
 UNITS = 64

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 import minigrad as mg
-from autoencoder.parts.code import GaussianCode
+from autoencoder.parts import GaussianCode
 from lessons import Check, Judge
 from minigrad.losses import gaussian_kl
 

@@ -8,8 +8,15 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
-from autoencoder.evaluation.baselines import half_squares, ladder, principal_components, principal_directions, probabilistic_pca, wiener
 from autoencoder.datasets import load_digits, load_olivetti, make_faces
+from autoencoder.evaluation import (
+    half_squares,
+    ladder,
+    principal_components,
+    principal_directions,
+    probabilistic_pca,
+    wiener,
+)
 
 HOME = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
 needs_olivetti = pytest.mark.skipif(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from autoencoder.parts.code import GaussianCode, PointCode
+from autoencoder.parts import GaussianCode, PointCode
 from minigrad import Tensor, exp, tensor
 from minigrad.testing import gradcheck
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from autoencoder.__main__ import main
-from autoencoder.codec.codec import Codec
+from autoencoder.codec import Codec
 from autoencoder.datasets import load_digits, load_images, make_faces
-from autoencoder.runs.train import CLASSES, LIKELIHOODS, MODELS
 from autoencoder.runs.figures import FIGURES
 from autoencoder.runs.run import open_run
+from autoencoder.runs.train import CLASSES, LIKELIHOODS, MODELS
 
 FILES = {"checkpoint.npz", "config.json", "figures", "history.csv", "metrics.json", "model.npz"}
 FILES |= {"report.html"}
@@ -268,7 +268,7 @@ def test_every_model_can_be_trained_again_into_the_same_folder(place, tmp_path):
 
 def test_the_grammar_knows_what_the_experiment_knows():
     from autoencoder.commands import arguments
-    from autoencoder.parts.assembly import CHOICES
+    from autoencoder.parts import CHOICES
 
     assert set(arguments.MODELS) == {"olivetti", *MODELS}
     assert set(arguments.LIKELIHOODS) == set(LIKELIHOODS)

@@ -8,9 +8,9 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autoencoder.codec.codec import Codec
-from autoencoder.datasets import load_digits, make_faces
+from autoencoder.codec import Codec
 from autoencoder.codec.quantiser import TOTAL, Quantiser, whole_frequencies
+from autoencoder.datasets import load_digits, make_faces
 
 HEADER = 17
 

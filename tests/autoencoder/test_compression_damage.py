@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from autoencoder.codec.codec import Codec
+from autoencoder.codec import Codec
 from autoencoder.datasets import load_digits
 from minigrad import checkpoint
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder.parts.code import GaussianCode, PointCode
 from autoencoder.networks import Network
+from autoencoder.parts import GaussianCode, PointCode
 from autoencoder.parts.penalty import Batch, ContractivePenalty, _rows
 from minigrad import grad, tensor
 from minigrad.testing import assert_close_to_torch

@@ -10,7 +10,16 @@ import pytest
 from PIL import Image
 
 from autoencoder import datasets
-from autoencoder.datasets import DataUnavailable, draw_faces, face_factors, load, load_digits, load_images, load_olivetti, make_faces
+from autoencoder.datasets import (
+    DataUnavailable,
+    draw_faces,
+    face_factors,
+    load,
+    load_digits,
+    load_images,
+    load_olivetti,
+    make_faces,
+)
 from autoencoder.datasets.faces import PERSON_FACTORS, PERSON_TRAITS, VARIATION_FACTORS
 
 HOME = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()

@@ -11,12 +11,10 @@ from scipy.stats import multivariate_normal
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
-from autoencoder.evaluation import metrics
-from autoencoder.evaluation.baselines import wiener
 from autoencoder.datasets import load_digits, make_faces
 from autoencoder.estimator import Autoencoder
-from autoencoder.evaluation.evaluate import evaluate, table
-from autoencoder.parts.noise import GaussianNoise, MaskingNoise
+from autoencoder.evaluation import evaluate, metrics, table, wiener
+from autoencoder.parts import GaussianNoise, MaskingNoise
 from autoencoder.variants import DenoisingAutoencoder, VariationalAutoencoder
 
 SHAPE = (8, 8, 1)
@@ -232,8 +230,10 @@ def test_large_sets_are_sampled(monkeypatch):
 
     monkeypatch.setattr(metrics, "linear_probe", probe)
     monkeypatch.setattr(metrics, "trustworthiness", trust)
-    monkeypatch.setattr("autoencoder.evaluation.evaluate.MAX_TRUSTWORTHINESS", 40)
-    monkeypatch.setattr("autoencoder.evaluation.evaluate.principal_components", lambda X, k: Identity(X))
+    monkeypatch.setattr("autoencoder.evaluation.comparison.MAX_TRUSTWORTHINESS", 40)
+    monkeypatch.setattr(
+        "autoencoder.evaluation.comparison.principal_components", lambda X, k: Identity(X)
+    )
     evaluate(FirstThree(max_epochs=1).fit(TRAIN), TRAIN, TEST, labels=LABELS, max_probe=100)
     assert sizes == {"probe": {(100, 100, 100, 100)}, "trust": {(40, 40)}}
 

@@ -14,17 +14,13 @@ from hypothesis.extra import numpy as hnp
 from sklearn.decomposition import PCA
 
 import autoencoder as ae
-from autoencoder.evaluation import baselines
-from autoencoder.codec import codec as compression
 from autoencoder import datasets
-from autoencoder.evaluation import metrics
-from autoencoder.codec import quantiser
-from autoencoder.datasets import splits
+from autoencoder.codec import codec as compression
+from autoencoder.codec import quantiser, usual_step
 from autoencoder.codec import rate_distortion as rates
-from autoencoder.datasets import make_faces
-from autoencoder.evaluation.evaluate import evaluate
-from autoencoder.parts.assembly import resolve
-from autoencoder.codec.steps import usual_step
+from autoencoder.datasets import make_faces, splits
+from autoencoder.evaluation import baselines, evaluate, metrics
+from autoencoder.parts import resolve
 
 # ---------------------------------------------------------------------- the right arguments
 SIDES = st.sampled_from([1, 2, 3, 4, 4, 6, 12])

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from autoencoder.parts.likelihood import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood, log_normaliser, truncated_mean
+from autoencoder.parts.likelihood import (
+    BernoulliLikelihood,
+    ContinuousBernoulliLikelihood,
+    GaussianLikelihood,
+    log_normaliser,
+    truncated_mean,
+)
 from minigrad import grad, tensor
 from minigrad.testing import assert_close_to_torch, gradcheck
 

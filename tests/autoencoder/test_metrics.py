@@ -8,8 +8,20 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
 
-from autoencoder.evaluation import metrics
-from autoencoder.evaluation.metrics import active_units, anomaly_metrics, excess_bce, few_shot_accuracy, kl_per_unit, knn_accuracy, linear_probe, mse, psnr, ssim, trustworthiness
+from autoencoder.evaluation import (
+    active_units,
+    anomaly_metrics,
+    excess_bce,
+    few_shot_accuracy,
+    kl_per_unit,
+    knn_accuracy,
+    linear_probe,
+    metrics,
+    mse,
+    psnr,
+    ssim,
+    trustworthiness,
+)
 from minigrad import tensor
 from minigrad.losses import binary_cross_entropy
 

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from autoencoder import datasets
-from autoencoder.datasets import mnist
-from autoencoder.datasets import DataUnavailable, load, load_digits, load_mnist
+from autoencoder.datasets import DataUnavailable, load, load_digits, load_mnist, mnist
 
 REAL = os.environ.get("MINIGRAD_DATA", "")
 needs_mnist = pytest.mark.skipif(

@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from autoencoder.parts.code import GaussianCode, PointCode
 from autoencoder.networks import Network
+from autoencoder.parts import GaussianCode, PointCode
 from minigrad import grad, no_grad
 from minigrad.nn import Dropout
 from minigrad.optim import SGD

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 
-from autoencoder.parts.noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
+from autoencoder.parts import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
 
 N = 200_000
 NOISES = [

@@ -7,13 +7,24 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from autoencoder.parts.code import GaussianCode, PointCode
-from autoencoder.parts.likelihood import ContinuousBernoulliLikelihood, GaussianLikelihood
 from autoencoder.networks import Network
-from autoencoder.parts.noise import GaussianNoise, MaskingNoise
 from autoencoder.objective import loss_terms
-from autoencoder.parts.assembly import CHOICES, Parts, assemble, resolve
-from autoencoder.parts.penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
+from autoencoder.parts import (
+    CHOICES,
+    ContinuousBernoulliLikelihood,
+    ContractivePenalty,
+    GaussianCode,
+    GaussianLikelihood,
+    GaussianNoise,
+    KLSparsity,
+    L1Penalty,
+    MaskingNoise,
+    Parts,
+    PointCode,
+    WeightDecay,
+    assemble,
+    resolve,
+)
 from minigrad import grad, tensor
 from minigrad.testing import assert_close_to_torch, gradcheck
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder.parts.code import GaussianCode, PointCode
 from autoencoder.networks import Network
+from autoencoder.parts import GaussianCode, PointCode
 from autoencoder.parts.penalty import Batch, ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
 from minigrad import grad, tensor
 

@@ -5,8 +5,15 @@ import pytest
 from figure_checks import boxes, read, texts, watch, written
 from sklearn.metrics import roc_auc_score
 
-from autoencoder.evaluation.metrics import anomaly_metrics
-from autoencoder.plots import accuracy_by_labels, anomaly_scores, kl_per_unit, latent_scatter, rate_distortion, spectrum
+from autoencoder.evaluation import anomaly_metrics
+from autoencoder.plots import (
+    accuracy_by_labels,
+    anomaly_scores,
+    kl_per_unit,
+    latent_scatter,
+    rate_distortion,
+    spectrum,
+)
 
 RNG = np.random.default_rng(0)
 

@@ -5,9 +5,15 @@ import pytest
 from figure_checks import pictures, read, small, watch, written
 from sklearn.neighbors import NearestNeighbors
 
-from autoencoder.evaluation import metrics
 from autoencoder.datasets import load_digits, make_faces
-from autoencoder.plots import canvas, error_maps, filters, reconstruction_grid, samples_and_neighbours
+from autoencoder.evaluation import metrics
+from autoencoder.plots import (
+    canvas,
+    error_maps,
+    filters,
+    reconstruction_grid,
+    samples_and_neighbours,
+)
 from autoencoder.plots.grids import nearest_rows
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoencoder.codec.quantiser import MAX_LEVELS, TOTAL, decoder_gains, fit_quantiser, whole_frequencies
+from autoencoder.codec.quantiser import (
+    MAX_LEVELS,
+    TOTAL,
+    decoder_gains,
+    fit_quantiser,
+    whole_frequencies,
+)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=MAX_LEVELS))

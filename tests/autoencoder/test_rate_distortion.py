@@ -12,10 +12,18 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autoencoder.codec.codec import Codec
+from autoencoder.codec import Codec
+from autoencoder.codec.rate_distortion import (
+    RatePoint,
+    bd_rate,
+    bits_per_pixel,
+    eight_bits,
+    jpeg_curve,
+    parameter_bytes,
+    rate_distortion,
+)
 from autoencoder.datasets import load_digits, make_faces
 from autoencoder.olivetti import DeepAutoencoder
-from autoencoder.codec.rate_distortion import RatePoint, bd_rate, bits_per_pixel, eight_bits, jpeg_curve, parameter_bytes, rate_distortion
 
 CURVE = [(0.1, 22.0), (0.3, 26.5), (0.9, 30.0), (2.5, 36.0)]
 

@@ -11,12 +11,12 @@ import time
 
 import numpy as np
 import pytest
+from autoencoder.runs.old_run import Config, reconstruct, run
 
 from autoencoder import datasets
 from autoencoder.__main__ import main
 from autoencoder.datasets import DataUnavailable
 from autoencoder.olivetti import DeepAutoencoder
-from autoencoder.runs.old_run import Config, reconstruct, run
 from minigrad import checkpoint
 
 FIGURES = ["codes.png", "reconstructions_16.png", "reconstructions_8.png", "training_curve.png"]

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoencoder.datasets import make_faces
-from autoencoder.datasets.splits import by_group, within_group
+from autoencoder.datasets import by_group, make_faces, within_group
 
 LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=60).filter(lambda x: len(set(x)) > 1)
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import autoencoder as ae
 from autoencoder import training
-from autoencoder.parts.assembly import assemble
+from autoencoder.parts import assemble
 from minigrad import optim
 
 

@@ -6,12 +6,12 @@ import weakref
 import device
 import numpy as np
 import pytest
+from autoencoder.runs.old_run import Config
 
 import minigrad as mg
-from autoencoder.runs import attempts
 from autoencoder import captured_epoch as epochs
 from autoencoder.olivetti import DeepAutoencoder, adam, train
-from autoencoder.runs.old_run import Config
+from autoencoder.runs import attempts
 from minigrad.random import Philox
 
 LAUNCHES = 44  # of one step of the reference model; docs/gpu.md lists them

@@ -7,11 +7,11 @@ from unittest import mock
 
 import numpy as np
 
+from autoencoder.__main__ import main
+from autoencoder.datasets import make_faces
 from autoencoder.runs import figures
 from autoencoder.runs import old_run as run
-from autoencoder.__main__ import main
 from autoencoder.runs.checkpoints import Checkpoints
-from autoencoder.datasets import make_faces
 from minigrad import checkpoint
 
 KINDS = {

@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 from cut_short import different, draw_nothing, result
 
-from autoencoder.runs import files as runfiles
 from autoencoder.__main__ import main as autoencoder
 from autoencoder.datasets import make_faces
+from autoencoder.runs import files as runfiles
 from minigrad import checkpoint
 
 for module in ("commands.train", "detector", "plots.canvas", "variants"):

@@ -9,8 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..checks import SEVERAL, as_numbers, check_whole
-from ..parts.assembly import resolve
-from ..parts.likelihood import GaussianLikelihood
+from ..parts import GaussianLikelihood, resolve
 from . import metrics
 from .baselines import principal_components, probabilistic_pca, wiener
 
