@@ -13,7 +13,7 @@ import numpy as np
 
 from ..variants import VariationalAutoencoder, load
 from . import dataset
-from .config import FORMAT, MODELS
+from .config import FORMAT, MODELS, Config
 
 FILES = ("config.json", "model.npz")
 
@@ -128,17 +128,27 @@ def open_run(folder, *, device=None):
     try:
         estimator = load(folder / "model.npz", device=device)
         shape = tuple(int(n) for n in config["image_shape"])
+        described = Config.recorded(config).estimator(shape).set_params(device=estimator.device)
+        other = [
+            f"{name}={value!r} in config.json and {getattr(estimator, name)!r} in model.npz"
+            for name, value in described.get_params(deep=False).items()
+            if repr(value) != repr(getattr(estimator, name))
+        ]
         fits = len(shape) == 3 and np.prod(shape) == estimator.n_features_in_
-        known = config["model"] in MODELS
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder} is damaged: {type(error).__name__} at {error}; train again, or restore it "
             "from a copy"
         ) from None
-    if not fits or not known:
+    if not fits:
         raise ValueError(
-            f"{folder} is damaged: config.json speaks of a model {config['model']!r} of images "
-            f"{shape}, model.npz of {estimator.n_features_in_} pixels: restore them from a copy"
+            f"{folder} is damaged: config.json speaks of images {shape}, model.npz of "
+            f"{estimator.n_features_in_} pixels: restore them from a copy"
+        )
+    if other:
+        raise ValueError(
+            f"{folder} is damaged, its files are not of one run: {'; '.join(other)}: restore them "
+            "from a copy"
         )
     return Run(folder, config, estimator, shape)
 

@@ -8,7 +8,7 @@ The folder holds ``config.json`` (how to repeat it, and which images were held o
 import contextlib
 import platform
 import signal
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +64,7 @@ def resume(folder, recorded, *, data=None, every=SECONDS, progress=True, say=pri
     written, to the last bit.
     """
     with understood(folder):
-        settings = {field.name: recorded[field.name] for field in fields(Config)}
-        config = Config(**settings | {"hidden": tuple(recorded["hidden"])})
+        config = Config.recorded(recorded)
         split, image_shape = recorded["split"], tuple(recorded["image_shape"])
     original = dataset.original(recorded, data)
     samples = dataset.divide(original, split, image_shape, config.image_size is not None)

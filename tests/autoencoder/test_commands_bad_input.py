@@ -12,7 +12,7 @@ import pytest
 
 from autoencoder.__main__ import main
 from autoencoder.datasets import load_digits
-from autoencoder.runs.run import open_run
+from autoencoder.runs import open_run
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def place(tmp_path_factory):
     (place / "full").mkdir()
     (place / "full" / "mine.txt").write_text("mine")
     train = ["train", "--model", "dense", "--data", str(place / "digits.npz"), "--epochs", "1"]
-    assert main([*train, "--code-length", "3", "--output", str(place / "run")]) == 0
+    assert main([*train, "--n-components", "3", "--output", str(place / "run")]) == 0
     return place
 
 
@@ -60,14 +60,15 @@ def refused(arguments, capsys):
         ("--penalty-weight 2", "--penalty-weight belongs to --model sparse or contractive"),
         ("--noise-std 1", "--noise-std belongs to --noise gaussian"),
         ("--noise gaussian --noise-std 0", "noise_std must be above 0"),
-        ("--restarts 1", "--model dense has no --restarts"),
+        ("--restarts -1", "restarts must be 0 or more"),
+        ("--model olivetti --likelihood bernoulli", "--model olivetti has no --likelihood"),
         ("--model olivetti --hidden 3", "--model olivetti has no --hidden"),
         ("--model denoising --noise none", "without noise is --model dense"),
         ("--model conv --hidden", "needs --hidden, the channels"),
         ("--model vae --beta -1", "beta must be 0 or more"),
         ("--model sparse --penalty-weight -1", "penalty_weight must be 0 or more"),
         ("--epochs 0", "epochs must be above 0, got 0"),
-        ("--code-length 0", "code_length must be above 0"),
+        ("--n-components 0", "n_components must be above 0"),
         ("--batch-size -1", "batch_size must be above 0"),
         ("--learning-rate nan", "learning_rate must be above 0"),
         ("--image-size 0", "image_size must be above 0"),
@@ -75,7 +76,7 @@ def refused(arguments, capsys):
         ("--hidden 0", "every width in hidden"),
         ("--patience 0", "patience must be"),
         ("--validation-fraction 1", "validation_fraction must be"),
-        ("--test-fraction 1", "test_fraction must be between 0 and 1"),
+        ("--test-fraction 1", "test_fraction must be at least 0 and below 1"),
         ("--seed -1", "seed must be 0 or more"),
         ("--device cuda", "cuda"),
         ("--data nothing", "There are no data called 'nothing'"),
@@ -155,7 +156,10 @@ def test_every_other_command_refuses_without_writing(place, capsys, monkeypatch,
         ("config.json", lambda old: b"[]", "does not describe a run"),
         ("config.json", lambda old: old.replace(b'"image_shape"', b'"shape"'), "is damaged"),
         ("config.json", lambda old: old.replace(b"[8, 8, 1]", b"[9, 8, 1]"), "images (9, 8, 1)"),
-        ("config.json", lambda old: old.replace(b'"dense"', b'"olivetti"'), "is damaged"),
+        ("config.json", lambda old: old.replace(b'"dense"', b'"olivetti"'), "are not of one run"),
+        ("config.json", lambda old: old.replace(b'"seed": 0', b'"seed": 1'), "are not of one run"),
+        ("config.json", lambda old: old.replace(b'"format": 2', b'"format": 1'), "version 0.1"),
+        ("config.json", lambda old: old.replace(b'"format": 2,', b""), "version 0.1"),
         ("history.csv", lambda old: b"", "history.csv is missing or damaged"),
         ("metrics.json", lambda old: b"[", "metrics.json is damaged"),
     ],
@@ -205,7 +209,7 @@ def test_ctrl_c_stops_after_the_epoch_and_everything_is_written(place, tmp_path)
         text=True,
     )
     deadline = time.time() + 60
-    while not (folder / "config.json").exists() and time.time() < deadline:
+    while not (folder / "checkpoint.npz").exists() and time.time() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
@@ -215,7 +219,7 @@ def test_ctrl_c_stops_after_the_epoch_and_everything_is_written(place, tmp_path)
     assert "Traceback" not in err
     done = json.loads((folder / "metrics.json").read_text())["epochs"]
     assert 0 < done < 1000000
-    assert open_run(folder).model.n_iter_ == open_run(folder).epochs == done
+    assert open_run(folder).estimator.n_iter_ == open_run(folder).epochs == done
     assert (folder / "report.html").exists()
 
 

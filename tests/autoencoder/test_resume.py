@@ -23,7 +23,7 @@ from cut_short import (
 )
 
 import autoencoder as ae
-from autoencoder.runs import attempts
+from autoencoder import collapse
 from autoencoder.runs.checkpoints import Checkpoints
 from minigrad import checkpoint
 
@@ -60,7 +60,7 @@ def test_the_comparison_notices_what_is_forgotten(place, tmp_path):
         folder = tmp_path / name
         aborted(place, folder, "olivetti", 5)
         arrays, about = checkpoint.load(folder / "checkpoint.npz")
-        about["streams"][name] = np.random.default_rng(0).bit_generator.state
+        about["training"]["streams"][name] = np.random.default_rng(0).bit_generator.state
         checkpoint.save(folder / "checkpoint.npz", arrays, about)
         assert resume(folder) == 0
         with pytest.raises(AssertionError):
@@ -159,7 +159,7 @@ def test_a_run_that_ran_out_of_patience_does_so_wherever_it_is_resumed(place, tm
 
 def test_a_run_that_began_again_does_so_wherever_it_is_resumed(place, tmp_path, monkeypatch):
     """Codes are said to have collapsed after the third epoch of the first two attempts."""
-    monkeypatch.setattr(attempts, "collapsed", lambda history: len(history) >= 3)
+    monkeypatch.setattr(collapse, "found", lambda training, *_: training.epoch >= 3)
     whole = tmp_path / "whole"
     assert train(place, whole, "olivetti", "--restarts", "2") == 0
     assert json.loads((whole / "metrics.json").read_text())["restarts"] == 2
@@ -185,7 +185,7 @@ def test_checkpoints_are_rare_where_they_take_long_and_few_where_nobody_needs_th
         for _ in range(5):
             checkpoints.offer(contents)
         assert len(written) == (expected or 1)  # the first, and then one takes 1/20 of the time
-        checkpoints.offer(contents, must=True)
+        checkpoints.offer(contents, at_once=True)
         assert len(written) == (expected or 1) + 1
     with pytest.raises(ValueError, match="checkpoint_every must be 0 seconds or more, got nan"):
         Checkpoints(tmp_path, config, float("nan"))
