@@ -1,7 +1,7 @@
 """No kernel touches memory that is not its own: all of them run once under AddressSanitizer.
 
 The other half of UndefinedBehaviorSanitizer's work (indices of arrays, alignment, overflows) is
-done in every simulated launch; see tests/cuda/test_simulator_faults.py.
+done in every simulated launch; see tests/fakes/test_simulator_faults.py.
 """
 
 import functools
@@ -19,7 +19,7 @@ from simulator import Module, SimulatorError, kernel_names
 from minigrad.cuda.launch import SOURCES, source
 
 HERE, NAME = Path(__file__).parent, Path(__file__).stem
-SCRIPT = HERE.parent / "support" / "sanitized.py"
+SCRIPT = HERE.parents[1] / "tools" / "sanitized.py"
 FAULTS = {  # kernel of kernels/memory.cu -> its fault
     "reads_past_the_end": "line 10: heap-buffer-overflow",
     "writes_past_the_end": "line 14: heap-buffer-overflow",
@@ -89,7 +89,7 @@ def test_no_kernel_touches_memory_that_is_not_its_own():
 def test_every_kernel_ran():
     names = {name for path in SOURCES.glob("*.cu") for name in kernel_names(source(path.stem))}
     missing = names - set(sanitized()["launched"])
-    assert not missing, f"no sanitized_runs() in tests/cuda launches {sorted(missing)}"
+    assert not missing, f"no sanitized_runs() in tests/minigrad/cuda launches {sorted(missing)}"
 
 
 def test_the_sanitizer_must_be_in_the_process_first():

@@ -1,7 +1,7 @@
 """The promises of this project, each with the command that tries to break it: docs/trust.md.
 
-    python tests/support/trust.py                 # everything; the mutants take an hour or two
-    python tests/support/trust.py damage fuzz     # these rows anew, the others as they were
+    python tests/tools/trust.py                 # everything; the mutants take an hour or two
+    python tests/tools/trust.py damage fuzz     # these rows anew, the others as they were
 
 Every row's figure is the last line that its command prints; docs/trust.json keeps them.
 """
@@ -36,19 +36,19 @@ ROWS = {
     "kill": Row(
         "A kill at any moment, also in the middle of writing, costs no more than the last "
         "checkpoint; the resumed training ends with the same weights",
-        "tests/support/kill.py --kills 200",
+        "tests/tools/kill.py --kills 200",
     ),
     "damage": Row(
         "A file is data: damaged, forged, absurd or booby-trapped ones load right or are refused "
         "in a sentence, within a second and 200 MB",
-        "tests/support/damage.py --files 10000",
+        "tests/tools/damage.py --files 10000",
     ),
     "codec": Row(
         "The same for compressed images", f"{SUITE} tests/autoencoder/test_compression_damage.py"
     ),
     "bits": Row(
         "The same seed gives the same bits: in other processes, hash seeds, threads, forks, joblib",
-        f"{SUITE} tests/autoencoder/test_same_bits.py tests/minigrad/test_cpu_pool.py",
+        f"{SUITE} tests/autoencoder/test_same_bits.py tests/minigrad/cpu/test_pool.py",
     ),
     "dtype": Row(
         "No silent float64, no silent NaN: nan_trace names the operation, a training that diverges "
@@ -75,15 +75,15 @@ ROWS = {
     "gpu": Row(
         "The GPU's code is right where no GPU is: compiled, simulated in three orders of threads, "
         "sanitised, run on a strict double of CuPy",
-        f"{SUITE} tests/cuda",
+        f"{SUITE} tests/minigrad/cuda tests/fakes",
     ),
     "faults": Row(
-        "The gradient checker catches deliberate faults in derivatives", "tests/support/mutants.py"
+        "The gradient checker catches deliberate faults in derivatives", "tests/tools/mutants.py"
     ),
     "mutation": Row(
         "Changing one sign, constant, operator, operand or comparison of the engine's mathematics "
         "makes a test fail",
-        "tests/support/mutation.py --every 2",
+        "tests/tools/mutation.py --every 2",
     ),
 }
 
@@ -170,7 +170,7 @@ def page(record):
     lines = [
         "# Promises, and what tried to break them",
         "",
-        "`python tests/support/trust.py` runs the commands and writes this page; the figures are "
+        "`python tests/tools/trust.py` runs the commands and writes this page; the figures are "
         "what they printed.",
         "",
         "| promise | command: `python ...` | figure | date |",

@@ -1,6 +1,6 @@
 """Ten thousand damaged model files: each loads to what was saved, or is refused in one sentence.
 
-    python tests/support/damage.py --files 10000
+    python tests/tools/damage.py --files 10000
 
 Damage is drawn from a seed: flipped bits, files cut short or with other bytes in the middle,
 members that are swapped, of another shape, of an absurd size or compressed, headers that were

@@ -1,6 +1,6 @@
 """Mutation testing: change one thing in the engine's mathematics and see whether a test notices.
 
-    python tests/support/mutation.py --jobs 2 ops conv losses optim
+    python tests/tools/mutation.py --jobs 2 ops conv losses optim
 
 Every place of a file where a sign, a constant, an operator, an operand, a comparison or an axis can
 be changed gives mutants. Each is imported in a child process in place of the file and the tests of
@@ -27,17 +27,17 @@ TESTS = {  # the quick and telling ones first
         "test_gradients",
         "test_torch_operations",
         "test_errors",
-        "test_cpu_linear",
+        "cpu/test_linear",
         "test_engine",
     ],
-    "conv": ["test_cpu_convolution", "test_gradients", "test_torch_convolution", "test_errors"],
+    "conv": ["cpu/test_convolution", "test_gradients", "test_torch_convolution", "test_errors"],
     "losses": ["test_gradients", "test_torch_operations", "test_errors", "test_torch_layers"],
     "optim": [
         "test_torch_optimisers",
         "test_errors",
-        "test_cpu_linear",
-        "../cuda/test_capture",
-        "../cuda/test_device_library",
+        "cpu/test_linear",
+        "cuda/test_capture",
+        "cuda/test_device_library",
     ],
     "schedules": ["test_torch_optimisers"],
     "penalties": ["test_torch_optimisers", "test_errors"],
@@ -248,7 +248,7 @@ def main():
     parser.add_argument("--every", type=int, default=1, help="try only every k-th mutant")
     options = parser.parse_args()
     os.chdir(ROOT)
-    sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT)]
+    sys.path.insert(0, str(ROOT))
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     for name in ("hypothesis", "numpy", "pytest", "sklearn", "torch"):
         importlib.import_module(name)  # once, before the forks; not minigrad

@@ -87,6 +87,6 @@ def test_sources_and_variants_must_agree():
 
 
 def test_the_command_prints_a_table_and_fails(capsys):
-    assert compile_kernels.main(["--arch", "80", "--", str(KERNELS / "product.cu")]) == 0
+    assert compile_kernels.main(["--arch", "80", "--", str(KERNELS / "memory.cu")]) == 0
     assert compile_kernels.main([str(KERNELS / "spills.cu")]) == 1
     assert "3 kernels, 3 faults" in capsys.readouterr().out

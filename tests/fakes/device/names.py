@@ -1,7 +1,7 @@
 """What CuPy 14.2 has: the snapshot ``cupy_names.json``, made from the real package.
 
 To make it again, in an environment with CuPy (no GPU is needed):
-``python tests/support/device/snapshot.py > tests/support/device/cupy_names.json``.
+``python tests/fakes/device/snapshot.py > tests/fakes/device/cupy_names.json``.
 """
 
 import functools

@@ -1,12 +1,12 @@
 """Runs the kernels under AddressSanitizer, in a process of its own, and prints what it found.
 
-Started by tests/cuda/test_sanitizers.py with the sanitizer's library already loaded (LD_PRELOAD).
-Each FILE is a test module; its function `sanitized_runs()` yields pairs of a label and a function
-that calls the library on small arrays. A JSON object on the last line of standard output names the
-kernels launched and, by label, the faults.
+Started by tests/minigrad/cuda/test_sanitizers.py with the sanitizer's library already loaded
+(LD_PRELOAD). Each FILE is a test module; its function `sanitized_runs()` yields pairs of a label
+and a function that calls the library on small arrays. A JSON object on the last line of standard
+output names the kernels launched and, by label, the faults.
 
     LD_PRELOAD=$(g++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0:halt_on_error=0 \\
-        python tests/support/sanitized.py tests/cuda/test_*.py
+        python tests/tools/sanitized.py tests/minigrad/cuda/test_*.py
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ import sys
 import traceback
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.extend(str(Path(__file__).parents[1] / name) for name in ("fakes", "helpers"))
 from simulator import SimulatorError, launches, simulated
 
 

@@ -10,7 +10,7 @@ import pytest
 from device.names import known, snapshot
 from device.namespace import MODULES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = sorted(
     path for package in ("minigrad", "autoencoder") for path in (ROOT / package).rglob("*.py")
 )

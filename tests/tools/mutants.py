@@ -1,6 +1,6 @@
 """Deliberate faults in derivatives, each of which gradcheck must catch at the order that shows it.
 
-Run ``python tests/support/mutants.py`` for the table. A fault is a primitive with a wrong VJP, or a
+Run ``python tests/tools/mutants.py`` for the table. A fault is a primitive with a wrong VJP, or a
 composition that hides one. Faults of order 2 have right first derivatives: they are what tests of
 first derivatives alone let through. Beside each faulty function stands the right one, which has to
 pass at the same point.

@@ -1,6 +1,6 @@
 """Kills trainings with SIGKILL, again and again, and looks whether anything is lost.
 
-    python tests/support/kill.py --kills 200
+    python tests/tools/kill.py --kills 200
 
 Each training is killed ten times, goes on every time from what is on the disk, is then let finish,
 and must have written what the same training wrote that nobody disturbed. Half of the kills come

@@ -1,5 +1,5 @@
 """Proves that no damaged file of weights or of an estimator crashes, lies or runs code; the same
-with 10,000 files: ``python tests/support/damage.py``."""
+with 10,000 files: ``python tests/tools/damage.py``."""
 
 import damage
 

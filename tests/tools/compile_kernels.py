@@ -1,6 +1,6 @@
 """Compiles every CUDA kernel for several GPUs, without a GPU: errors and spills are found here.
 
-    python tests/support/compile_kernels.py [--arch 75 80 90] [FILE.cu ...]
+    python tests/tools/compile_kernels.py [--arch 75 80 90] [FILE.cu ...]
 
 The compiler is NVRTC, from the wheel ``nvidia-cuda-nvrtc`` (no driver is needed), or else nvcc.
 Each source of ``minigrad/cuda/kernels`` is compiled with every set of options that the table
