@@ -22,13 +22,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+ENGINE = [
+    "test_backward",
+    "test_create_graph",
+    "test_derivatives",
+    "test_devices",
+    "test_dtypes",
+    "test_grad",
+    "test_hooks",
+    "test_leaves",
+    "test_memory",
+    "test_no_grad",
+    "test_primitives",
+    "test_provenance",
+    "test_seals",
+    "test_seals_false_alarms",
+    "test_tensor",
+    "test_topological_order",
+]
 TESTS = {  # the quick and telling ones first
     "ops": [
         "test_gradients",
         "test_torch_operations",
         "test_errors",
         "cpu/test_linear",
-        "test_engine",
+        *ENGINE,
     ],
     "conv": ["cpu/test_convolution", "test_gradients", "test_torch_convolution", "test_errors"],
     "losses": ["test_gradients", "test_torch_operations", "test_errors", "test_torch_layers"],
