@@ -9,6 +9,8 @@ from minigrad.testing import assert_close_to_torch
 
 torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
 
+TOLERANCE = {np.float64: 1e-12, np.float32: 8 * 2.0**-23}  # relative to the largest element
+
 
 def compare(mine, theirs, arrays, *, tolerance=1e-12, order=2, integers=False):
     """Two functions agree in value and in their gradients up to `order`, for random cotangents."""

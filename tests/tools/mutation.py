@@ -40,25 +40,24 @@ ENGINE = [
     "test_tensor",
     "test_topological_order",
 ]
+GRADIENTS = ["test_gradients", "test_gradients_of_any_input", "test_compositions"]
+OPERATIONS = ["test_torch_operations", "test_torch_extremes"]
+CONVOLUTION = ["test_torch_convolution", "test_torch_resize"]
+LOSSES = ["test_torch_losses", "test_torch_layers"]
 TESTS = {  # the quick and telling ones first
-    "ops": [
-        "test_gradients",
-        "test_torch_operations",
-        "test_errors",
-        "cpu/test_linear",
-        *ENGINE,
-    ],
-    "conv": ["cpu/test_convolution", "test_gradients", "test_torch_convolution", "test_errors"],
-    "losses": ["test_gradients", "test_torch_operations", "test_errors", "test_torch_layers"],
+    "ops": [*GRADIENTS, "test_retention", *OPERATIONS, "test_errors", "cpu/test_linear", *ENGINE],
+    "conv": ["cpu/test_convolution", *GRADIENTS, *CONVOLUTION, "test_errors"],
+    "losses": [*GRADIENTS, *OPERATIONS, "test_errors", *LOSSES],
     "optim": [
         "test_torch_optimisers",
+        "test_torch_penalties",
         "test_errors",
         "cpu/test_linear",
         "cuda/test_capture",
         "cuda/test_device_library",
     ],
-    "schedules": ["test_torch_optimisers"],
-    "penalties": ["test_torch_optimisers", "test_errors"],
+    "schedules": ["test_torch_schedules"],
+    "penalties": ["test_torch_penalties", "test_errors"],
 }
 # Mutants that change nothing that can be seen, and why: (beginning of the line, change).
 EQUIVALENT = {

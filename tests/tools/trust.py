@@ -69,7 +69,8 @@ ROWS = {
     ),
     "errors": Row(
         "Every documented error is reached by a test",
-        f"{SUITE} tests/minigrad/test_errors.py tests/autoencoder/test_bad_input.py "
+        f"{SUITE} tests/minigrad/test_errors.py tests/minigrad/test_checkpoint_errors.py "
+        "tests/autoencoder/test_bad_input.py "
         "tests/autoencoder/test_commands_bad_input.py",
     ),
     "gpu": Row(
