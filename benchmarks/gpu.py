@@ -41,7 +41,7 @@ def _pytest(*arguments, before=(), **environment):
 
 
 def _kernel_tests():
-    return [f"tests/cuda/test_{name}.py" for name in SIMULATED]
+    return [f"tests/minigrad/cuda/test_{name}.py" for name in SIMULATED]
 
 
 def tests():

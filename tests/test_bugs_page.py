@@ -98,4 +98,4 @@ def test_a_wrong_comment_would_be_noticed():
     assert promised("x = 2\nprint(x)  # 3\n") == ["3"] != printed("x = 2\nprint(x)  # 3\n") == ["2"]
     with pytest.raises(AssertionError, match="without its comment"):
         promised("print(2)\n")
-    assert "test_that_is_not_there" not in names_in("tests/minigrad/test_engine.py")
+    assert "test_that_is_not_there" not in names_in("tests/minigrad/test_tensor.py")

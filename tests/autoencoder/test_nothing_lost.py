@@ -14,7 +14,7 @@ from cut_short import aborted, elsewhere, resume, same, snapshot, train, whole_r
 
 from minigrad import checkpoint
 
-KILL = Path(__file__).parents[1] / "support" / "kill.py"
+KILL = Path(__file__).parents[1] / "tools" / "kill.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,215 +1,43 @@
-"""Convolution, its transpose, its weight gradient and bicubic resizing equal PyTorch's.
+"""Convolution, its transpose and its weight gradient equal PyTorch's.
 
 PyTorch's padding is written out with `F.pad` from TensorFlow's rule, so that nothing of the
 library's own geometry is used to check it. Small integers in float32 are compared bit for bit.
 """
 
-import contextlib
 import math
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from second_opinion import compare, numbers
+from torch_convolution import (
+    KERNELS,
+    TRIPLE,
+    Setting,
+    channels_first,
+    convolutions,
+    exact,
+    my_conv,
+    my_transpose,
+    my_weight,
+    options,
+    out_in_first,
+    torch_conv,
+    torch_transpose,
+    two,
+)
 
 import minigrad as mg
-from minigrad import registry, tensor
+from minigrad import registry
 from minigrad.conv import Geometry
-from minigrad.testing import assert_close_to_torch, check_adjoint
+from minigrad.testing import check_adjoint
 
 torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
 F = torch.nn.functional
-
 SOME = settings(deadline=None, max_examples=60, derandomize=True)
 
 
-@contextlib.contextmanager
-def exact(kernels):
-    """Convolve by sums of products alone, without Winograd's algorithm, which rounds.
-
-    "specification" is `minigrad.conv` itself; "direct" the fast kernels, where they are installed.
-    """
-    triple = [registry[name] for name in ("conv_y", "conv_x", "conv_w")]
-    cpu, before = getattr(mg, "cpu", None), [p.cpu for p in triple]
-    setting = getattr(cpu, "convolution", None)
-    try:
-        if kernels == "specification":
-            for p in triple:
-                p.cpu = p.forward
-        elif cpu:
-            cpu.convolution = "direct"
-        yield
-    finally:
-        for p, kernel in zip(triple, before, strict=True):
-            p.cpu = kernel
-        if cpu:
-            cpu.convolution = setting
-
-
-KERNELS = pytest.mark.parametrize(
-    "kernels",
-    [
-        "specification",
-        pytest.param(
-            "direct",
-            marks=pytest.mark.skipif(
-                not hasattr(mg, "cpu"), reason="minigrad comes without fast CPU kernels"
-            ),
-        ),
-    ],
-)
-
-
-# ---------------------------------------------------------------------- geometries
-class Setting(NamedTuple):
-    """One convolution: shapes, minigrad's options, and the padding written out."""
-
-    x: tuple  # (N, H, W, C)
-    w: tuple  # (kh, kw, C / groups, F)
-    stride: object
-    padding: object
-    dilation: object
-    groups: int
-
-    @property
-    def pads(self):
-        """((top, bottom), (left, right)) by TensorFlow's rule for "same"."""
-        if self.padding == "valid":
-            return (0, 0), (0, 0)
-        if self.padding == "same":
-            return tuple(
-                tensorflow_same(
-                    self.x[1 + i], self.w[i], two(self.stride)[i], two(self.dilation)[i]
-                )
-                for i in (0, 1)
-            )
-        if isinstance(self.padding, int):
-            return (self.padding, self.padding), (self.padding, self.padding)
-        return self.padding
-
-    @property
-    def y(self):
-        """The shape of the output (N, P, Q, F)."""
-        extent = [(k - 1) * d + 1 for k, d in zip(self.w, two(self.dilation), strict=False)]
-        out = [
-            (n + sum(p) - e) // s + 1
-            for n, p, e, s in zip(self.x[1:3], self.pads, extent, two(self.stride), strict=True)
-        ]
-        return (self.x[0], *out, self.w[3])
-
-
-def tensorflow_same(size, kernel, stride, dilation):
-    """The padding of TensorFlow's "SAME", from its documentation."""
-    extent = dilation * (kernel - 1) + 1
-    total = max(extent - (size % stride or stride), 0)
-    return total // 2, total - total // 2
-
-
-def two(value):
-    return value if isinstance(value, tuple) else (value, value)
-
-
-@st.composite
-def convolutions(draw):
-    small = st.integers(1, 3)
-    one_or_two = small | st.tuples(small, small)
-    stride, dilation, groups = draw(one_or_two), draw(one_or_two), draw(small)
-    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-    pad = st.integers(0, 3)
-    padding = draw(
-        st.sampled_from(["same", "valid"])
-        | pad
-        | st.tuples(st.tuples(pad, pad), st.tuples(pad, pad))
-    )
-    size = []
-    for i in (0, 1):
-        extent = (kernel[i] - 1) * two(dilation)[i] + 1
-        around = 0 if isinstance(padding, str) else sum(two(two(padding)[i]))
-        least = 1 if padding == "same" else max(1, extent - around)
-        size.append(draw(st.integers(least, least + 6)))
-    n, c, f = draw(small), draw(small) * groups, draw(small) * groups
-    x, w = (n, *size, c), (*kernel, c // groups, f)
-    return Setting(x, w, stride, padding, dilation, groups)
-
-
-def options(s):
-    return dict(stride=s.stride, padding=s.padding, dilation=s.dilation, groups=s.groups)
-
-
-def my_conv(s):
-    return lambda x, w: mg.conv2d(x, w, **options(s))
-
-
-def my_transpose(s):
-    return lambda y, w: mg.conv2d_transpose(y, w, output_size=s.x[1:3], **options(s))
-
-
-def my_weight(s):
-    return lambda x, y: mg.conv2d_weight(x, y, s.w[:2], **options(s))
-
-
-def channels_first(x):
-    """NHWC as NCHW, contiguous: some of PyTorch's gradients refuse anything else."""
-    return x.permute(0, 3, 1, 2).contiguous()
-
-
-def out_in_first(w):
-    """HWIO as OIHW."""
-    return w.permute(3, 2, 0, 1).contiguous()
-
-
-def torch_conv(s):
-    """PyTorch's convolution in NHWC and HWIO."""
-
-    def conv(x, w):
-        x = F.pad(channels_first(x), (*s.pads[1], *s.pads[0]))
-        y = F.conv2d(x, out_in_first(w), None, s.stride, 0, s.dilation, s.groups)
-        return y.permute(0, 2, 3, 1)
-
-    return conv
-
-
-def torch_transpose(s):
-    """PyTorch's full transposed convolution, brought to the padded image and cropped."""
-
-    def transpose(y, w):
-        y, w = channels_first(y), out_in_first(w)
-        x = F.conv_transpose2d(y, w, None, s.stride, 0, 0, s.groups, s.dilation)
-        (top, bottom), (left, right) = s.pads
-        below = s.x[1] + top + bottom - x.shape[2]  # rows that no window reached
-        beside = s.x[2] + left + right - x.shape[3]
-        x = F.pad(x, (0, beside, 0, below))
-        x = x[:, :, top : top + s.x[1], left : left + s.x[2]]
-        return x.permute(0, 2, 3, 1)
-
-    return transpose
-
-
-def torch_weight(s):
-    """Windows times outputs. (PyTorch's own weight gradient is compared as that of conv2d; its
-    second derivative fails for some shapes, "slow_conv2d: grad_weight must be contiguous".)"""
-
-    def weight(x, y):
-        kh, kw, c, _ = s.w
-        x = F.pad(x.permute(0, 3, 1, 2), (*s.pads[1], *s.pads[0]))
-        windows = F.unfold(x, (kh, kw), s.dilation, 0, s.stride)  # (N, C * kh * kw, P * Q)
-        windows = windows.reshape(len(x), s.groups, c, kh * kw, -1)
-        y = y.reshape(len(y), windows.shape[-1], s.groups, -1)  # (N, P * Q, groups, F / groups)
-        return torch.einsum("ngckl,nlgf->kcgf", windows, y).reshape(s.w)
-
-    return weight
-
-
-TRIPLE = [
-    pytest.param(my_conv, torch_conv, "xw", id="conv2d"),
-    pytest.param(my_transpose, torch_transpose, "yw", id="conv2d_transpose"),
-    pytest.param(my_weight, torch_weight, "xy", id="conv2d_weight"),
-]
-
-
-# ---------------------------------------------------------------------- against PyTorch
 @pytest.mark.parametrize(("mine", "theirs", "arguments"), TRIPLE)
 @SOME
 @given(s=convolutions())
@@ -311,7 +139,6 @@ def test_bias_and_activation(transposed, activation):
     )
 
 
-# ---------------------------------------------------------------------- the three identities
 @KERNELS
 @SOME
 @given(s=convolutions())
@@ -330,7 +157,6 @@ def test_trilinear_identity_and_adjoints_exactly(kernels, s):
             check_adjoint(f, transposed, a, b, tolerance=0.0)
 
 
-# ---------------------------------------------------------------------- four loops
 def four_loops(x, w, stride, pads, dilation):
     """Convolution by its definition."""
     (top, bottom), (left, right) = pads
@@ -370,7 +196,6 @@ def test_four_loops_give_the_same(size, kernel, stride, padding, pads, dilation,
     assert np.array_equal(y, expected)
 
 
-# ---------------------------------------------------------------------- large arrays
 LARGE = [  # batches that do not fit in one block, and the layers of the reference model
     Setting((9, 32, 32, 32), (3, 3, 32, 8), 1, "same", 1, 1),
     Setting((3, 16, 16, 64), (3, 3, 64, 128), 1, "same", 1, 1),
@@ -406,98 +231,3 @@ def test_exact_switches_the_kernels_and_back():
     with exact("specification"):
         assert all(registry[f"conv_{k}"].cpu is registry[f"conv_{k}"].forward for k in "xyw")
     assert [registry[f"conv_{k}"].cpu for k in "xyw"] == before
-
-
-# ---------------------------------------------------------------------- bicubic resizing
-def torch_resize(size, antialias):
-    return lambda x: F.interpolate(
-        x.permute(0, 3, 1, 2),
-        size=size,
-        mode="bicubic",
-        align_corners=False,
-        antialias=antialias,
-    ).permute(0, 2, 3, 1)
-
-
-def my_resize(size, antialias):
-    a = -0.5 if antialias else -0.75  # what PyTorch uses, without an option
-    return lambda x: mg.resize_bicubic(x, size, a=a, antialias=antialias)
-
-
-SIZES = [
-    ((8, 8), (4, 4)),
-    ((4, 4), (8, 8)),
-    ((64, 64), (32, 32)),
-    ((32, 32), (64, 64)),
-    ((7, 5), (3, 11)),
-    ((5, 7), (13, 2)),
-    ((9, 9), (9, 9)),
-    ((1, 6), (4, 5)),
-    ((6, 6), (1, 1)),
-    ((2, 3), (31, 17)),
-    ((31, 17), (2, 3)),
-]
-
-
-@pytest.mark.parametrize("antialias", [False, True])
-@pytest.mark.parametrize(("old", "new"), SIZES)
-def test_resize_and_its_derivatives(old, new, antialias):
-    x = np.random.default_rng(10).standard_normal((2, *old, 3))
-    compare(my_resize(new, antialias), torch_resize(new, antialias), [x])
-
-
-@pytest.mark.parametrize("antialias", [False, True])
-@SOME
-@given(*[st.integers(1, 20)] * 4)
-def test_resize_to_any_size(antialias, h, w, height, width):
-    x = np.random.default_rng(11).standard_normal((1, h, w, 2))
-    new = (height, width)
-    compare(my_resize(new, antialias), torch_resize(new, antialias), [x], order=1)
-
-
-@pytest.mark.parametrize("antialias", [False, True])
-def test_resize_in_float32(antialias):
-    x = np.random.default_rng(12).random((2, 21, 30, 1), np.float32)
-    mine, theirs = my_resize((14, 45), antialias), torch_resize((14, 45), antialias)
-    compare(mine, theirs, [x], tolerance=5e-6)  # PyTorch's weights are float32 too
-
-
-def tensorflow_1(x, new):
-    """TensorFlow 1's resize_bicubic along axis 1, without its rounding of the offset to 1/1024."""
-    old, a = x.shape[1], -0.75
-    y = np.zeros((x.shape[0], new, *x.shape[2:]))
-    for i in range(new):
-        place = i * old / new
-        left = math.floor(place)
-        for k in range(left - 1, left + 3):
-            t = abs(place - k)
-            if t <= 1:
-                weight = (a + 2) * t**3 - (a + 3) * t**2 + 1
-            else:
-                weight = a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a
-            y[:, i] += weight * x[:, min(max(k, 0), old - 1)]
-    return y
-
-
-@pytest.mark.parametrize(
-    ("old", "new"), [((64, 64), (32, 32)), ((8, 5), (16, 3)), ((3, 9), (7, 6))]
-)
-def test_the_rule_of_tensorflow_1(old, new):
-    x = np.random.default_rng(13).standard_normal((2, *old, 3))
-    rows = tensorflow_1(x, new[0])
-    expected = tensorflow_1(rows.transpose(0, 2, 1, 3), new[1]).transpose(0, 2, 1, 3)
-    mine = mg.resize_bicubic(x, new, half_pixel_centers=False)
-    assert_close_to_torch(mine, torch.tensor(expected))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_64_to_32_takes_every_second_pixel_exactly(dtype):
-    x = np.random.default_rng(14).random((3, 64, 64, 1)).astype(dtype)
-    small = mg.resize_bicubic(x, 32, half_pixel_centers=False)
-    assert small.dtype == dtype
-    assert np.array_equal(small, x[:, ::2, ::2])
-    leaf, theirs = tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-    u = np.random.default_rng(15).standard_normal(small.shape).astype(dtype)
-    mg.resize_bicubic(leaf, 32, half_pixel_centers=False).backward(u)
-    theirs[:, ::2, ::2].backward(torch.tensor(u))
-    assert np.array_equal(leaf.grad.numpy(), theirs.grad.numpy())

@@ -1,8 +1,8 @@
-"""Optimisers, schedules, penalties and clipping equal PyTorch's over 200 steps.
+"""Optimisers equal PyTorch's over 200 steps.
 
 The conventions are PyTorch's: the first momentum is the gradient itself (no dampening), epsilon is
 added to the root and not below it, `AdamW` takes `lr * weight_decay` off the weights before the
-step, and clipping divides by the norm + 1e-6. Adam's epsilon_hat, TensorFlow 1's convention, is
+step. Adam's epsilon_hat, TensorFlow 1's convention, is
 checked against the formula of its documentation.
 """
 
@@ -10,53 +10,14 @@ import math
 
 import numpy as np
 import pytest
+from torch_pairs import EPS, same, small_problem, start
 
-import minigrad as mg
 from minigrad import optim, tensor
 from minigrad.tensor import Tensor
-from minigrad.testing import assert_close_to_torch
 
 torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
-
 DTYPES = [np.float64, np.float32]
-EPS = 2.0**-23
 STEPS = 200
-SHAPES = ((5, 4), (4,), (4, 1), ())
-
-
-def start(dtype, shapes=SHAPES, seed=0):
-    """The same parameters for both."""
-    rng = np.random.default_rng(seed)
-    arrays = [np.asarray(0.5 * rng.standard_normal(s), dtype) for s in shapes]
-    return (
-        [tensor(a, requires_grad=True) for a in arrays],
-        [torch.tensor(a, requires_grad=True) for a in arrays],
-    )
-
-
-def small_problem(dtype):
-    """A convex problem, so that rounding dies away; each library differentiates its own."""
-    rng = np.random.default_rng(1)
-    x, y = rng.standard_normal((30, 5)).astype(dtype), rng.random((30, 4)).astype(dtype)
-    xt, yt = torch.tensor(x), torch.tensor(y)
-
-    def mine(w, b, v, scale):
-        z = x @ w + b
-        return mg.mean(mg.softplus(z) - y * z) + mg.sum((v - 1) ** 2) + (scale - 2) ** 2 / 2
-
-    def theirs(w, b, v, scale):
-        z = xt @ w + b
-        fit = (torch.nn.functional.softplus(z) - yt * z).mean()
-        return fit + ((v - 1) ** 2).sum() + (scale - 2) ** 2 / 2
-
-    return mine, theirs
-
-
-def same(mine, theirs, tolerance, what="parameter"):
-    for k, (p, t) in enumerate(zip(mine, theirs, strict=True)):
-        assert_close_to_torch(p.detach(), t, tolerance=tolerance, what=f"{what} {k}")
-
-
 OPTIMISERS = [
     (optim.SGD, torch.optim.SGD, dict(lr=0.1), None),
     (optim.SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.9), None),
@@ -92,7 +53,6 @@ def name(value):
     return value.__name__ if isinstance(value, type) else str(value)
 
 
-# ---------------------------------------------------------------------- 200 steps
 @pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMISERS, ids=name)
 def test_200_steps_on_a_small_problem(kind, theirs, options, epsilon):
     if kind is optim.RMSprop:  # at the minimum it jumps to and fro, and rounding decides where
@@ -160,7 +120,6 @@ def test_epsilon_hat_is_tensorflow_1(kind, weight_decay, epsilon):
     assert np.abs(other[0].numpy() - expected).max() > 1e-8  # PyTorch's epsilon is another one
 
 
-# ---------------------------------------------------------------------- arrays of every kind
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", [32768, 32769, 100_003])
 @pytest.mark.parametrize(
@@ -281,7 +240,6 @@ def test_a_gradient_that_comes_late(kind, theirs):
     same(mine_p, their_p, 1e-12)
 
 
-# ---------------------------------------------------------------------- saving and resuming
 @pytest.mark.parametrize("make", ALL, ids=NAMES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_state_dict_resumes_bit_for_bit(make, dtype):
@@ -321,111 +279,6 @@ def test_state_of_another_optimiser_is_refused():
         optim.Adam(parameters).load_state_dict(optim.RMSprop(parameters).state_dict())
     with pytest.raises(ValueError, match="load it into the same optimiser"):
         optim.Adam(parameters).load_state_dict(optim.Adam(parameters[:2]).state_dict())
-
-
-# ---------------------------------------------------------------------- schedules
-def their_rates(make, lr, steps):
-    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
-    schedule = make(optimiser)
-    for _ in range(steps):
-        yield optimiser.param_groups[0]["lr"]
-        optimiser.step()
-        schedule.step()
-
-
-SCHEDULES = [
-    (optim.StepDecay(0.3, every=7, factor=0.5), lambda o: sch().StepLR(o, 7, 0.5)),
-    (optim.StepDecay(0.3, every=3), lambda o: sch().StepLR(o, 3)),
-    (optim.ExponentialDecay(0.3, 0.9), lambda o: sch().ExponentialLR(o, 0.9)),
-    (optim.CosineDecay(0.3, steps=40), lambda o: sch().CosineAnnealingLR(o, 40)),
-    (optim.CosineDecay(0.3, 40, floor=0.1), lambda o: sch().CosineAnnealingLR(o, 40, 0.1)),
-    (optim.Warmup(0.3, 8), lambda o: sch().LinearLR(o, 1 / 8, total_iters=7)),
-]
-
-
-def sch():
-    return torch.optim.lr_scheduler
-
-
-@pytest.mark.parametrize(("mine", "theirs"), SCHEDULES, ids=lambda s: type(s).__name__)
-def test_schedules(mine, theirs):
-    expected = list(their_rates(theirs, 0.3, 41))  # one period of the cosine
-    assert [mine(step) for step in range(41)] == pytest.approx(expected, rel=1e-12, abs=1e-15)
-
-
-def test_what_pytorch_has_otherwise():
-    cosine = optim.CosineDecay(0.3, steps=40, floor=0.1)
-    assert cosine(40) == cosine(55) == cosine(4000) == pytest.approx(0.1)  # PyTorch's rises again
-    warm = optim.Warmup(optim.ExponentialDecay(0.3, 0.9), 4)
-    rates = [0.3 * 0.9**t * min((t + 1) / 4, 1) for t in range(10)]
-    assert [warm(t) for t in range(10)] == pytest.approx(rates, rel=1e-15)
-
-
-@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
-def test_schedules_within_an_optimiser(kind):
-    mine_p, their_p = start(np.float64)
-    options = dict(weight_decay=0.1) if kind == "AdamW" else {}
-    mine = getattr(optim, kind)(mine_p, lr=optim.CosineDecay(0.05, 40, floor=0.01), **options)
-    their = getattr(torch.optim, kind)(their_p, lr=0.05, **options)
-    schedule = sch().CosineAnnealingLR(their, 40, 0.01)
-    rng = np.random.default_rng(10)
-    for _ in range(40):
-        for p, t in zip(mine_p, their_p, strict=True):
-            g = rng.standard_normal(p.shape)
-            p.grad, t.grad = tensor(g), torch.tensor(g)
-        mine.step()
-        their.step()
-        schedule.step()
-    same(mine_p, their_p, 1e-12)
-
-
-# ---------------------------------------------------------------------- penalties and clipping
-def test_penalties():
-    mine, theirs = start(np.float64)
-    for penalty, expected in (
-        (optim.l1_penalty(mine, 0.3), 0.3 * sum(t.abs().sum() for t in theirs)),
-        (optim.l2_penalty(mine, 0.3), 0.15 * sum(t.square().sum() for t in theirs)),
-    ):
-        assert_close_to_torch(penalty, expected)
-        found, wanted = mg.grad(penalty, mine), torch.autograd.grad(expected, theirs)
-        same(found, wanted, 1e-12, "gradient")
-
-
-def test_the_l2_penalty_is_pytorchs_weight_decay():
-    mine_p, their_p = start(np.float64)
-    my_loss, their_loss = small_problem(np.float64)
-    mine, their = optim.SGD(mine_p, 0.1), torch.optim.SGD(their_p, 0.1, weight_decay=0.05)
-    for _ in range(50):
-        mine.zero_grad()
-        their.zero_grad()
-        (my_loss(*mine_p) + optim.l2_penalty(mine_p, 0.05)).backward()
-        their_loss(*their_p).backward()
-        mine.step()
-        their.step()
-    same(mine_p, their_p, 1e-12)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("max_norm", [60.0, 0.1, 1.0, 40.0, 1e9])
-@pytest.mark.parametrize("missing", [False, True])
-def test_clip_grad_norm(max_norm, missing, dtype):
-    mine, theirs = start(dtype, [(50, 40), (3,), (), (7,)])
-    rng = np.random.default_rng(11)
-    for k, (p, t) in enumerate(zip(mine, theirs, strict=True)):
-        g = np.asarray(rng.standard_normal(p.shape), dtype)
-        if not (missing and k == 1):
-            p.grad, t.grad = tensor(g), torch.tensor(g)
-    norm = optim.clip_grad_norm(mine, max_norm)
-    expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm)
-    tolerance = 1e-12 if dtype == np.float64 else 8 * EPS
-    assert norm == pytest.approx(expected.item(), rel=tolerance)
-    for p, t in zip(mine, theirs, strict=True):
-        if t.grad is None:
-            assert p.grad is None
-        else:
-            assert_close_to_torch(p.grad, t.grad, tolerance=tolerance)
-    after = math.sqrt(sum(float((p.grad.numpy() ** 2).sum()) for p in mine if p.grad is not None))
-    assert after == pytest.approx(min(norm, max_norm), rel=1e-5)
 
 
 def test_every_optimiser_is_compared():
