@@ -81,7 +81,7 @@ class Training:
 
     network: object
     solver: str  # the name of the optimiser
-    optimiser: optim.Optimiser
+    optimiser: optim.Optimizer
     streams: dict
     memory: dict = field(default_factory=dict)  # of the penalties
     history: dict = field(default_factory=lambda: {"epoch": [], "loss": []})
