@@ -58,7 +58,7 @@ def backward(self, grad=None, create_graph=False, retain_graph=None):
     """Add the gradient of this Tensor to ``.grad`` of every leaf that it was computed from.
 
     `grad` has this Tensor's shape and may be left out for one element. Gradients add up over
-    calls: clear them with ``optimiser.zero_grad()`` or ``x.grad = None``.
+    calls: clear them with ``optimizer.zero_grad()`` or ``x.grad = None``.
     """
     outputs, grads = _pair(self, grad)
     found = _walk(outputs, grads, None, create_graph, retain_graph)

@@ -68,7 +68,7 @@ class Module:
             yield from child._walk(f"{prefix}{name}.")
 
     def parameters(self):
-        """All parameters, in a fixed order: what optimisers take."""
+        """All parameters, in a fixed order: what optimizers take."""
         return [parameter for _, parameter in self.named_parameters()]
 
     def state_dict(self):

@@ -47,7 +47,7 @@ class Leaf:
 
     __slots__ = (
         "grad",  # the accumulated gradient, a Tensor
-        "version",  # counts the in-place updates made by optimisers
+        "version",  # counts the in-place updates made by optimizers
         "handed_out",  # (array, checksum) from when a user first took hold of the array
     )
 

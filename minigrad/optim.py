@@ -1,25 +1,15 @@
-"""Optimisers; with them come the schedules and penalties of two other files.
+"""Optimizers; with them come the schedules and penalties of two other files.
 
-An optimiser takes any iterable of Tensors and changes their arrays in place. The formulas are
-PyTorch's, so that the two can be compared step by step. Each `_update` is written for one slice of
-the flattened arrays: slices small enough for the cache are updated one after the other, shared out
-over the threads, which is several times faster than passing over large arrays once for every
-operation.
+An optimizer takes any iterable of Tensors and changes their arrays in place. The formulas are
+PyTorch's, so that the two can be compared step by step.
 """
 
-import functools
 import math
 
-import numpy as np
-
-from .backend import array_module, device_of, to_numpy
-from .cpu.pool import parallel, pieces
-from .cuda.adam import step as adam_step
-from .cuda.capture import each_replay, recording
-from .cuda.counts import Counts
+from .backend import array_module
+from .optimizer import Optimizer
 from .penalties import clip_grad_norm, l1_penalty, l2_penalty
 from .schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
-from .tensor import Tensor, describe
 
 __all__ = [
     "SGD",
@@ -27,7 +17,7 @@ __all__ = [
     "AdamW",
     "CosineDecay",
     "ExponentialDecay",
-    "Optimiser",
+    "Optimizer",
     "RMSprop",
     "StepDecay",
     "Warmup",
@@ -36,139 +26,8 @@ __all__ = [
     "l2_penalty",
 ]
 
-# Elements updated at a time. Smaller blocks stay nearer to the core, but after every operation the
-# threads meet at the interpreter lock: with 2^15 they are no faster than one.
-_BLOCK = 1 << 17
 
-
-class Optimiser:
-    """The base: subclasses name their state arrays in `slots` and write `_update`.
-
-    `lr` is a number or a schedule, a function of the number of steps already made. `weight_decay`
-    adds ``weight_decay * parameter`` to each gradient (an L2 penalty).
-    """
-
-    slots = ()
-
-    def __init__(self, parameters, lr, weight_decay=0.0):
-        self.parameters = list(parameters)
-        if not self.parameters:
-            raise ValueError(f"{type(self).__name__}: got no parameters to train")
-        for p in self.parameters:
-            if not isinstance(p, Tensor) or not p.is_leaf:
-                raise TypeError(
-                    f"{type(self).__name__}: every parameter must be a leaf Tensor that requires "
-                    f"a gradient, got {describe(p)}: pass model.parameters()"
-                )
-        if not callable(lr) and not lr > 0:
-            raise ValueError(f"{type(self).__name__}: lr must be positive, got {lr}")
-        self.lr, self.weight_decay, self.t = lr, weight_decay, 0
-        self.state = [
-            [array_module(p._data).zeros_like(p._data) for _ in self.slots] for p in self.parameters
-        ]
-
-    def zero_grad(self):
-        """Forget all gradients, as before every ``backward``."""
-        for p in self.parameters:
-            p.grad = None
-
-    def step(self):
-        """Change every parameter that has a gradient by one step."""
-        graded = [
-            (p, state)
-            for p, state in zip(self.parameters, self.state, strict=True)
-            if p.grad is not None
-        ]
-        for p, state in graded:
-            if state and device_of(state[0]) != p.device:
-                raise RuntimeError(
-                    f"{type(self).__name__}: its parameters are on {p.device!r}, but were on "
-                    f"{device_of(state[0])!r} when it was made: move the model first, then make "
-                    "the optimiser"
-                )
-        lr = self._rate()
-        if recording():
-            self._replayed(graded, lr)
-        else:
-            self._advance(graded, lr)
-        self._step(graded, lr)
-
-    def _rate(self):
-        return self.lr(self.t) if callable(self.lr) else self.lr
-
-    def _advance(self, graded, lr):
-        """Count a step: what is left to do on the host when a captured step is replayed."""
-        self.t += 1
-        for p, _ in graded:
-            p.node.leaf.version += 1
-
-    def _replayed(self, graded, lr):
-        fresh = self._unchanged(graded)
-        each_replay(
-            lambda: self._advance(graded, self._rate()),
-            lambda: fresh() and self._rate() == lr,
-        )
-
-    def _unchanged(self, graded):
-        """A function that says whether arrays and settings are still those of now."""
-        arrays, settings = [p._data for p, _ in graded], self._settings()
-        return lambda: (
-            all(p._data is a for (p, _), a in zip(graded, arrays, strict=True))
-            and self._settings() == settings
-        )
-
-    def _settings(self):
-        known = ("lr", "t", "parameters", "state")
-        return {k: v for k, v in vars(self).items() if k not in known and not k.startswith("_")}
-
-    def _step(self, graded, lr):
-        for p, state in graded:
-            flat = [a.reshape(-1) for a in (p._data, p.grad._data, *state)]
-            blocks = pieces(p.size, _BLOCK if p.device == "cpu" else p.size or 1)
-            parallel(functools.partial(self._step_block, flat, lr), blocks)
-
-    def _step_block(self, flat, lr, block):
-        w, g, *slots = (a[block] for a in flat)
-        if self.weight_decay:
-            g = self._decay(w, g, lr)
-        self._update(w, g, *slots, lr=lr)
-
-    def _decay(self, w, g, lr):
-        return g + self.weight_decay * w
-
-    def _update(self, w, g, *slots, lr):
-        raise TypeError(f"{type(self).__name__} does not say how it steps: write _update")
-
-    def state_dict(self):
-        """The step count and copies of the state arrays, in main memory, by name."""
-        state = {"t": np.array(self.t)}
-        for k, arrays in enumerate(self.state):
-            for name, array in zip(self.slots, arrays, strict=True):
-                state[f"{name}.{k}"] = np.array(to_numpy(array))
-        return state
-
-    def load_state_dict(self, state):
-        """Continue from `state`, which `state_dict` of the same kind of optimiser made."""
-        mine = self.state_dict()
-        wrong = [
-            name
-            for name in sorted(mine.keys() | state.keys())
-            if name not in mine
-            or name not in state
-            or np.shape(mine[name]) != np.shape(state[name])
-        ]
-        if wrong:
-            raise ValueError(
-                f"{type(self).__name__}.load_state_dict: {', '.join(wrong[:5])} missing, unknown "
-                "or of another shape: load it into the same optimiser over the same parameters"
-            )
-        self.t = int(state["t"])
-        for k, arrays in enumerate(self.state):
-            for name, array in zip(self.slots, arrays, strict=True):
-                array[...] = array_module(array).asarray(state[f"{name}.{k}"])
-
-
-class SGD(Optimiser):
+class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and Nesterov's variant on request.
 
     >>> from minigrad import tensor
@@ -186,7 +45,7 @@ class SGD(Optimiser):
         self.momentum, self.nesterov = momentum, nesterov
         super().__init__(parameters, lr, weight_decay)
 
-    def _update(self, w, g, velocity=None, *, lr):
+    def update(self, w, g, velocity=None, *, lr):
         if velocity is not None:
             velocity *= self.momentum
             velocity += g
@@ -194,7 +53,7 @@ class SGD(Optimiser):
         w -= lr * g
 
 
-class RMSprop(Optimiser):
+class RMSprop(Optimizer):
     """Gradients divided by a running root mean square (G. Hinton, lecture 6e, 2012)."""
 
     slots = ("square",)
@@ -203,13 +62,13 @@ class RMSprop(Optimiser):
         self.alpha, self.epsilon = alpha, epsilon
         super().__init__(parameters, lr, weight_decay)
 
-    def _update(self, w, g, square, *, lr):
+    def update(self, w, g, square, *, lr):
         square *= self.alpha
         square += (1 - self.alpha) * g * g
         w -= lr * g / (array_module(w).sqrt(square) + self.epsilon)
 
 
-class Adam(Optimiser):
+class Adam(Optimizer):
     """Adaptive moments (D. Kingma and J. Ba, 2015).
 
     The step is ``lr * m' / (sqrt(v') + epsilon)`` with the bias-corrected moments m' and v', as in
@@ -220,7 +79,6 @@ class Adam(Optimiser):
 
     slots = ("m", "v")
     decoupled = False  # AdamW's weight decay
-    _counts = None  # on the GPU
 
     def __init__(
         self,
@@ -236,43 +94,7 @@ class Adam(Optimiser):
         self.betas, self.epsilon, self.epsilon_hat = betas, epsilon, epsilon_hat
         super().__init__(parameters, lr, weight_decay)
 
-    def _advance(self, graded, lr):
-        super()._advance(graded, lr)
-        if _float32_on_gpu(graded):
-            if self._counts is None:
-                self._counts = Counts(graded[0][0]._data, self.betas)
-            self._counts.before_step(self.t, lr)
-
-    def _replayed(self, graded, lr):
-        if not _float32_on_gpu(graded):
-            raise RuntimeError(
-                f"{type(self).__name__}: its step can be captured only if every parameter is "
-                "float32 and on the GPU: elsewhere the step count is a number of Python's"
-            )
-        if self._counts is None:
-            raise RuntimeError(
-                f"{type(self).__name__} must have made a step before one is captured"
-            )
-        each_replay(lambda: self._advance(graded, self._rate()), self._unchanged(graded))
-
-    def _step(self, graded, lr):
-        if not _float32_on_gpu(graded):
-            super()._step(graded, lr)
-            return
-        tensors, states = zip(*graded, strict=True)
-        adam_step(
-            [p._data for p in tensors],
-            [p.grad._data for p in tensors],
-            *zip(*states, strict=True),
-            self._counts.array,
-            betas=self.betas,
-            epsilon=self.epsilon,
-            epsilon_hat=self.epsilon_hat,
-            weight_decay=self.weight_decay,
-            decoupled=self.decoupled,
-        )
-
-    def _update(self, w, g, m, v, *, lr):
+    def update(self, w, g, m, v, *, lr):
         beta1, beta2 = self.betas
         correction = math.sqrt(1 - beta2**self.t)
         size = lr * correction / (1 - beta1**self.t)
@@ -306,10 +128,8 @@ class AdamW(Adam):
     ):
         super().__init__(parameters, lr, betas, epsilon, epsilon_hat, weight_decay)
 
-    def _decay(self, w, g, lr):
-        w *= 1 - lr * self.weight_decay
+    def decay(self, w, g, lr):
+        """The gradient itself: the weights decay by themselves."""
+        if self.weight_decay:
+            w *= 1 - lr * self.weight_decay
         return g
-
-
-def _float32_on_gpu(graded):
-    return bool(graded) and all(p.device == "cuda" and p.dtype == np.float32 for p, _ in graded)

@@ -14,7 +14,10 @@ import operator
 import numpy as np
 
 from .backend import array_module, to_device, to_numpy
-from .cuda.random import draw
+
+# device -> function(kernel, out, key, counter) that fills the array `out` with the numbers called
+# `kernel` ("uniform" or "normal") and advances the counter; on the CPU that is done here
+draws = {}
 
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 _WEYL = 0x9E3779B9, 0xBB67AE85  # added to the key after each round
@@ -114,7 +117,7 @@ class Philox:
             return self._on_cpu(size, 1, function, np.dtype(np.float32))
         out = array_module(self._counter).empty(_shape(size), np.float32)
         if out.size:
-            draw(kernel, out, self._key, self._counter)
+            draws[self.device](kernel, out, self._key, self._counter)
         return out
 
     def _on_cpu(self, size, words_each, function, dtype):

@@ -1,6 +1,6 @@
 """Learning-rate schedules: functions of the number of steps already made.
 
-They are part of `minigrad.optim`, where an optimiser takes one as its ``lr``.
+They are part of `minigrad.optim`, where an optimizer takes one as its ``lr``.
 """
 
 import math

@@ -59,7 +59,7 @@ def divides(w, g, lr):
 
 sgd_step = Check(
     library=library_step,
-    source="minigrad/optim.py::SGD._update",
+    source="minigrad/optim.py::SGD.update",
     cases=step_cases,
     observe=array_afterwards,
     judges=[Judge("one element at a time", element_by_element, 1e-12)],

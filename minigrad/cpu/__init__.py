@@ -3,7 +3,7 @@
 `pool.py` has the threads (and `blas.py` stops BLAS from having its own), `memory.py` recycles big
 arrays. `winograd.py` (with `tiles.py`) and `direct.py` (with `patches.py` and `phases.py`) are two
 ways to convolve, `choose.py` picks one. `linear.py` splits matrix products, `elementwise.py` and
-`layers.py` the rest.
+`layers.py` the rest, `optim.py` the steps of optimizers.
 
 >>> import minigrad.cpu
 >>> minigrad.cpu.convolution = "direct"  # or "winograd", or "auto": the faster by measurement
@@ -11,7 +11,7 @@ ways to convolve, `choose.py` picks one. `linear.py` splits matrix products, `el
 """
 
 from .. import conv, fused, losses, ops  # noqa: F401 (what is overridden must be there first)
-from . import choose, elementwise, layers, linear  # noqa: F401 (they register the overrides)
+from . import choose, elementwise, layers, linear, optim  # noqa: F401 (they register)
 from .pool import get_num_threads, set_num_threads
 
 convolution = "auto"

@@ -2,7 +2,7 @@
 
 `launch.py` compiles and launches what lies in ``kernels/``. `convolution.py` (with `direct.py` for
 a single channel) and `linear.py` have the products, `elementwise.py` the rest of a training step,
-`adam.py` (with `counts.py`) its last kernel; `rows.py` takes the batches and `random.py` draws
+`adam.py` (called by `optim.py`) its last kernel; `rows.py` takes the batches and `random.py` draws
 numbers. `capture.py` records a whole step as a CUDA graph.
 
 >>> import minigrad.cuda
@@ -14,7 +14,7 @@ numbers. `capture.py` records a whole step as a CUDA graph.
 
 from .. import conv, fused, losses, ops  # noqa: F401 (what is overridden must be there first)
 from ..backend import gpu_status as status
-from . import convolution, elementwise, linear  # noqa: F401 (they register the overrides)
+from . import convolution, elementwise, linear, optim, random  # noqa: F401 (they register)
 from .capture import Captured
 
 precision = "float32"

@@ -31,7 +31,7 @@ class Captured:
     are recorded as they are. What it reads has to stay in place: give it the next batch by
     ``x.data[...] = batch``, or let it take its own (`minigrad.cuda.rows.gather`), and clear
     gradients inside it rather than adding to earlier ones. It is recorded anew, which costs an
-    ordinary step, where an optimiser in it finds a parameter's array replaced or a setting changed;
+    ordinary step, where an optimizer in it finds a parameter's array replaced or a setting changed;
     for Adam the learning rate is none of these.
 
     Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide, "CUDA Graphs".

@@ -252,7 +252,7 @@ optimiser: nothing | optim.Adam([]) | Adam; no parameters
 optimiser: learning rate | optim.SGD([leaf(2)], lr=0) | SGD; lr must be positive; 0
 optimiser: betas | optim.Adam([leaf(2)], betas=(0.9, 1.0)) | Adam; betas; below 1; (0.9, 1.0)
 optimiser: nesterov | optim.SGD([leaf(2)], lr=0.1, nesterov=True) | SGD; nesterov; momentum above 0
-optimiser: state | optim.Adam([leaf(2)]).load_state_dict({"t": np.array(1)}) | Adam; m.0; same optimiser over the same parameters
+optimiser: state | optim.Adam([leaf(2)]).load_state_dict({"t": np.array(1)}) | Adam; m.0; same optimizer over the same parameters
 layer: initialiser | nn.Dense(2, 3, weight_init="magic", rng=RNG) | unknown weight_init 'magic'; 'he_normal'
 layer: activation | nn.Dense(2, 2, activation="swish", rng=RNG)(np.ones((1, 2), np.float32)) | dense; 'swish'; 'relu'
 layer: weights | nn.Dense(2, 3, rng=RNG).load_state_dict({"weight": np.ones((3, 3))}) | load_state_dict; bias is missing; (3, 3); (2, 3)

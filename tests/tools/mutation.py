@@ -56,6 +56,7 @@ TESTS = {  # the quick and telling ones first
         "cuda/test_capture",
         "cuda/test_device_library",
     ],
+    "optimizer": ["test_torch_optimisers", "test_errors", "cuda/test_capture"],
     "schedules": ["test_torch_schedules"],
     "penalties": ["test_torch_penalties", "test_errors"],
 }

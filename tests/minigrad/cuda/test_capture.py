@@ -8,8 +8,8 @@ import pytest
 
 import minigrad as mg
 from minigrad import cuda, optim, tensor
+from minigrad.cuda.adam import Counts
 from minigrad.cuda.capture import each_replay, recording
-from minigrad.cuda.counts import Counts
 from minigrad.random import Philox
 
 
