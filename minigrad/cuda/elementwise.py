@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backend import array_module, is_array
 from ..engine import override, registry
-from ..fused import through
+from ..fused import slope_kernels
 from .launch import blocks, launch, launcher, multiprocessors
 from .pointers import ACTIVATIONS, aligned, fits
 
@@ -82,7 +82,7 @@ def layer_slope(g, y, activation):
     return g if dz is None else dz, sums
 
 
-through["cuda"] = layer_slope
+slope_kernels["cuda"] = layer_slope
 
 
 def _slope(g, y, activation):

@@ -58,18 +58,18 @@ def test_layer_slope(shape, activation, place):
 
 def test_layer_slope_in_the_layers():
     g, y = integers(9, 8), quarters(9, 8)
-    before, fused.through["cpu"] = fused.through.get("cpu"), fused.through["cuda"]
+    before, fused.slope_kernels["cpu"] = fused.through.get("cpu"), fused.through["cuda"]
     try:
         for activation in ACTIVATIONS:
-            dz, sums = fused._through(g, y, (8,), activation)
+            dz, sums = fused._slopes(g, y, activation)
             expected = elementwise._slope(g, y, activation)
             same_bits(dz, expected)
             same_bits(sums, expected.sum(axis=0))
     finally:
         if before is None:
-            del fused.through["cpu"]
+            del fused.slope_kernels["cpu"]
         else:
-            fused.through["cpu"] = before
+            fused.slope_kernels["cpu"] = before
     assert len(launches) == len(ACTIVATIONS)
 
 
