@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import Tensor, resize_bicubic, tensor
 from minigrad.backend import array_module, to_device, to_numpy
 from minigrad.cuda import Captured
-from minigrad.cuda.elementwise import accumulate
+from minigrad.cuda.reductions import accumulate
 from minigrad.cuda.rows import gather
 from minigrad.functional import check_rng
 from minigrad.losses import l2_loss

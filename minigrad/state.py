@@ -23,7 +23,8 @@ class Mode(NamedTuple):
     outer: "Mode | None" = None
 
 
-mode = ContextVar("mode", default=Mode())
+_USUAL = Mode()
+mode = ContextVar("mode", default=_USUAL)
 
 
 def enter(**changes):

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .launch import blocks, launch, launcher
-from .pointers import LIMIT
+from .launch import LIMIT, blocks, launch, launcher
 
 VARIANTS = {"random": [()]}
 
