@@ -108,10 +108,7 @@ def _without_recording(steps):
             return stop.value
         try:
             resume, value = steps.send, (yield value)
-        except GeneratorExit:
-            steps.close()
-            raise
-        except BaseException as error:
+        except BaseException as error:  # also GeneratorExit: the body may clean up
             resume, value = steps.throw, error
 
 
