@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import Tensor
 from minigrad.backend import array_module, to_device, to_numpy
 from minigrad.cuda import Captured
-from minigrad.cuda.elementwise import accumulate
+from minigrad.cuda.reductions import accumulate
 from minigrad.cuda.rows import gather
 
 _MOST_TERMS = 12  # of a loss, which are added up on the device

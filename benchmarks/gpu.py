@@ -24,7 +24,7 @@ FIGURES, PAGE = ROOT / "docs" / "gpu.json", ROOT / "docs" / "gpu.md"
 MARK = "<!-- figures: written by benchmarks/gpu.py from docs/gpu.json -->"
 
 # ---------------------------------------------------------------------- tests
-SIMULATED = ("convolution", "direct", "linear", "elementwise", "reductions", "random", "rows")
+SIMULATED = ("convolution", "direct", "matmul", "elementwise", "reductions", "random", "rows")
 
 
 def _pytest(*arguments, before=(), **environment):

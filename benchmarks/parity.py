@@ -149,7 +149,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--convolution", default="auto", choices=["auto", "direct", "winograd"])
     options = parser.parse_args()
-    minigrad.cpu.convolution = options.convolution
+    minigrad.cpu.convolution.method = options.convolution
     data = datasets.load(options.data)
     images = shrink(data.images, 32)
     print(f"{data.name}, batches of {options.batch_size}, PyTorch {torch.__version__}")

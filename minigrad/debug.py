@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 
 from .backend import array_module, is_array
+from .gradient import reachable
 from .node import Node, at
 from .state import call_site, hook
 from .tensor import Tensor, describe
@@ -27,13 +28,7 @@ def explain(y):
     """
     if not isinstance(y, Tensor) or y.node is None:
         raise ValueError(f"explain: {describe(y)} has no recorded computation to show")
-    seen, stack = {y.node}, [y.node]
-    while stack:
-        for parent in stack.pop().parents:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    order = sorted(seen, key=lambda node: node.serial)
+    order = reachable([y])[::-1]
     number = {node: f"%{k}" for k, node in enumerate(order, 1)}
     lines = []
     for node in order:

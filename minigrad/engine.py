@@ -11,9 +11,9 @@ Called on arrays a primitive just runs. Called with a Tensor it also records a N
 what it needs: ``g`` is the gradient of the output, ``y`` the output, any other name an argument of
 the function, and ``x_shape`` or ``x_dtype`` only the shape or dtype of argument ``x``. That is the
 declaration of what the graph keeps alive: nothing else is kept. (``i`` is the argument's position,
-for functions of any number of arrays; a VJP given for ``g`` itself is applied first, once, and the
-others get its result: the activation at the end of a fused layer. It may return a pair, of which
-the others know the second as ``h``.)
+for functions of any number of arrays.) Work that several VJPs need is done once, by a function that
+``shared=`` names with its results: after ``shared=(f, "dz", "db")`` ``f`` runs before the VJPs, and
+they may ask for its two results as ``dz`` and ``db``. Fused layers use it (``fused.py``).
 
 A VJP is ordinary code over operators and other primitives. The engine hands it arrays, which is
 fast, or Tensors (``create_graph=True``), which records it: the same line serves every order.
@@ -29,30 +29,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import FLOATS, any_cuda, array_module, as_array, device_of, is_array, own_copy
-from .node import Node, at
-from .state import PACKAGE, call_site, state
-from .tensor import Tensor, checksum, describe
+from .backend import FLOATS, any_cuda, array_module, as_array, device_of, is_array
+from .node import Node
+from .seals import save
+from .state import PACKAGE, call_site, mode
+from .tensor import Tensor, describe
 
 registry = {}  # name -> Primitive: the complete list, which the tests go through
 _BOOL = np.dtype(bool)
 ANY_DTYPE = "any"  # for primitives that only move values about
-NOT_SAVED = {"g": -1, "h": -2}  # in place of positions in the saved values
 
 
 # ---------------------------------------------------------------------- primitives
 class Plan(NamedTuple):
-    """What a Node saves and which VJPs it runs, for one pattern of wanted gradients."""
+    """What a Node saves and which functions its backward step calls, for one pattern of wanted
+    gradients. Their arguments are given as positions in the list ``[g, *saved, *shared]``."""
 
     fetch: tuple  # ((kind, argument index), ...): the values to save
-    first: tuple | None  # (function of g that all VJPs share, positions) or None
-    steps: tuple  # ((argument index, vjp, positions in the saved values; see NOT_SAVED), ...)
+    shared: tuple | None  # (the function whose results the VJPs share, positions) or None
+    steps: tuple  # ((argument index, vjp, positions), ...)
 
 
 class Primitive:
     """A function on arrays and its VJPs; see the top of this file."""
 
-    def __init__(self, forward, expects, dtypes, vjps):
+    def __init__(self, forward, expects, dtypes, shared, vjps):
         functools.update_wrapper(self, forward)
         self.forward = self.cpu = self.cuda = forward
         self.name = self.__name__ = forward.__name__.strip("_")
@@ -69,14 +70,15 @@ class Primitive:
             if name in vjps
         )
         self.plans = {}
-        for name, vjp in vjps.items():
-            needs = list(inspect.signature(vjp).parameters)
-            unknown = [n for n in needs if not self._known(n)]
-            if unknown or name not in [*self.names, "g"]:
+        self.shared, *self.shared_names = shared
+        for name, vjp in [("shared", self.shared), *vjps.items()]:
+            needs = _parameters(vjp) if vjp else []
+            unknown = [n for n in needs if self._source(n, 0) is None]
+            if unknown or name not in [*self.names, "shared"]:
                 raise TypeError(
                     f"primitive {self.name}({', '.join(self.names)}): the VJP for {name} asks for "
                     f"{', '.join(needs)}; it can have g, y, the arguments by name, their shapes "
-                    "and dtypes as name_shape and name_dtype, and h where there is a VJP for g"
+                    "and dtypes as name_shape and name_dtype, and the names given to shared="
                 )
 
     def __call__(self, *args, **options):
@@ -100,9 +102,10 @@ class Primitive:
     def _run(self, values, args):
         try:
             forward = self._cuda_forward(values) if any_cuda(values) else self.cpu
-            if state.around is None:
+            around = mode.get().around
+            if around is None:
                 return forward(*values)
-            return state.around(self, None, "forward", forward, values)
+            return around(self, None, "forward", forward, values)
         except (ValueError, TypeError, IndexError) as error:
             raise self._explain(args, error) from None
 
@@ -129,7 +132,7 @@ class Primitive:
                     )
         out = as_array(self._run(values, args))
         live &= differentiable
-        if not live or not state.recording:
+        if not live or not mode.get().recording:
             return Tensor(out)
         key = (len(args), live)
         plan = self.plans.get(key) or self._plan(key)
@@ -139,42 +142,39 @@ class Primitive:
                 if parent and parent.leaf and np.may_share_memory(out, value):
                     node.leaf = parent.leaf
         if plan.fetch:
-            _save(node, values, out)
+            save(node, values, out)
         return Tensor(out, node)
 
     def _plan(self, key):
         count, live = key
-        fetch = []
-
-        def positions(vjp, i):
-            needs = list(inspect.signature(vjp).parameters)
-            sources = {n: self._source(n, i) for n in needs if n not in NOT_SAVED}
-            fetch.extend(s for s in sources.values() if s not in fetch)
-            return tuple(NOT_SAVED[n] if n in NOT_SAVED else fetch.index(sources[n]) for n in needs)
-
-        first = self.vjps.get("g")
-        first = first and (first, positions(first, 0))
-        wanted = [(i, self.vjps[self.argument(i)]) for i in range(count) if live >> i & 1]
-        steps = [(i, vjp, positions(vjp, i)) for i, vjp in wanted]
-        plan = self.plans[key] = Plan(tuple(fetch), first, tuple(steps))
+        calls = [(i, self.vjps[self.argument(i)]) for i in range(count) if live >> i & 1]
+        if self.shared:
+            calls.insert(0, (0, self.shared))
+        sources = [[self._source(need, i) for need in _parameters(f)] for i, f in calls]
+        wanted = dict.fromkeys(source for some in sources for source in some)
+        fetch = [source for source in wanted if source[0] not in ("g", "shared")]
+        known = [("g", 0), *fetch, *(("shared", k) for k in range(len(self.shared_names)))]
+        steps = [
+            (i, function, tuple(map(known.index, some)))
+            for (i, function), some in zip(calls, sources, strict=True)
+        ]
+        shared = steps.pop(0)[1:] if self.shared else None
+        plan = self.plans[key] = Plan(tuple(fetch), shared, tuple(steps))
         return plan
 
     def _source(self, need, i):
-        """Where the value called `need` comes from, as (kind, argument index)."""
+        """Where the value that the VJP of argument `i` calls `need` comes from, as (kind, index);
+        None if there is no such value."""
         if need in self.names:
             return "value", self.names.index(need)
-        if need in ("y", "i"):
+        if need in ("g", "y", "i"):
             return need, i if need == "i" else 0
+        if need in self.shared_names:
+            return "shared", self.shared_names.index(need)
         name, _, kind = need.rpartition("_")
-        return kind, self.names.index(name)
-
-    def _known(self, need):
-        name, _, kind = need.rpartition("_")
-        return (
-            need in [*self.names, "g", "y", "i"]
-            or (need == "h" and "g" in self.vjps)
-            or (name in self.names and kind in ("shape", "dtype"))
-        )
+        if name in self.names and kind in ("shape", "dtype"):
+            return kind, self.names.index(name)
+        return None
 
     def argument(self, i):
         """The name of argument `i`."""
@@ -207,11 +207,16 @@ class Primitive:
         )
 
 
-def primitive(expects="arguments that fit together", dtypes=FLOATS, /, **vjps):
+def _parameters(function):
+    return list(inspect.signature(function).parameters)
+
+
+def primitive(expects="arguments that fit together", dtypes=FLOATS, /, shared=(None,), **vjps):
     """Make a function on arrays a primitive: ``@primitive("what it expects", x=vjp_of_x)``.
 
     `expects` completes the sentence "expected ..." of its error message; `dtypes` is `ANY_DTYPE`
-    if integers are welcome. A primitive without VJPs returns constants.
+    if integers are welcome. `shared` is a function whose results several VJPs need, and their
+    names. A primitive without VJPs returns constants.
 
     >>> @primitive("one array", x=lambda g, x: g * 3 * x * x)
     ... def cube(x):
@@ -229,7 +234,7 @@ def primitive(expects="arguments that fit together", dtypes=FLOATS, /, **vjps):
                 f"primitive: expected a Python function, whose arguments have names, got "
                 f"{forward!r}: wrap it, def f(x): return ..."
             )
-        made = Primitive(forward, expects, dtypes, vjps)
+        made = Primitive(forward, expects, dtypes, shared, vjps)
         if forward.__code__.co_filename.startswith(PACKAGE):  # this library's own
             registry[made.name] = made
         return made
@@ -249,51 +254,6 @@ def override(name, device):
         return kernel
 
     return decorate
-
-
-# ---------------------------------------------------------------------- saving, noticing changes
-def _save(node, values, out):
-    saved, seals = [], []
-    for kind, i in node.plan.fetch:
-        if kind == "value":
-            value = values[i]
-            saved.append(value)
-            if is_array(value):
-                parent = node.parents[i]
-                leaf = None if parent is None else parent.leaf
-                if parent is None:  # a constant, which its owner may change: kept as it is now
-                    saved[-1] = own_copy(value)
-                elif leaf is not None and leaf.handed_out is not None:
-                    seals.append((i, value, leaf, 0, checksum(value)))
-                elif leaf is not None:
-                    seals.append((i, value, leaf, leaf.version, None))
-                # else the array is the engine's own: users only ever see it read-only
-        elif kind == "y":
-            saved.append(out)
-        elif kind == "i":
-            saved.append(i)
-        else:
-            saved.append(getattr(values[i], kind))
-    node.saved, node.seals = saved, seals
-
-
-def check_seals(node):
-    """Raise RuntimeError if an array that `node` saved was changed since."""
-    for i, value, leaf, version, seen in node.seals:
-        if seen is not None:
-            changed = checksum(value) != seen
-        else:
-            changed = leaf.version != version
-            if leaf.handed_out is not None:
-                array, then = leaf.handed_out
-                changed |= checksum(array) != then
-        if changed:
-            name = node.primitive.name
-            raise RuntimeError(
-                f"backward of {name}{at(node)}: its saved argument {node.primitive.argument(i)}, "
-                f"{describe(value)}, was changed after {name} had used it, so the gradient would "
-                "be wrong: change arrays only after backward(), or give a copy"
-            )
 
 
 # ---------------------------------------------------------------------- broadcasting

@@ -1,16 +1,17 @@
 """Fused layers: convolution or matrix product, bias and activation as one primitive.
 
 The result is finished in place, so nothing as large as a layer's output is written twice, and of
-the activation only its output is kept. The derivatives are those of the parts, written with other
-primitives: the VJP for ``g`` takes the gradient back through the activation and sums it for the
-bias, the others go on from there. The tests compare each with its parts, operation by operation.
+the activation only its output is kept. With ``z = linear(x, w) + b`` and ``y = activation(z)`` the
+derivatives are those of the parts, written with other primitives: `_slopes` makes of the gradient
+``g`` of y the gradients ``dz`` and ``db``, which the layer's VJPs share. The tests compare each
+layer with its parts, operation by operation.
 """
 
 import numpy as np
 
 from .backend import array_module, device_of
 from .conv import conv_w, conv_x, conv_y
-from .engine import primitive, sum_to
+from .engine import primitive
 from .ops import gate, matmul, relu, sigmoid, tanh
 from .shapes import transpose
 from .tensor import Tensor
@@ -18,21 +19,23 @@ from .tensor import Tensor
 FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivative y alone tells
 
 
-# device -> function(g, y, activation) that does the work of `_through` for arrays in one pass
-through = {}
+# device -> function(g, y, activation) that computes `_slopes` of arrays in one pass
+slope_kernels = {}
 
 
-def _through(g, y, b_shape, activation):
-    """The gradient `g` of an activation's output `y`, taken back through the activation; and, for
-    the bias, its sum over all axes but the last."""
-    kernel = None if isinstance(g, Tensor) else through.get(device_of(g))
+def _slopes(g, y, activation):
+    """The gradients (dz, db) of what the activation was applied to and of the bias, given `g`, the
+    gradient of its output `y`. The engine sums db over the axes along which b was broadcast, where
+    a kernel has not done so already."""
+    kernel = None if isinstance(g, Tensor) else slope_kernels.get(device_of(g))
     if kernel is not None:
         return kernel(g, y, activation)
+    dz = g
     if activation == "relu":
-        g = gate(g, y)
+        dz = gate(g, y)
     elif activation is not None:
-        g = g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
-    return g, sum_to(g, b_shape)
+        dz = g * (y * (1 - y)) if activation == "sigmoid" else g * (1 - y * y)
+    return dz, dz
 
 
 def finish(y, b, activation):
@@ -60,10 +63,10 @@ def sigmoid_into(x, out):
 
 @primitive(
     "images x (N, H, W, C), a kernel w (kh, kw, C / groups, F) and a bias b (F,)",
-    g=_through,
-    x=lambda g, w, geometry: conv_x(g, w, geometry),
-    w=lambda g, x, geometry: conv_w(x, g, geometry),
-    b=lambda h: h,
+    shared=(_slopes, "dz", "db"),
+    x=lambda dz, w, geometry: conv_x(dz, w, geometry),
+    w=lambda dz, x, geometry: conv_w(x, dz, geometry),
+    b=lambda db: db,
 )
 def conv_layer(x, w, b, geometry, activation):
     """``activation(conv_y(x, w) + b)``."""
@@ -72,10 +75,10 @@ def conv_layer(x, w, b, geometry, activation):
 
 @primitive(
     "images y (N, P, Q, F), a kernel w (kh, kw, C / groups, F) and a bias b (C,)",
-    g=_through,
-    x=lambda g, w, geometry: conv_y(g, w, geometry),
-    w=lambda g, x, geometry: conv_w(g, x, geometry),
-    b=lambda h: h,
+    shared=(_slopes, "dz", "db"),
+    x=lambda dz, w, geometry: conv_y(dz, w, geometry),
+    w=lambda dz, x, geometry: conv_w(dz, x, geometry),
+    b=lambda db: db,
 )
 def conv_transpose_layer(x, w, b, geometry, activation):
     """``activation(conv_x(x, w) + b)``."""
@@ -84,10 +87,10 @@ def conv_transpose_layer(x, w, b, geometry, activation):
 
 @primitive(
     "x (N, in), w (in, out) and a bias b (out,)",
-    g=_through,
-    x=lambda g, w: matmul(g, transpose(w)),
-    w=lambda g, x: matmul(transpose(x), g),
-    b=lambda h: h,
+    shared=(_slopes, "dz", "db"),
+    x=lambda dz, w: matmul(dz, transpose(w)),
+    w=lambda dz, x: matmul(transpose(x), dz),
+    b=lambda db: db,
 )
 def dense_layer(x, w, b, activation):
     """``activation(x @ w + b)``."""

@@ -1,7 +1,18 @@
 """Walking the graph backward: `grad`, the basic operation, and ``Tensor.backward``.
 
-A walk visits the nodes by falling number. When a node's turn comes, all its users have been visited
-and its gradient is complete, so each VJP runs exactly once and nothing recurses.
+The whole of it is the chain rule, applied from the output down::
+
+    def walk(output, g):
+        gradient = {output.node: g}
+        for node in reachable(output):               # in topological order, newest first
+            if node is a leaf:
+                keep gradient[node]
+            for parent, vjp in node:                 # one VJP for each argument
+                gradient[parent] += unbroadcast(vjp(gradient[node], *node.saved), parent.shape)
+
+Nodes are numbered as they are made, so falling numbers are a topological order: when a node's turn
+comes, all its users have been visited and its gradient is complete. Each VJP runs exactly once and
+nothing recurses. The rest of this file checks what is handed in and what comes out.
 """
 
 from operator import attrgetter
@@ -9,9 +20,10 @@ from operator import attrgetter
 import numpy as np
 
 from .backend import array_module, as_array, is_array
-from .engine import NOT_SAVED, check_seals, unbroadcast
+from .engine import unbroadcast
 from .node import at
-from .state import state
+from .seals import check_seals
+from .state import enter, leave, mode
 from .tensor import Tensor, describe
 
 
@@ -127,7 +139,8 @@ def _pair(output, grad_output):
 def _walk(outputs, grads, wanted, create_graph, retain_graph):
     """Gradients of the nodes `wanted` (None: of all leaves), as a dict node -> gradient."""
     retain = create_graph if retain_graph is None else retain_graph
-    order, needed = _reachable(outputs, wanted)
+    order = reachable(outputs)
+    needed = set(order) if wanted is None else _leading_to(wanted, order)
     pending, found = {}, {}
     for y, g in zip(outputs, grads, strict=True):
         if not create_graph and isinstance(g, Tensor):
@@ -135,11 +148,11 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
         elif create_graph and not isinstance(g, Tensor):
             g = Tensor(g)
         pending[y.node] = pending[y.node] + g if y.node in pending else g
-    recording, state.recording = state.recording, create_graph or state.recording
+    enter(recording=create_graph or mode.get().recording)
     try:
         for node in order:
             g = pending.pop(node, None)
-            if g is None:
+            if g is None or node not in needed:
                 continue
             if node.primitive is None or (wanted is not None and node in wanted):
                 found[node] = g
@@ -150,12 +163,13 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
                 node.saved = None
                 node.seals = ()
     finally:
-        state.recording = recording
+        leave()
     return found
 
 
-def _reachable(outputs, wanted):
-    """All nodes below the outputs, newest first, and the set of those that lead to `wanted`."""
+def reachable(outputs):
+    """The nodes of the `outputs` and all that they were computed from, newest first: a topological
+    order, in which every node comes before its parents."""
     seen = {y.node for y in outputs}
     stack = list(seen)
     while stack:
@@ -163,14 +177,16 @@ def _reachable(outputs, wanted):
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    order = sorted(seen, key=attrgetter("serial"), reverse=True)
-    if wanted is None:
-        return order, seen
+    return sorted(seen, key=attrgetter("serial"), reverse=True)
+
+
+def _leading_to(wanted, order):
+    """Those of the nodes `order` that are in `wanted` or were computed from one that is."""
     needed = set()
     for node in reversed(order):
         if node in wanted or any(parent in needed for parent in node.parents):
             needed.add(node)
-    return [node for node in order if node in needed], needed
+    return needed
 
 
 def _pull_back(node, g, needed, create_graph):
@@ -184,22 +200,22 @@ def _pull_back(node, g, needed, create_graph):
             "to the first backward()"
         )
     check_seals(node)
-    saved, results, h = node.saved, [], None
+    plan, known, around = node.plan, [g, *node.saved], mode.get().around
     if create_graph:
-        saved = [
-            _as_tensor(node, *source, v) for source, v in zip(node.plan.fetch, saved, strict=True)
+        known[1:] = [
+            _as_tensor(node, *source, v) for source, v in zip(plan.fetch, node.saved, strict=True)
         ]
 
-    def run(vjp, positions):
-        args = [(h if p == NOT_SAVED["h"] else g) if p < 0 else saved[p] for p in positions]
-        if state.around is not None:
-            return state.around(node.primitive, node.where, "backward", vjp, args)
-        return vjp(*args)
+    def run(function, positions):
+        args = [known[p] for p in positions]
+        if around is None:
+            return function(*args)
+        return around(node.primitive, node.where, "backward", function, args)
 
-    if node.plan.first is not None:
-        g = run(*node.plan.first)
-        g, h = g if isinstance(g, tuple) else (g, None)
-    for i, vjp, positions in node.plan.steps:
+    if plan.shared is not None:
+        known += run(*plan.shared)
+    results = []
+    for i, vjp, positions in plan.steps:
         parent = node.parents[i]
         if parent not in needed:
             continue

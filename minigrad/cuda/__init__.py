@@ -1,9 +1,10 @@
 """CUDA kernels for the GPU: each replaces the forward function of a primitive, not its derivative.
 
-`launch.py` compiles and launches what lies in ``kernels/``. `convolution.py` (with `direct.py` for
-a single channel) and `linear.py` have the products, `elementwise.py` the rest of a training step,
-`adam.py` (called by `optim.py`) its last kernel; `rows.py` takes the batches and `random.py` draws
-numbers. `capture.py` records a whole step as a CUDA graph.
+`launch.py` compiles and launches what lies in ``kernels/``: of ``x.cu`` the launches are in `x.py`.
+`convolution.py` and `weight_gradient.py` (both with `tile.py`, and `direct.py` for a single
+channel) and `matmul.py` have the products, `elementwise.py` and `reductions.py` the rest of a
+training step, `adam.py` (called by `optim.py`) its last kernel; `rows.py` takes the batches and
+`random.py` draws numbers. `capture.py` records a whole step as a CUDA graph.
 
 >>> import minigrad.cuda
 >>> usable, found = minigrad.cuda.status()  # found: in a sentence, the GPU or why there is none
@@ -14,7 +15,15 @@ numbers. `capture.py` records a whole step as a CUDA graph.
 
 from .. import conv, fused, losses, ops  # noqa: F401 (what is overridden must be there first)
 from ..backend import gpu_status as status
-from . import convolution, elementwise, linear, optim, random  # noqa: F401 (they register)
+from . import (  # noqa: F401 (they register the overrides)
+    convolution,
+    elementwise,
+    matmul,
+    optim,
+    random,
+    reductions,
+    weight_gradient,
+)
 from .capture import Captured
 
 precision = "float32"

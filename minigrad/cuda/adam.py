@@ -6,8 +6,7 @@ import math
 import numpy as np
 
 from ..backend import array_module
-from .launch import blocks, launch, launcher
-from .pointers import LIMIT, address, fits
+from .launch import LIMIT, address, blocks, fits, launch, launcher
 
 VARIANTS = {"adam": [()]}
 TENSORS = 96  # in one launch: what fits into the 4 KB of a kernel's arguments

@@ -21,8 +21,15 @@ import numpy as np
 from ..backend import array_module, is_array
 from ..engine import registry
 from ..fused import finish
-from .launch import blocks, launch, launcher, multiprocessors
-from .pointers import ACTIVATIONS, aligned
+from .launch import (
+    ACTIVATIONS,
+    aligned,
+    blocks,
+    contiguous,
+    launch,
+    launcher,
+    multiprocessors,
+)
 
 VARIANTS = {"direct": [("-DVECTOR=1",), ("-DVECTOR=4",)]}
 
@@ -80,7 +87,7 @@ def conv_w(x, y, geometry):
 
 # ---------------------------------------------------------------------- the launches
 def _spread(one, w, windows, size, b, activation):
-    one, w, b = map(_contiguous, (one, w, b))
+    one, w, b = map(contiguous, (one, w, b))
     channels = w.shape[2] * w.shape[3]
     many = array_module(one).empty((one.shape[0], *size, channels), one.dtype)
     vector = _vector(channels, w, b, many)
@@ -94,7 +101,7 @@ def _spread(one, w, windows, size, b, activation):
 
 
 def _gather(many, w, windows, size, b, activation):
-    many, w, b = map(_contiguous, (many, w, b))
+    many, w, b = map(contiguous, (many, w, b))
     channels = w.shape[2] * w.shape[3]
     one = array_module(many).empty((many.shape[0], *size, 1), many.dtype)
     vector = _vector(channels, many, w)
@@ -106,7 +113,7 @@ def _gather(many, w, windows, size, b, activation):
 
 
 def _weight(many, one, windows):
-    many, one = _contiguous(many), _contiguous(one)
+    many, one = contiguous(many), contiguous(one)
     xp, channels = array_module(many), many.shape[-1]
     taps = int(windows["kernel_height"][0] * windows["kernel_width"][0])
     w = xp.empty((taps, channels), many.dtype)
@@ -180,10 +187,6 @@ def _launchable(weights):
 def _reference(name, image, w, geometry, b, activation):
     y = registry[name].forward(image, w, geometry)
     return y if b is None and activation is None else finish(y, 0 if b is None else b, activation)
-
-
-def _contiguous(x):
-    return x if x is None or x.flags.c_contiguous else array_module(x).ascontiguousarray(x)
 
 
 def _vector(channels, *arrays):

@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..random import draws
-from .launch import blocks, launch, launcher
-from .pointers import LIMIT
+from .launch import LIMIT, blocks, launch, launcher
 
 VARIANTS = {"random": [()]}
 

@@ -5,8 +5,7 @@ import math
 import numpy as np
 
 from ..backend import array_module, is_array
-from .launch import blocks, launch, launcher
-from .pointers import LIMIT, aligned
+from .launch import LIMIT, aligned, blocks, launch, launcher
 
 VARIANTS = {"rows": [()]}
 

@@ -4,7 +4,6 @@ import numpy as np
 from simulator import in_every_order, launches
 
 from minigrad.conv import Geometry
-from minigrad.cuda import convolution
 from minigrad.engine import registry
 
 # (height, width), kernel, stride, padding, dilation, images, C, F
@@ -44,7 +43,7 @@ def operands(name, x, w, y):
 def checked(name, geometry, *arrays):
     """Compare with the reference, in every order of the threads and with one launch each."""
     before = len(launches)
-    result = in_every_order(lambda: getattr(convolution, name)(*arrays, geometry))
+    result = in_every_order(lambda: registry[name].cuda(*arrays, geometry))
     assert len(launches) == before + 3  # one for each order
     expected = registry[name].forward(*arrays, geometry)
     assert result.dtype == expected.dtype and result.shape == expected.shape
@@ -56,6 +55,6 @@ def error(name, geometry, arrays):
     """How far a result is from the exact one, and the sum of the magnitudes of its terms."""
     exact = [a.astype(np.float64) for a in arrays]
     reference = registry[name].forward
-    result = getattr(convolution, name)(*arrays, geometry)
+    result = registry[name].cuda(*arrays, geometry)
     off = np.abs(result - reference(*exact, geometry))
     return off, reference(*map(np.abs, exact), geometry)

@@ -23,19 +23,19 @@ def exact(kernels):
     """
     triple = [registry[name] for name in ("conv_y", "conv_x", "conv_w")]
     cpu, before = getattr(mg, "cpu", None), [p.cpu for p in triple]
-    setting = getattr(cpu, "convolution", None)
+    method = cpu and cpu.convolution.method
     try:
         if kernels == "specification":
             for p in triple:
                 p.cpu = p.forward
         elif cpu:
-            cpu.convolution = "direct"
+            cpu.convolution.method = "direct"
         yield
     finally:
         for p, kernel in zip(triple, before, strict=True):
             p.cpu = kernel
         if cpu:
-            cpu.convolution = setting
+            cpu.convolution.method = method
 
 
 KERNELS = pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.debug import explain, nan_trace, profile
-from minigrad.state import state
+from minigrad.state import mode
 
 
 def test_explain_lists_operations_in_order_with_what_they_keep():
@@ -74,4 +74,4 @@ def test_profile_counts_and_times_each_operation_by_itself():
 def test_hooks_are_gone_after_the_block_even_after_an_error():
     with pytest.raises(ZeroDivisionError), nan_trace(), profile():
         raise ZeroDivisionError
-    assert state.around is None
+    assert mode.get().around is None

@@ -15,13 +15,12 @@ def test_the_graph_keeps_only_what_the_vjps_name(case):
             assert node.saved == ()
             continue
         p = node.primitive
-        first = p.vjps.get("g")  # what all VJPs share, see engine.py
-        named = (
-            [(n, None) for n in inspect.signature(first).parameters if n != "g"] if first else []
-        )
+        shared = set(inspect.signature(p.shared).parameters) - {"g"} if p.shared else ()
+        named = [(need, None) for need in shared]
         for i, parent in enumerate(node.parents):
             if parent is not None and p.differentiable >> i & 1:
-                needs = set(inspect.signature(p.vjps[p.argument(i)]).parameters) - set("gh")
+                needs = set(inspect.signature(p.vjps[p.argument(i)]).parameters)
+                needs -= {"g", *p.shared_names}
                 named += [(need, i if need == "i" else None) for need in needs]
         assert len(node.saved) == len(node.plan.fetch) == len(set(named))
         for (kind, i), value in zip(node.plan.fetch, node.saved, strict=True):
@@ -72,6 +71,6 @@ def test_the_memory_ledger(name):
     """What training keeps in memory is a promise: an operation that keeps more must say so here."""
     (promised,) = [set(kept.split()) for names, kept in KEEPS.items() if name in names.split()]
     p = mg.registry[name]
-    needs = {n for vjp in p.vjps.values() for n in inspect.signature(vjp).parameters}
-    arrays = set(p.vjps) - {"g"} | {"y"}
-    assert needs & arrays == promised
+    functions = [*p.vjps.values(), *([p.shared] if p.shared else [])]
+    needs = {n for function in functions for n in inspect.signature(function).parameters}
+    assert needs & {*p.vjps, "y"} == promised

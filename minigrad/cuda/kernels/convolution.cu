@@ -29,7 +29,7 @@
 //
 // Filling the GPU. The first `whole` blocks make a tile each. The tiles that are left over would
 // keep few multiprocessors busy, so of each the sum is cut into `parts`, one for a block, which are
-// added in the end (`add_parts`): `scratch` has TILE_M * TILE_N floats and `tickets` an integer for
+// added in the end (`add_tiles`): `scratch` has TILE_M * TILE_N floats and `tickets` an integer for
 // each of these blocks. Without such blocks neither is needed.
 //
 // Kernels may have up to 15 taps a side (one bit each, see `inside`); all offsets must fit an int.
@@ -210,7 +210,7 @@ convolution(const float* __restrict__ x, const float* __restrict__ w, const floa
     }
 
     float* own = scratch + (size_t)split * parts * (TILE_M * TILE_N);  // of the parts of this tile
-    if (!add_parts(sum, own, tickets + split * parts, part, parts, thread, &arrived)) return;
+    if (!add_tiles(sum, own, tickets + split * parts, part, parts, thread, &arrived)) return;
 
     // Bias and relu at once; the other activations, rare and long, in a loop of their own that
     // reads again what the thread itself has written: unrolled they would be most of the code.

@@ -196,10 +196,8 @@ gather(const float* __restrict__ many, const float* __restrict__ w, const float*
 
 // Grid (parts, batches of channels, batches of TAPS taps); block (lanes, THREADS / lanes), lanes a
 // power of two up to 8. Each thread goes over its pixels with a sum for each of its channels and
-// taps; the block adds them up, and then the blocks of one result do: each writes what it has to
-// `scratch`, the last of every `group` of them adds those of its group in order, and the last of
-// the groups adds the groups. Who is last varies from run to run; what is added, and in which
-// order, does not. Two levels, because one block would be long about reading hundreds of parts.
+// taps; the block adds them up, and then the blocks of one result do (`add_parts`, in two levels: of
+// `group` blocks each, and of the groups).
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
 weight(const float* __restrict__ many, const float* __restrict__ one, float* __restrict__ w,
        float* scratch, int* tickets, Windows g, int channels, int group) {
@@ -257,28 +255,24 @@ weight(const float* __restrict__ many, const float* __restrict__ one, float* __r
         table[e] = s;
     }
 
-    // The sum over blocks: level by level, until one is left.
     const int result = blockIdx.z * gridDim.y + blockIdx.y, parts = gridDim.x;
     const int groups = (parts + group - 1) / group;
-    int index = blockIdx.x, step = 1;  // part k of a level is at slots[k * step * size]
-    for (int left = parts; left > 1;) {
-        float* slots = scratch + result * parts * size;
-        for (int e = thread; e < size; e += THREADS) slots[index * step * size + e] = table[e];
-        const int family = index / group, members = min(group, left - family * group);
-        // of this result there is one counter for each group, and one for the groups
-        int* counter = tickets + result * (groups + 1) + (step == 1 ? family : groups);
-        if (!is_last(counter, members, thread, &arrived)) return;
-        const float* theirs = slots + family * group * step * size;
+    float* slots = scratch + result * parts * size;
+    auto put = [&](int to) {
+        for (int e = thread; e < size; e += THREADS) slots[to * size + e] = table[e];
+    };
+    auto add = [&](int first, int step, int members) {
         for (int e = thread; e < size; e += THREADS) {
+            const float* theirs = slots + first * size + e;
             float s = 0.f;
 #pragma unroll 8
-            for (int member = 0; member < members; ++member) s += theirs[member * step * size + e];
+            for (int member = 0; member < members; ++member) s += theirs[member * step * size];
             table[e] = s;
         }
-        index = family;
-        left = step == 1 ? groups : 1;
-        step *= group;
-    }
+    };
+    int* own = tickets + result * (groups + 1);  // one for each group, and one for the groups
+    if (!add_parts(blockIdx.x, parts, group, own, thread, &arrived, put, add)) return;
+
     for (int e = thread; e < size; e += THREADS) {
         const int tap = e / wide, at = blockIdx.y * wide + e - tap * wide;
         if (tap < count && at < channels) w[(first + tap) * channels + at] = table[e];

@@ -11,10 +11,8 @@
 //
 // Where y has few tiles and K is long (a batch of 50 against 32768 pixels) the contraction is split
 // over blockIdx.y, so that all multiprocessors read b, each its own rows, and none reads it twice.
-// Each block writes its part to `scratch`; the last of every `group` blocks adds the parts of its
-// group in order, the last of the groups adds the groups. Which block is last varies from run to
-// run; what is added, and in which order, does not. Two levels, because a single block would be
-// long about reading a hundred parts.
+// Each block writes its part to `scratch`, and they are added in two levels (`add_parts`): of
+// `group` blocks each, and of the groups.
 //
 // Needs: fewer than 2^31 elements in each array, less a tile; bit 0 of `wide` set only if a's rows
 // start on 16 bytes (the address of a, and four times the row length as it lies, are multiples of
@@ -156,38 +154,34 @@ matmul(const float* __restrict__ a, const float* __restrict__ b, const float* __
         }
     }
 
-    // The sum over the parts of the contraction: level by level, until one is left. A part lies as
-    // the threads have it, (ROWS, THREADS, COLUMNS), so all reads and writes are in order.
+    // The sum over the parts of the contraction. A part lies as the threads have it, (ROWS, THREADS,
+    // COLUMNS), so all reads and writes are in order.
     const int parts = gridDim.y, groups = (parts + group - 1) / group;
     const int size = ROWS * THREADS * COLUMNS;
-    int index = blockIdx.y, step = 1;  // part k of a level is at slots[k * step * size]
-    for (int left = parts; left > 1;) {
-        float* slots = scratch + blockIdx.x * parts * size + thread * COLUMNS;
-        float4* mine = reinterpret_cast<float4*>(slots + index * step * size);
+    float* slots = scratch + blockIdx.x * parts * size + thread * COLUMNS;
+    auto put = [&](int to) {
+        float4* mine = reinterpret_cast<float4*>(slots + to * size);
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
             mine[r * THREADS] = make_float4(sum[r][0], sum[r][1], sum[r][2], sum[r][3]);
-        const int family = index / group, members = min(group, left - family * group);
-        // of this tile there is one counter for each group, and one for the groups
-        int* counter = tickets + blockIdx.x * (groups + 1) + (step == 1 ? family : groups);
-        if (!is_last(counter, members, thread, &arrived)) return;
+    };
+    auto add = [&](int first, int step, int members) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
             for (int c = 0; c < COLUMNS; ++c) sum[r][c] = 0.f;
 #pragma unroll 2
         for (int member = 0; member < members; ++member) {
             const float4* theirs =
-                reinterpret_cast<const float4*>(slots + (family * group + member) * step * size);
+                reinterpret_cast<const float4*>(slots + (first + member * step) * size);
 #pragma unroll
             for (int r = 0; r < ROWS; ++r) {
                 const float4 v = theirs[r * THREADS];
                 sum[r][0] += v.x, sum[r][1] += v.y, sum[r][2] += v.z, sum[r][3] += v.w;
             }
         }
-        index = family;
-        left = step == 1 ? groups : 1;
-        step *= group;
-    }
+    };
+    int* own = tickets + blockIdx.x * (groups + 1);  // one for each group, and one for the groups
+    if (!add_parts(blockIdx.y, parts, group, own, thread, &arrived, put, add)) return;
 
     const int column = column0 + across * COLUMNS;
 #pragma unroll

@@ -10,7 +10,7 @@
 //   they are stored to shared memory, sums in float32. Before sm_80 it changes nothing.
 //
 // Expects SWIZZLED: 1 if row m is kept for k at m ^ swizzle(k), 0 if at m; of last_block.cuh
-// `is_last`; as options, each with its default, TILE_M to WARP_N together, DEPTH, WIDE and TF32.
+// `add_parts`; as options, each with its default, TILE_M to WARP_N together, DEPTH, WIDE and TF32.
 #ifndef WIDE
 #define WIDE 0
 #endif
@@ -159,40 +159,27 @@ __device__ __forceinline__ void multiply(const Left& left, const Right& right, c
 }
 
 // ------------------------------------------------------------------------------ the sum over parts
-// The parts of a tile are added in a tree: of every FAN neighbours the last to arrive adds them
-// all, in order, and goes on to the next level in their name. The order of the sum is fixed,
-// whoever comes last, and no block reads more than FAN tiles on a level. True in the one block that
-// has it all in the end; with one part that is so from the start, and no memory is needed.
-//
-// `scratch` has TILE_M * TILE_N floats for each of `parts` blocks, `tickets` an integer, 0 before
-// and after; this block has made part `index`. A thread finds its sums again where it put them,
-// whatever their place in the tile.
-__device__ __forceinline__ bool add_parts(Sums& sum, float* scratch, int* tickets, int index,
+// See `add_parts` of last_block.cuh. `scratch` has TILE_M * TILE_N floats for each of `parts` blocks.
+// A thread finds its sums again where it put them, whatever their place in the tile.
+__device__ __forceinline__ bool add_tiles(Sums& sum, float* scratch, int* tickets, int index,
                                           int parts, int thread, int* arrived) {
     float* flat = &sum[0][0][0][0];
-    for (int live = parts, spread = 1; live > 1; spread *= FAN) {
-        const int group = index / FAN, members = min(FAN, live - group * FAN);
-        auto slot = [&](int i) {  // of the block with index i on this level
-            return scratch + (size_t)(i * spread) * (TILE_M * TILE_N) + thread * 4;
-        };
+    auto slot = [&](int i) { return scratch + (size_t)i * (TILE_M * TILE_N) + thread * 4; };
+    auto put = [&](int to) {
 #pragma unroll
-        for (int e = 0; e < FLOATS / 4; ++e)
-            copy4(slot(index) + e * THREADS * 4, flat + e * 4);
-        if (!is_last(tickets + group, members, thread, arrived)) return false;
+        for (int e = 0; e < FLOATS / 4; ++e) copy4(slot(to) + e * THREADS * 4, flat + e * 4);
+    };
+    auto add = [&](int first, int step, int members) {
 #pragma unroll
-        for (int e = 0; e < FLOATS / 4; ++e)
-            copy4(flat + e * 4, slot(group * FAN) + e * THREADS * 4);
+        for (int e = 0; e < FLOATS / 4; ++e) copy4(flat + e * 4, slot(first) + e * THREADS * 4);
         for (int i = 1; i < members; ++i)
 #pragma unroll
             for (int e = 0; e < FLOATS / 4; ++e) {
                 float other[4];
-                copy4(other, slot(group * FAN + i) + e * THREADS * 4);
+                copy4(other, slot(first + i * step) + e * THREADS * 4);
 #pragma unroll
                 for (int c = 0; c < 4; ++c) flat[e * 4 + c] += other[c];
             }
-        index = group;
-        live = (live + FAN - 1) / FAN;
-        tickets += live;  // as many as there were groups
-    }
-    return true;
+    };
+    return add_parts(index, parts, FAN, tickets, thread, arrived, put, add);
 }

@@ -14,7 +14,7 @@
 //   anything, one value at a time.
 //
 // w is small and the pixels are many, so blockIdx.z takes parts of `per` pixels, which are added in
-// the end (`add_parts`): of each tile and part `scratch` has TILE_M * TILE_N floats and `tickets`
+// the end (`add_tiles`): of each tile and part `scratch` has TILE_M * TILE_N floats and `tickets`
 // an integer. One part needs neither.
 //
 // Offsets must fit an int. A tap outside the image counts as 0 times y.
@@ -119,7 +119,7 @@ weight_gradient(const float* __restrict__ x, const float* __restrict__ y, float*
 
     const int first = (blockIdx.y * gridDim.x + blockIdx.x) * gridDim.z;  // part of this tile
     float* own = scratch + (size_t)first * (TILE_M * TILE_N);
-    if (!add_parts(sum, own, tickets + first, blockIdx.z, gridDim.z, thread, &arrived)) return;
+    if (!add_tiles(sum, own, tickets + first, blockIdx.z, gridDim.z, thread, &arrived)) return;
 
 #pragma unroll
     for (int e = 0; e < SQUARES_M * SQUARES_N * SIDE; ++e) {

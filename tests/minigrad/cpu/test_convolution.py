@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import minigrad.cpu
 from minigrad import registry
 from minigrad.conv import Geometry
-from minigrad.cpu import choose, direct, patches, pool, tiles, winograd
+from minigrad.cpu import convolution, direct, patches, pool, tiles, winograd
 
 TRIPLE = ("conv_y", "conv_x", "conv_w")
 
@@ -157,7 +157,7 @@ def test_a_lost_halo_is_caught(monkeypatch):
 @pytest.mark.parametrize("method", ["direct", "winograd", "auto"])
 @pytest.mark.parametrize("name", TRIPLE)
 def test_neither_runs_nor_threads_change_a_bit(name, method, threads, monkeypatch):
-    monkeypatch.setattr(minigrad.cpu, "convolution", method)
+    monkeypatch.setattr(convolution, "method", method)
     geometry, rng = Geometry.of((13, 14), (3, 3)), np.random.default_rng(0)
     shapes = (9, 13, 14, 20), (3, 3, 20, 24), (9, 13, 14, 24)
     a, b = arguments(name, *(rng.standard_normal(s).astype(np.float32) for s in shapes))
@@ -198,8 +198,8 @@ def test_the_choice_of_method(monkeypatch):
     tiny = Geometry.of((4, 4), (3, 3))
 
     def chosen(geometry, c, f, setting):
-        monkeypatch.setattr(minigrad.cpu, "convolution", setting)
-        return choose.method(geometry, 10, c, f)
+        monkeypatch.setattr(convolution, "method", setting)
+        return convolution.choose(geometry, 10, c, f)
 
     assert chosen(plain, 64, 128, "auto") is winograd
     assert chosen(plain, 1, 32, "auto") is direct
@@ -208,7 +208,7 @@ def test_the_choice_of_method(monkeypatch):
     assert chosen(plain, 64, 128, "direct") is direct
     assert chosen(plain, 1, 32, "winograd") is winograd
     assert chosen(strided, 64, 128, "winograd") is direct
-    with pytest.raises(ValueError, match=r"minigrad\.cpu\.convolution must be"):
+    with pytest.raises(ValueError, match=r"minigrad\.cpu\.convolution\.method must be"):
         chosen(plain, 64, 128, "fastest")
 
 

@@ -12,7 +12,7 @@ from simulator import SimulatorError, launches, simulated
 
 import minigrad.cuda
 from minigrad.conv import Geometry
-from minigrad.cuda import convolution
+from minigrad.cuda import convolution, tile, weight_gradient
 from minigrad.engine import registry
 from minigrad.fused import finish
 
@@ -90,15 +90,16 @@ def test_what_is_no_number_stays_where_it_belongs():
             with np.errstate(invalid="ignore"):
                 expected = registry[name].forward(images, weights, geometry)
             assert not np.isfinite(expected).all()
-            result = getattr(convolution, name)(images, weights, geometry)
+            result = registry[name].cuda(images, weights, geometry)
             np.testing.assert_array_equal(result, expected)
             result = getattr(convolution, name)(images, weights, geometry, None, "relu")
             np.testing.assert_array_equal(result, np.maximum(expected, 0))
 
 
 def test_the_primitives_use_them():
-    for name in (*OPERATIONS, "conv_layer", "conv_transpose_layer"):
+    for name in ("conv_y", "conv_x", "conv_layer", "conv_transpose_layer"):
         assert registry[name].cuda is getattr(convolution, name)
+    assert registry["conv_w"].cuda is weight_gradient.conv_w
 
 
 @pytest.mark.parametrize("c, f", [(1, 5), (5, 1)])
@@ -116,7 +117,7 @@ def test_what_the_kernels_do_not_take(monkeypatch):
     for a, b, c in [[v.astype(np.float64) for v in (x, w, y)], (x[:0], w, y[:0])]:
         for name in OPERATIONS:
             arrays = operands(name, a, b, c)
-            result = getattr(convolution, name)(*arrays, geometry)
+            result = registry[name].cuda(*arrays, geometry)
             expected = registry[name].forward(*arrays, geometry)
             assert result.dtype == expected.dtype
             np.testing.assert_array_equal(result, expected)
@@ -141,15 +142,15 @@ def test_what_the_kernels_do_not_take(monkeypatch):
     with pytest.raises(ValueError):
         convolution.conv_x(y, w, geometry, integers(4))
     with pytest.raises(ValueError):
-        convolution.conv_w(x, y[:1], geometry)
-    monkeypatch.setattr(convolution, "LIMIT", 100)  # offsets that are too large for an int
+        weight_gradient.conv_w(x, y[:1], geometry)
+    monkeypatch.setattr(tile, "LIMIT", 100)  # offsets that are too large for an int
     np.testing.assert_array_equal(
         convolution.conv_y(x, w, geometry), registry["conv_y"].forward(x, w, geometry)
     )
     monkeypatch.undo()
-    monkeypatch.setattr(convolution, "MOST_FILTERS", 2)  # more blocks than a grid has
+    monkeypatch.setattr(weight_gradient, "MOST_FILTERS", 2)  # more blocks than a grid has
     np.testing.assert_array_equal(
-        convolution.conv_w(x, y, geometry), registry["conv_w"].forward(x, y, geometry)
+        weight_gradient.conv_w(x, y, geometry), registry["conv_w"].forward(x, y, geometry)
     )
     assert len(launches) == before
 
@@ -179,7 +180,7 @@ def sanitized_runs():
     for case in ("a layer", "phases", "any channels", "any channels, many"):
         geometry, *arrays = made(CASES[case])
         for name in OPERATIONS:
-            run = getattr(convolution, name)
+            run = registry[name].cuda
             yield f"{name}, {case}", functools.partial(run, *operands(name, *arrays), geometry)
     geometry, x, w, _ = made(CASES["any channels"])
     for activation in ("relu", "tanh"):

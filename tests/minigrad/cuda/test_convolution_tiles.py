@@ -8,9 +8,11 @@ from simulator import SimulatorError, in_every_order, launches, simulated
 
 import minigrad.cuda
 from minigrad.conv import Geometry
-from minigrad.cuda import convolution
-from minigrad.cuda.convolution import BIG, GRADIENT_TILES, NARROW, SMALL, SQUARE, TILES, VARIANTS
+from minigrad.cuda import convolution, weight_gradient
 from minigrad.cuda.launch import launcher
+from minigrad.cuda.tile import BIG, NARROW, SMALL, SQUARE, TILES
+from minigrad.cuda.weight_gradient import GRADIENT_TILES
+from minigrad.engine import registry
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -22,7 +24,10 @@ def _simulator():
 @pytest.fixture
 def processors(monkeypatch):
     """A GPU with a number of multiprocessors that the test sets, by calling this."""
-    return lambda n: monkeypatch.setattr(convolution, "multiprocessors", lambda: n)
+    return lambda n: [
+        monkeypatch.setattr(module, "multiprocessors", lambda: n)
+        for module in (convolution, weight_gradient)
+    ]
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def only(monkeypatch):
 
 def _forget():
     convolution._plan.cache_clear()
-    convolution._gradient_plan.cache_clear()
+    weight_gradient._plan.cache_clear()
 
 
 @pytest.mark.parametrize("tile", [BIG, SQUARE, NARROW, SMALL], ids=lambda t: f"{t.m}x{t.n}")
@@ -93,15 +98,13 @@ def test_tf32(name, tile, only, monkeypatch):
         checked(name, geometry, *operands(name, *arrays))  # small whole numbers are exact
     geometry, *arrays = made(CASES["a layer"], normal)
     arrays = operands(name, *arrays)
-    result = in_every_order(lambda: getattr(convolution, name)(*arrays, geometry))
+    result = in_every_order(lambda: registry[name].cuda(*arrays, geometry))
     off, bound = error(name, geometry, arrays)
     assert (off <= (2 * 2.0**-11 + 2.0**-22 + 400 * 2.0**-24) * bound).all()  # a rounding each
     assert off.max() > 2.0**-14 * bound.max()  # rounded they are, though
     off, bound = error(name, geometry, list(map(rounded, arrays)))
     assert (off <= 400 * 2.0**-24 * bound).all()
-    np.testing.assert_array_equal(
-        result, getattr(convolution, name)(*map(rounded, arrays), geometry)
-    )
+    np.testing.assert_array_equal(result, registry[name].cuda(*map(rounded, arrays), geometry))
 
 
 def rounded(x):
@@ -119,14 +122,14 @@ def test_every_variant_is_chosen_by_some_layer():
         wide = c % 16 == 0
         for tf32 in {False, wide}:
             kind = wide, tf32, 132
-            gradient = convolution._gradient_plan(geometry, 50, c, f, *kind)
+            gradient = weight_gradient._plan(geometry, 50, c, f, *kind)
             chosen["weight_gradient"].add(gradient.options)
             for transposed in (False, True):
                 channels = (f, c) if transposed else (c, f)
                 plan = convolution._plan(geometry, 50, *channels, transposed, *kind)
                 chosen["convolution"].add(plan.options)
                 assert plan.tickets <= 132 and plan.scratch < 2**21  # 8 MB
-    for source, variants in VARIANTS.items():
+    for source, variants in {**convolution.VARIANTS, **weight_gradient.VARIANTS}.items():
         assert chosen[source] == set(variants)
         assert len(variants) == len(set(variants))
 
@@ -140,7 +143,7 @@ def test_a_full_gpu():
 
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 30, 1024, 46341, 2**30 + 1, 2**31 - 1])
 def test_division_by_multiplication(d):
-    factor, shift = convolution._divisor(d)
+    factor, shift = weight_gradient._divisor(d)
     assert -(2**31) <= factor < 2**31
     for n in {0, 1, d - 1, d, 2 * d - 1, 2**31 - 1, (2**31 - 1) // d * d, (2**31 - 1) // d * d - 1}:
         if 0 <= n < 2**31:
@@ -153,7 +156,7 @@ MISTAKES = {
     "columns elsewhere": ("swizzled(j * APART_N, at.lane_n, APART_N, k)", "at.lane_n"),
     "the ticket is kept": ("if (*arrived == count - 1) *ticket = 0;", ""),
     "nobody waits for the last": ("return *arrived == count - 1;", "return true;"),
-    "one level of parts": ("        live = (live + FAN - 1) / FAN;", "        live = 1;"),
+    "one level of parts": ("left = (left + fan - 1) / fan;", "left = 1;"),
     "a part too long": ("min(s.images * pixels, begin + s.per)", "s.images * pixels"),
 }
 

@@ -205,7 +205,7 @@ MISTAKES = {
     "a lane is left out": ("int apart = lanes / 2;", "int apart = lanes / 4;"),
     "the ticket is kept": ("if (*arrived == count - 1) *ticket = 0;", ""),
     "nobody waits for the last": ("return *arrived == count - 1;", "return true;"),
-    "only one level": ("left = step == 1 ? groups : 1;", "left = 1;"),
+    "only one level": ("left = (left + fan - 1) / fan;", "left = 1;"),
     "relu of NaN": ("y <= 0.f ? 0.f : y", "y > 0.f ? y : 0.f"),
 }
 

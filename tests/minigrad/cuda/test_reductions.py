@@ -7,7 +7,7 @@ from kernel_checks import integers, misaligned, mistake, one_launch, quarters, s
 from simulator import SimulatorError, in_every_order, launches, simulated
 
 from minigrad import fused
-from minigrad.cuda import elementwise
+from minigrad.cuda import reductions
 from minigrad.engine import registry
 
 ACTIVATIONS = [None, "relu", "sigmoid", "tanh"]
@@ -49,27 +49,21 @@ def override(name, *operands):
 @pytest.mark.parametrize("place", [np.copy, misaligned], ids=["aligned", "misaligned"])
 def test_layer_slope(shape, activation, place):
     g, y = place(integers(*shape)), place(quarters(*shape))
-    dz, sums = one_launch(lambda: elementwise.layer_slope(g, y, activation))
-    expected = elementwise._slope(g, y, activation)
+    dz, sums = one_launch(lambda: reductions.layer_slope(g, y, activation))
+    expected = reductions._slope(g, y, activation)
     same_bits(dz, expected)
     same_bits(sums, expected.reshape(-1, shape[-1]).sum(axis=0))
     assert activation or dz is g
 
 
-def test_layer_slope_in_the_layers():
+def test_layer_slope_in_the_layers(monkeypatch):
     g, y = integers(9, 8), quarters(9, 8)
-    before, fused.through["cpu"] = fused.through.get("cpu"), fused.through["cuda"]
-    try:
-        for activation in ACTIVATIONS:
-            dz, sums = fused._through(g, y, (8,), activation)
-            expected = elementwise._slope(g, y, activation)
-            same_bits(dz, expected)
-            same_bits(sums, expected.sum(axis=0))
-    finally:
-        if before is None:
-            del fused.through["cpu"]
-        else:
-            fused.through["cpu"] = before
+    monkeypatch.setitem(fused.slope_kernels, "cpu", fused.slope_kernels["cuda"])
+    for activation in ACTIVATIONS:
+        dz, sums = fused._slopes(g, y, activation)
+        expected = reductions._slope(g, y, activation)
+        same_bits(dz, expected)
+        same_bits(sums, expected.sum(axis=0))
     assert len(launches) == len(ACTIVATIONS)
 
 
@@ -78,8 +72,8 @@ def test_layer_slope_of_real_numbers():
     g = rng.standard_normal((500, 12), dtype=np.float32)
     y = rng.standard_normal((500, 12), dtype=np.float32)
     for activation in ACTIVATIONS:
-        dz, sums = elementwise.layer_slope(g, y, activation)
-        same_bits(dz, elementwise._slope(g, y, activation))  # nothing fused, nothing reordered
+        dz, sums = reductions.layer_slope(g, y, activation)
+        same_bits(dz, reductions._slope(g, y, activation))  # nothing fused, nothing reordered
         exact = dz.sum(axis=0, dtype=np.float64)
         bound = np.abs(dz).sum(axis=0, dtype=np.float64) * 2.0**-24 * 20  # 20 additions deep
         assert (np.abs(sums - exact) <= bound).all()
@@ -88,7 +82,7 @@ def test_layer_slope_of_real_numbers():
 def test_relu_passes_on_what_is_no_number():
     y = np.array([[np.nan, -np.inf, np.inf, -0.0]], np.float32)
     g = np.array([[1, 2, 3, 4], [np.nan, np.nan, np.inf, np.inf]], np.float32)
-    dz, sums = elementwise.layer_slope(g, np.repeat(y, 2, axis=0), "relu")
+    dz, sums = reductions.layer_slope(g, np.repeat(y, 2, axis=0), "relu")
     np.testing.assert_array_equal(dz, [[1, 0, 3, 0], [np.nan, 0, np.inf, 0]])
     np.testing.assert_array_equal(sums, [np.nan, 0, np.inf, 0])
 
@@ -96,13 +90,13 @@ def test_relu_passes_on_what_is_no_number():
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_layer_slope_of_what_the_kernel_does_not_take(activation):
     g, y = integers(5, 6), quarters(5, 6)
-    expected = elementwise._slope(g, y, activation)
+    expected = reductions._slope(g, y, activation)
     for these in [
         (g.astype(np.float64), y.astype(np.float64)),
         (np.asfortranarray(g), y),
         (g[:0], y[:0]),
     ]:
-        dz, sums = elementwise.layer_slope(*these, activation)
+        dz, sums = reductions.layer_slope(*these, activation)
         np.testing.assert_array_equal(dz, expected[: len(these[0])])
         np.testing.assert_array_equal(sums, expected[: len(these[0])].sum(axis=0))
     assert not launches
@@ -170,8 +164,8 @@ def test_accumulate(size):
 
     def run():
         total = np.array([3.0])
-        elementwise.accumulate(total, x, scale)
-        elementwise.accumulate(total, x.reshape(-1, 1), 50)
+        reductions.accumulate(total, x, scale)
+        reductions.accumulate(total, x.reshape(-1, 1), 50)
         return total
 
     expected = (3.0 + scale * x.sum(dtype=np.float64)) + 50 * x.sum(dtype=np.float64)
@@ -180,12 +174,12 @@ def test_accumulate(size):
 
 def test_accumulate_elsewhere():
     total = np.zeros(1)
-    elementwise.accumulate(total, np.array([0.1, 0.2]), 2)
+    reductions.accumulate(total, np.array([0.1, 0.2]), 2)
     assert total[0] == 2 * np.array([0.1, 0.2]).sum() and not launches
-    elementwise.accumulate(total, np.array(np.float32(2)), 1)
+    reductions.accumulate(total, np.array(np.float32(2)), 1)
     assert len(launches) == 1
     with pytest.raises(ValueError, match=r"total of shape \(1,\) and dtype float64"):
-        elementwise.accumulate(np.zeros(1, np.float32), np.ones(1, np.float32), 1)
+        reductions.accumulate(np.zeros(1, np.float32), np.ones(1, np.float32), 1)
 
 
 # ---------------------------------------------------------------------- the tests would notice
@@ -222,11 +216,11 @@ def sanitized_runs():
     """Every kernel, on arrays that are no multiple of anything."""
     g, y, odd = integers(602, 6), quarters(602, 6), misaligned(integers(3, 5))
     for activation in ACTIVATIONS:
-        yield f"layer_slope {activation}", lambda a=activation: elementwise.layer_slope(g, y, a)
-    yield "layer_slope, single floats", lambda: elementwise.layer_slope(odd, odd, "relu")
+        yield f"layer_slope {activation}", lambda a=activation: reductions.layer_slope(g, y, a)
+    yield "layer_slope, single floats", lambda: reductions.layer_slope(odd, odd, "relu")
     for name, *operands in [
         ("sum", integers(20_001), None, False), ("sum", odd, None, False),
         ("squared_distance", g, y), ("squared_distance", odd, odd), ("sum_to", g, (6,)),
     ]:  # fmt: skip
         yield name, lambda n=name, o=operands: registry[n].cuda(*o)
-    yield "accumulate", lambda: elementwise.accumulate(np.zeros(1), odd, 0.5)
+    yield "accumulate", lambda: reductions.accumulate(np.zeros(1), odd, 0.5)

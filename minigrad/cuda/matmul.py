@@ -16,8 +16,15 @@ import numpy as np
 from ..backend import array_module, is_array
 from ..engine import override, registry
 from .direct import MOST, is_bias
-from .launch import blocks, launch, launcher, multiprocessors
-from .pointers import ACTIVATIONS, aligned
+from .launch import (
+    ACTIVATIONS,
+    aligned,
+    blocks,
+    contiguous,
+    launch,
+    launcher,
+    multiprocessors,
+)
 
 _ROWS = (8, 7, 4, 2)  # of a thread; eight threads stand one below the other in a tile
 VARIANTS = {"matmul": [(f"-DROWS={rows}",) for rows in _ROWS]}
@@ -90,7 +97,7 @@ def _as_it_lies(x):
         return x, False
     if x.flags.f_contiguous:
         return x.T, True
-    return array_module(x).ascontiguousarray(x), False
+    return contiguous(x), False
 
 
 def _in_fours(x):

@@ -9,7 +9,7 @@ from kernel_checks import integers, misaligned, mistake, one_launch, same_bits
 from simulator import SimulatorError, launches, simulated
 
 import minigrad as mg
-from minigrad.cuda import linear
+from minigrad.cuda import matmul
 from minigrad.cuda.launch import launcher
 from minigrad.engine import registry
 from minigrad.fused import finish
@@ -74,10 +74,10 @@ def test_every_variant_is_chosen(monkeypatch):
     def noted(*arguments, options):
         chosen.add(options)
 
-    monkeypatch.setattr(linear, "launch", noted)
+    monkeypatch.setattr(matmul, "launch", noted)
     for rows in (9, 20, 50, 64, 32768):
-        linear.matmul(integers(rows, 2), integers(2, 3))
-    assert chosen == set(linear.VARIANTS["matmul"])
+        matmul.matmul(integers(rows, 2), integers(2, 3))
+    assert chosen == set(matmul.VARIANTS["matmul"])
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "sigmoid", "tanh"])
@@ -97,10 +97,10 @@ def test_the_derivatives_of_a_dense_layer():
     """dx = g w.T and dw = x.T g are read as they lie: nothing is copied."""
     x, w, g = integers(7, 12), integers(12, 5), integers(7, 5)
     before = len(launches)
-    same_bits(linear.matmul(g, w.T), g @ w.T)
-    same_bits(linear.matmul(x.T, g), x.T @ g)
-    same_bits(linear.matmul(x.T, g[:, ::-1]), x.T @ g[:, ::-1])  # this one is
-    same_bits(linear.matmul(x, x.T), x @ x.T)
+    same_bits(matmul.matmul(g, w.T), g @ w.T)
+    same_bits(matmul.matmul(x.T, g), x.T @ g)
+    same_bits(matmul.matmul(x.T, g[:, ::-1]), x.T @ g[:, ::-1])  # this one is
+    same_bits(matmul.matmul(x, x.T), x @ x.T)
     assert len(launches) == before + 4
 
 
@@ -109,7 +109,7 @@ def test_real_numbers():
         a, b, bias = normal(m, k), normal(k, n), normal(n)
         exact = a.astype(np.float64) @ b + bias
         sizes = np.abs(a).astype(np.float64) @ np.abs(b) + np.abs(bias)
-        off = np.abs(linear.dense_layer(a, b, bias, None) - exact)
+        off = np.abs(matmul.dense_layer(a, b, bias, None) - exact)
         assert (off <= 80 * 2.0**-24 * sizes).all()  # the longest chain of additions: a part, 64
         assert off.any()
 
@@ -119,10 +119,10 @@ def test_what_is_no_number_goes_on():
     a[0, 3], a[2, 69], a[4, 0], a[4, 1] = np.nan, np.inf, np.inf, -np.inf
     with np.errstate(invalid="ignore"):
         expected = a @ b
-    same_bits(linear.matmul(a, b), expected)
+    same_bits(matmul.matmul(a, b), expected)
     zero = np.zeros(5, np.float32)
-    same_bits(linear.dense_layer(a, b, zero, "relu"), np.maximum(expected, 0))
-    y = linear.dense_layer(
+    same_bits(matmul.dense_layer(a, b, zero, "relu"), np.maximum(expected, 0))
+    y = matmul.dense_layer(
         integers(1, 1) * 0,
         zero[None],
         np.array([200, -200, 90, -90, np.nan], np.float32),
@@ -133,7 +133,7 @@ def test_what_is_no_number_goes_on():
 
 def test_few_multiprocessors(monkeypatch):
     """Fewer parts, and so more steps in each."""
-    monkeypatch.setattr(linear, "multiprocessors", lambda: 1)
+    monkeypatch.setattr(matmul, "multiprocessors", lambda: 1)
     a, b = integers(5, 700), integers(700, 9)
     same_bits(override("matmul", a, b), a @ b)
     assert launches[-1][1] == (1, 4, 1)
@@ -141,9 +141,9 @@ def test_few_multiprocessors(monkeypatch):
 
 def test_the_sizes_of_the_reference_model():
     """Parts where the result is small, none where it is large."""
-    assert linear._split(32768, 4) == (128, 256)  # (50, 32768) @ (32768, 256): 512 blocks
-    assert linear._split(256, 512) == (1, 256)  # (50, 256) @ (256, 32768)
-    assert linear._split(50, 2048) == (1, 64)  # (32768, 50) @ (50, 256)
+    assert matmul._split(32768, 4) == (128, 256)  # (50, 32768) @ (32768, 256): 512 blocks
+    assert matmul._split(256, 512) == (1, 256)  # (50, 256) @ (256, 32768)
+    assert matmul._split(50, 2048) == (1, 64)  # (32768, 50) @ (50, 256)
 
 
 def test_what_the_kernel_does_not_take(monkeypatch):
@@ -156,16 +156,16 @@ def test_what_the_kernel_does_not_take(monkeypatch):
         (a[:, :0], b[:0]),
         (a.astype(np.float64), b),
     ]:
-        same_bits(linear.matmul(x, w), x @ w)
-    y = linear.dense_layer(
+        same_bits(matmul.matmul(x, w), x @ w)
+    y = matmul.dense_layer(
         a.astype(np.float64), b.astype(np.float64), bias.astype(np.float64), "relu"
     )
     same_bits(y, np.maximum(a.astype(np.float64) @ b + bias, 0))
-    same_bits(linear.dense_layer(a[:, :0], b[:0], bias, None), np.stack([bias] * 3))
-    same_bits(linear.dense_layer(a, b, bias[:1], None), a @ b + bias[:1])
-    same_bits(linear.dense_layer(a, b, np.float32(2), None), a @ b + np.float32(2))
-    monkeypatch.setattr(linear, "MOST", 20)  # too large for an int
-    same_bits(linear.matmul(a, b), a @ b)
+    same_bits(matmul.dense_layer(a[:, :0], b[:0], bias, None), np.stack([bias] * 3))
+    same_bits(matmul.dense_layer(a, b, bias[:1], None), a @ b + bias[:1])
+    same_bits(matmul.dense_layer(a, b, np.float32(2), None), a @ b + np.float32(2))
+    monkeypatch.setattr(matmul, "MOST", 20)  # too large for an int
+    same_bits(matmul.matmul(a, b), a @ b)
     assert len(launches) == before
 
 
@@ -203,7 +203,7 @@ MISTAKES = {
     "a step too short": ("at + first < end", "at + first + 8 < end"),
     "the ticket is kept": ("if (*arrived == count - 1) *ticket = 0;", ""),
     "nobody waits for the last": ("return *arrived == count - 1;", "return true;"),
-    "only one level": ("left = step == 1 ? groups : 1;", "left = 1;"),
+    "only one level": ("left = (left + fan - 1) / fan;", "left = 1;"),
     "a column without bias": ("bias && column + c < n", "bias && column + c + 1 < n"),
     "relu of NaN": ("y <= 0.f ? 0.f : y", "y > 0.f ? y : 0.f"),
 }
@@ -228,5 +228,5 @@ def sanitized_runs():
             bias = misaligned(integers(n))
             yield (
                 f"dense_layer, {case}, {place_a}",
-                lambda a=a, b=b, c=bias: linear.dense_layer(a, b, c, "tanh"),
+                lambda a=a, b=b, c=bias: matmul.dense_layer(a, b, c, "tanh"),
             )

@@ -1,34 +1,35 @@
 """Which kernel computes a convolution: Winograd, direct, or the reference for what neither takes.
 
-Set ``minigrad.cpu.convolution`` to "direct" for results that are exact on integers, "winograd" to
-use it wherever it applies, "auto" (the default) to let the measured rule below decide.
+Set ``minigrad.cpu.convolution.method`` to "direct" for results that are exact on integers, to
+"winograd" to use it wherever it applies, or to "auto" (the default) for the measured rule below.
 """
 
 import math
-import sys
 
 from ..backend import FLOATS
 from ..engine import override, registry
 from . import direct, winograd
 
+method = "auto"
 _SMALL = 1 << 17  # multiplications: for fewer the reference takes less time than the preparations
 _CHANNELS = 12  # with fewer in or out the transforms cost more than Winograd saves
 
 
-def method(geometry, n, c, f):
+def choose(geometry, n, c, f):
     """The module whose kernels take `n` images of `c` channels to `f`; None for the reference."""
-    setting = sys.modules[__package__].convolution
-    if setting not in ("auto", "direct", "winograd"):
+    if method not in ("auto", "direct", "winograd"):
         raise ValueError(
-            f'minigrad.cpu.convolution must be "auto", "direct" or "winograd", got {setting!r}'
+            'minigrad.cpu.convolution.method must be "auto", "direct" or "winograd", '
+            f"got {method!r}"
         )
-    if setting == "auto":
+    chosen = method
+    if chosen == "auto":
         pixels = n * math.prod(geometry.out)
         if pixels * math.prod(geometry.kernel) * c // geometry.groups * f < _SMALL:
             return None
         filled = math.prod(p / (p + -p % 4) for p in geometry.out)  # of the 4x4 tiles
-        setting = "winograd" if min(c, f) * filled**2 >= _CHANNELS else "direct"
-    return winograd if setting == "winograd" and winograd.takes(geometry) else direct
+        chosen = "winograd" if min(c, f) * filled**2 >= _CHANNELS else "direct"
+    return winograd if chosen == "winograd" and winograd.takes(geometry) else direct
 
 
 def _register(name):
@@ -36,7 +37,7 @@ def _register(name):
 
     def forward(a, b, geometry):
         c, f, fits = _channels(name, a, b, geometry)
-        module = method(geometry, len(a), c, f) if fits else None
+        module = choose(geometry, len(a), c, f) if fits else None
         if module is None:
             return reference(a, b, geometry)  # or the error that it raises
         return getattr(module, name)(a, b, geometry)
