@@ -32,11 +32,7 @@ BY_NAME = {"autoencoder", "autoencoder.__main__"}  # import modules when they ar
 MOST_ROOMS = {"minigrad": 40, "autoencoder": 24}
 MOST_FLOORS = {"minigrad": 12, "autoencoder": 10}
 # What does not hold yet: (test, package). A test that passes although it is named here fails.
-NOT_YET = {
-    ("test_devices_register_themselves", "minigrad"),  # optim and random import cpu and cuda
-    ("test_no_module_imports_the_face_of_its_package", "autoencoder"),  # runs and experiment do
-    ("test_rooms_and_floors", "autoencoder"),  # too many rooms
-}
+NOT_YET = set()
 
 FOUND = imports(ROOT, *PACKAGES)
 

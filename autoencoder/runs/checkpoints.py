@@ -65,7 +65,7 @@ class Checkpoints:
             ) from None
 
     def offer(self, contents, at_once=False):
-        """Write ``contents()``, arrays and a dict of JSON, if a checkpoint is due or `at_once` is set.
+        """Write ``contents()``, arrays and a dict of JSON, if a checkpoint is due, or `at_once`.
 
         Raises OSError, in one sentence, where it cannot be written; the last one is then intact.
         """

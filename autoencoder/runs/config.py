@@ -1,4 +1,4 @@
-"""The settings of a run, and the table of models: what each name stands for unless told otherwise."""
+"""The settings of a run, and the table of models: what each name stands for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Training runs that are cut short, and what they at_once become when they go on; see test_resume."""
+"""Training runs that are cut short, and what they must become when they go on; see test_resume."""
 
 import json
 import subprocess
