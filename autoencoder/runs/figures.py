@@ -104,7 +104,11 @@ def _training_curve(run, samples, path):
     if run.model.published and is_usual and run.data_name == run.config["data"]:
         points = {"the article": run.model.published(0.0)[1]}
     plots.training_curve(
-        curve, ladder(samples.train), path, title=f"{run.title}: half the squared error", points=points
+        curve,
+        ladder(samples.train),
+        path,
+        title=f"{run.title}: half the squared error",
+        points=points,
     )
 
 
