@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigrad import dense, no_grad, tensor
+from minigrad.functional import activations
 from minigrad.nn import (
     Conv2D,
     Conv2DTranspose,
@@ -94,8 +95,8 @@ def build(sizes, code, rng, dtype=np.float32, *, network=None, dropout_rng=None)
     a name of `NETWORKS`, or a function ``(sizes, code, rng, dtype) -> (encoder, decoder)``. `code`
     is the code part. `dropout_rng` draws the dropout of the first kind.
 
-    Raises ValueError or TypeError, in a sentence, where the function gives something else than two
-    Modules that fit the data and the code.
+    Raises ValueError for sizes that no network has, and ValueError or TypeError where the function
+    gives something else than two Modules that fit the data and the code.
     """
     _check(sizes)
     if network is None:
@@ -202,15 +203,23 @@ def _with_dropout(layers, rate, rng):
 
 
 def _check(sizes):
-    shape, D = sizes.image_shape, sizes.n_features
-    if shape is not None and math.prod(shape) != D:
+    shape, hidden, D = sizes.image_shape, sizes.hidden, sizes.n_features
+    if not isinstance(hidden, tuple | list):
+        raise ValueError(f"hidden must be a tuple of widths, such as (256, 64), got {hidden!r}")
+    is_image = isinstance(shape, tuple | list) and len(shape) == 3 and math.prod(shape) == D
+    if shape is not None and not is_image:
         raise ValueError(
             f"image_shape must be (height, width, channels) with a product of the {D} features, "
             f"got {shape!r}: name the shape that the rows were flattened from"
         )
-    counts = [D, sizes.n_components, *sizes.hidden, *(shape or ())]
+    counts = [D, sizes.n_components, *hidden, *(shape or ())]
     if not all(isinstance(n, int | np.integer) and n > 0 for n in counts):
         raise ValueError(f"all sizes of a network must be whole numbers above 0, got {sizes}")
+    if sizes.activation not in (*activations, "linear"):
+        names = ", ".join(map(repr, activations))
+        raise ValueError(f"unknown activation {sizes.activation!r}: use {names} or 'linear'")
+    if not 0 <= sizes.dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {sizes.dropout!r}")
 
 
 NETWORKS = {"olivetti": olivetti.network}  # network functions that have a name, also in files

@@ -29,8 +29,7 @@ def loss_terms(network, parts, x, target, rng, memory):
     (['divergence', 'reconstruction', 'weight_decay'], (2, 3))
     """
     h = network.encode(x)  # (N, code.width)
-    codes = parts.code.mean(h)  # (N, k)
-    z = parts.code.sample(h, rng) if hasattr(parts.code, "log_variance") else codes  # (N, k)
+    z = parts.code.sample(h, rng)  # (N, k)
     terms = {"reconstruction": parts.likelihood.loss(network.decode(z), target)}
     divergence = parts.code.divergence(h)  # (N,) or None
     if divergence is not None:
@@ -38,7 +37,7 @@ def loss_terms(network, parts, x, target, rng, memory):
     batch = Batch(network, parts.code, x, h, z, rng, memory)
     for penalty in parts.penalties:
         terms[penalty.name] = penalty(batch)
-    return terms, codes
+    return terms, parts.code.mean(h.detach())  # (N, k), looked at only: no graph
 
 
 def constant(parts, n_features):

@@ -29,6 +29,7 @@ PARTS = {
     for module in (noise, code, likelihood, penalty)
     for cls in vars(module).values()
     if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "get_params")
+    if cls is not likelihood.Likelihood  # the base is no part itself
 }
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers

@@ -227,11 +227,12 @@ def epoch(training, parts, settings, one_pass):
     finally:
         training.optimizer.zero_grad()
         training.network.eval()
+    steps = math.ceil(rows / settings.batch_size)  # a captured epoch makes them all
     if not math.isfinite(sums["loss"]):
-        return _diverged(training, settings, "the loss is")
+        return _diverged(training, settings, steps, "the loss is")
     weights = [p._data for p in training.network.parameters()]
     if not all(fetch([array_module(w).isfinite(w).all() for w in weights])):
-        return _diverged(training, settings, "the weights are")
+        return _diverged(training, settings, steps, "the weights are")
     training.epoch += 1
     record = {name: total / rows for name, total in sums.items()}
     likelihood, left_out = parts.likelihood, constant(parts, n_features)
@@ -285,10 +286,11 @@ def remember(history, record):
         values.append(record.get(name, math.nan))
 
 
-def _diverged(training, settings, what):
+def _diverged(training, settings, steps, what):
     warnings.warn(
-        f"epoch {training.epoch + 1}: {what} no longer finite, so the training stops and goes back "
-        f"to good weights: use a learning_rate below {settings.learning_rate:g}, or scale the data",
+        f"epoch {training.epoch + 1}: after {steps} steps {what} no longer finite, so the training "
+        "stops and goes back to good weights: use a learning_rate below "
+        f"{settings.learning_rate:g}, or scale the data",
         ConvergenceWarning,
         stacklevel=6,
     )

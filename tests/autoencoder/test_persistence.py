@@ -147,7 +147,7 @@ def test_the_file_is_data_with_a_readable_header(tmp_path):
 
 def test_what_cannot_be_written_is_refused_or_left_out(tmp_path):
     X, path = data(), tmp_path / "model.npz"
-    model = quick(schedule=lambda optimiser: 1e-3).fit(X)
+    model = quick(schedule=lambda optimizer: 1e-3).fit(X)
     with pytest.raises(ValueError, match=r"save: schedule=<function .* but no code"):
         model.save(path)
     assert not path.exists()

@@ -65,9 +65,8 @@ def test_a_warm_start_goes_on_where_the_last_fit_ended():
 def test_an_epoch_is_the_sum_of_its_terms_over_shuffled_batches():
     """A step too small to change anything: each term is then its mean over the data."""
     X = data()
-    model = quick(
-        code="sigmoid", penalty=("l1", "weight_decay"), learning_rate=1e-300, max_epochs=1
-    ).fit(X)
+    params = dict(penalty=("l1", "weight_decay"), learning_rate=1e-300, max_epochs=1)
+    model = quick(code="sigmoid", **params).fit(X)
     record = {name: values[0] for name, values in model.history_.items()}
     assert list(record) == [
         "epoch",
@@ -75,13 +74,31 @@ def test_an_epoch_is_the_sum_of_its_terms_over_shuffled_batches():
         "reconstruction",
         "l1",
         "weight_decay",
+        "l2_loss",
         "learning_rate",
+        "code_mean",
+        "code_spread",
     ]
     assert record["reconstruction"] == pytest.approx(-model.score(X))
     assert record["l1"] == pytest.approx(1e-3 * model.transform(X).sum(axis=1).mean())
     assert record["loss"] == pytest.approx(
         record["reconstruction"] + record["l1"] + record["weight_decay"]
     )
+    codes, squares = model.transform(X), np.square(X - model.reconstruct(X)).sum(axis=1)
+    assert record["l2_loss"] == pytest.approx(squares.mean() / 2)
+    assert record["code_mean"] == pytest.approx(codes.mean())
+    whole = quick(code="sigmoid", batch_size=60, **params).fit(X)  # one batch of all rows
+    assert whole.history_["code_spread"] == pytest.approx([codes.std(axis=0).mean()])
+
+
+def test_l2_loss_is_half_the_squared_error_whatever_the_variance():
+    params = dict(learning_rate=1e-300, max_epochs=1)
+    one = quick(**params).fit(data())
+    small = quick(likelihood=ae.GaussianLikelihood(0.01), **params).fit(data())
+    assert one.history_["l2_loss"] == pytest.approx(small.history_["l2_loss"])
+    assert small.history_["loss"] == pytest.approx([-small.score(data())])
+    for likelihood in ("bernoulli", ae.GaussianLikelihood("optimal")):
+        assert "l2_loss" not in quick(likelihood=likelihood).fit(abs(data()).clip(0, 1)).history_
 
 
 def test_every_row_is_read_once_in_an_epoch_in_a_new_order(monkeypatch):
@@ -128,7 +145,7 @@ def test_streams_are_separate():
         ("exponential", [0.01 * 0.01 ** (k / 6) for k in range(6)]),
         ("cosine", [0.005 * (1 + np.cos(np.pi * k / 6)) for k in range(6)]),
         (optim.StepDecay(0.1, every=12, factor=0.5), [0.1, 0.1, 0.1, 0.05, 0.05, 0.05]),
-        (lambda optimiser: 0.02 / (optimiser.t + 1), [0.02 / (4 * k + 1) for k in range(6)]),
+        (lambda optimizer: 0.02 / (optimizer.t + 1), [0.02 / (4 * k + 1) for k in range(6)]),
     ],
 )
 def test_schedules(schedule, rates):
@@ -142,7 +159,7 @@ def test_solvers_lower_the_loss(solver):
     losses = quick(solver=solver, max_epochs=15).fit(data()).history_["loss"]
     assert losses[-1] < losses[0]
     kind = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"}[solver]
-    assert type(quick(solver=solver).fit(data())._training.optimiser).__name__ == kind
+    assert type(quick(solver=solver).fit(data())._training.optimizer).__name__ == kind
 
 
 def test_the_best_weights_are_kept_and_patience_ends_the_training():
@@ -180,18 +197,20 @@ def test_the_validation_loss_differs_only_by_the_weights(kind):
     X = data()
     model = quick(kind, hidden=(4,), dropout=0.5, penalty="weight_decay").fit(X)
     parts = assemble(model.noise, model.code, model.likelihood, model.penalty)
-    first = training.evaluate(model._training, parts, X, 16)
+    settings = training.Settings(*(getattr(model, name) for name in training.Settings._fields))
+    first = training.evaluate(model._training, parts, X, settings)
     before = pickle.dumps(model._training.streams)
-    assert training.evaluate(model._training, parts, X, 16) == first
+    assert training.evaluate(model._training, parts, X, settings) == first
     assert pickle.dumps(model._training.streams) == before
     model.partial_fit(X)
-    assert training.evaluate(model._training, parts, X, 16) != first
+    assert training.evaluate(model._training, parts, X, settings) != first
 
 
 def test_patience_without_validation_watches_the_training_loss():
-    model = quick(learning_rate=1e-300, patience=2, max_epochs=50, batch_size=60).fit(data())
-    assert model.n_iter_ < 50
-    assert model.best_epoch_ == np.argmin(model.history_["loss"]) + 1
+    rising = optim.ExponentialDecay(1e-3, 1.2)
+    model = quick(schedule=rising, patience=2, max_epochs=100).fit(data())
+    assert 1 < model.best_epoch_ == np.argmin(model.history_["loss"]) + 1
+    assert model.n_iter_ == model.best_epoch_ + 2 < 100
 
 
 def test_callbacks_see_a_usable_estimator_and_can_stop_it():
@@ -226,7 +245,9 @@ def test_a_training_that_diverges_goes_back_to_the_best_weights(dtype):
     X = data(dtype=dtype)
     model = quick(solver="sgd", learning_rate=50.0, code="linear", max_epochs=200)
     untrained = quick(max_epochs=0, code="linear").fit(X)
-    with pytest.warns(ConvergenceWarning, match=r"epoch \d+, step \d+: .* no longer finite") as w:
+    with pytest.warns(
+        ConvergenceWarning, match=r"epoch \d+: after \d+ steps .* no longer finite"
+    ) as w:
         model.fit(X)
     assert "learning_rate below 50" in str(w[0].message)
     assert model.n_iter_ < 200
@@ -254,7 +275,7 @@ def test_a_divergence_goes_back_to_the_best_weights_where_they_are_kept():
     with pytest.warns(ConvergenceWarning):
         model = quick(
             solver="sgd",
-            schedule=lambda optimiser: 1e-3 if optimiser.t < 12 else 1e6,
+            schedule=lambda optimizer: 1e-3 if optimizer.t < 12 else 1e6,
             code="linear",
             max_epochs=50,
             validation_fraction=0.2,

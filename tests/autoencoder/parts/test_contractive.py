@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder.networks import Network
+from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode, PointCode
 from autoencoder.parts.penalty import Batch, ContractivePenalty, _rows
 from minigrad import grad, tensor
@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not
 ACTIVATIONS = ["relu", "sigmoid", "tanh", "linear"]
 
 
-def batch(code="sigmoid", d=6, k=3, n=4, **settings):
+def batch(code="sigmoid", d=6, k=3, n=4, dropout_rng=None, **settings):
     """A batch of a small network with random biases as well."""
     rng = np.random.default_rng(0)
     code = PointCode(code) if isinstance(code, str) else code
-    network = Network(d, k, code=code, dtype=np.float64, rng=rng, **settings)
+    network = build(Sizes(d, k, **settings), code, rng, np.float64, dropout_rng=dropout_rng)
     for p in network.parameters():
         p.data = 0.8 * rng.standard_normal(p.shape)
     x = rng.random((n, d))
@@ -131,8 +131,8 @@ class Signs(np.random.Generator):
         super().__init__(np.random.PCG64(0))
         self.signs = signs
 
-    def choice(self, values, shape):
-        return np.broadcast_to(self.signs, shape)
+    def random(self, shape, dtype):
+        return np.broadcast_to(np.where(np.less(self.signs, 0), 0.25, 0.75).astype(dtype), shape)
 
 
 @pytest.mark.parametrize("settings", [{}, {"hidden": (5,)}], ids=str)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoencoder.networks import Network
+from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode, PointCode
 from autoencoder.parts.penalty import Batch, ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
 from minigrad import grad, tensor
@@ -14,7 +14,7 @@ def batch(code="sigmoid", d=6, k=3, n=4, *, dtype=np.float64, memory=None, **set
     """A batch of a small network with random biases as well."""
     rng = np.random.default_rng(0)
     code = PointCode(code) if isinstance(code, str) else code
-    network = Network(d, k, code=code, dtype=dtype, rng=rng, **settings)
+    network = build(Sizes(d, k, **settings), code, rng, dtype)
     for p in network.parameters():
         p.data = (0.8 * rng.standard_normal(p.shape)).astype(dtype)
     x = rng.random((n, d)).astype(dtype)
@@ -26,7 +26,7 @@ def batch(code="sigmoid", d=6, k=3, n=4, *, dtype=np.float64, memory=None, **set
 def codes(values):
     """A batch with given codes (N, k) in (0, 1), and the leaf that makes them."""
     h = tensor(np.log(values) - np.log1p(-values), requires_grad=True)
-    network = Network(2, 1, code=PointCode(), dtype=np.float64, rng=np.random.default_rng(0))
+    network = build(Sizes(2, 1), PointCode(), np.random.default_rng(0), np.float64)
     return Batch(network, PointCode("sigmoid"), None, h, None, None, {}), h
 
 
