@@ -1,0 +1,196 @@
+"""The settings of a run, and the table of models: what each name stands for unless told otherwise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .. import olivetti
+from ..datasets import NAMES
+from ..parts import (
+    ContractivePenalty,
+    GaussianCode,
+    GaussianLikelihood,
+    GaussianNoise,
+    KLSparsity,
+)
+from ..variants import (
+    Autoencoder,
+    ContractiveAutoencoder,
+    DenoisingAutoencoder,
+    SparseAutoencoder,
+    VariationalAutoencoder,
+)
+
+FORMAT = 2  # of a run folder; 1 is that of version 0.1
+
+LIKELIHOODS = {
+    "gaussian": "gaussian",
+    "optimal_gaussian": GaussianLikelihood(variance="optimal"),
+    "bernoulli": "bernoulli",
+    "continuous_bernoulli": "continuous_bernoulli",
+}
+
+
+class Model(NamedTuple):
+    """What a name of a model stands for.
+
+    Attributes
+    ----------
+    estimator : its class.
+    title : in a few words, for figures and reports.
+    defaults : the fields of `Config` that differ from its own defaults.
+    parameters : a function of the `Config` that gives more parameters of the estimator.
+    fixed : the fields of `Config` that cannot be chosen.
+    penalty : the class that ``penalty_weight`` is the weight of, or None.
+    published : of a published model a function ``(l2_loss, n_samples, batch_size)`` that gives the
+        loss as the publication counts it, with its curve; see `olivetti.published`.
+    """
+
+    estimator: type
+    title: str
+    defaults: dict
+    parameters: Callable = lambda config: {}
+    fixed: tuple = ()
+    penalty: type | None = None
+    published: Callable | None = None
+
+
+MODELS = {
+    "olivetti": Model(
+        Autoencoder,
+        "Deep convolutional autoencoder",
+        {
+            "data": "olivetti",
+            "n_components": 256,
+            "image_size": 32,
+            "epochs": 600,
+            "batch_size": 50,
+            "likelihood": "gaussian",
+            "test_fraction": 0.0,
+            "restarts": 10,
+        },
+        parameters=lambda config: olivetti.settings(config.image_size, config.batch_size),
+        fixed=("hidden", "convolutional", "likelihood"),
+        published=olivetti.published,
+    ),
+    "dense": Model(Autoencoder, "Dense autoencoder", {}),
+    "conv": Model(
+        Autoencoder,
+        "Convolutional autoencoder",
+        {"hidden": (16, 32), "epochs": 20, "convolutional": True},
+    ),
+    "denoising": Model(
+        DenoisingAutoencoder, "Denoising autoencoder", {"hidden": (256,), "noise": "gaussian"}
+    ),
+    "sparse": Model(
+        SparseAutoencoder, "Sparse autoencoder", {"n_components": 128}, penalty=KLSparsity
+    ),
+    "contractive": Model(
+        ContractiveAutoencoder, "Contractive autoencoder", {}, penalty=ContractivePenalty
+    ),
+    "vae": Model(
+        VariationalAutoencoder, "Variational autoencoder", {"n_components": 16, "hidden": (256,)}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a run; None means what the part itself has.
+
+    >>> Config.of("vae", epochs=5).n_components
+    16
+    """
+
+    model: str = "dense"
+    data: str = "mnist"
+    n_components: int = 64
+    hidden: tuple = ()
+    convolutional: bool = False  # `hidden` are then channels
+    image_size: int | None = None
+    epochs: int = 50
+    batch_size: int = 256
+    learning_rate: float = 0.001
+    likelihood: str = "bernoulli"
+    noise: str = "none"
+    noise_std: float | None = None
+    beta: float | None = None
+    penalty_weight: float | None = None
+    patience: int | None = None
+    validation_fraction: float = 0.0
+    test_fraction: float | None = None  # None: see `dataset.hold_out`; 0: train on all images
+    restarts: int = 0
+    seed: int = 0
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, model, **settings):
+        """The usual settings of `model`, with other `settings`; ValueError for what it fixes."""
+        for name in MODELS[model].fixed:
+            if name in settings:
+                raise ValueError(f"--model {model} has no --{name.replace('_', '-')}")
+        return cls(model, **{**MODELS[model].defaults, **settings})
+
+    def __post_init__(self):
+        if self.noise_std is not None and self.noise != "gaussian":
+            raise ValueError("--noise-std belongs to --noise gaussian")
+        if self.model == "denoising" and self.noise == "none":
+            raise ValueError("--model denoising without noise is --model dense")
+        self._only("beta", lambda model: issubclass(model.estimator, VariationalAutoencoder))
+        self._only("penalty_weight", lambda model: model.penalty is not None)
+        for name in (
+            "epochs",
+            "batch_size",
+            "n_components",
+            "learning_rate",
+            "image_size",
+            "noise_std",
+        ):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
+        for name in ("beta", "penalty_weight", "seed", "restarts"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name} must be 0 or more, got {value}")
+        if self.convolutional and not self.hidden:
+            raise ValueError("a convolutional network needs --hidden, the channels of its layers")
+
+    def _only(self, name, fits):
+        if getattr(self, name) is not None and not fits(MODELS[self.model]):
+            models = " or ".join(other for other, model in MODELS.items() if fits(model))
+            raise ValueError(f"--{name.replace('_', '-')} belongs to --model {models}")
+
+    def estimator(self, image_shape):
+        """The estimator that the settings describe, for images (H, W, C)."""
+        model = MODELS[self.model]
+        more = model.parameters(self)
+        parts = {"noise": None if self.noise == "none" else self.noise}
+        if self.noise == "gaussian":  # limited to the range of pixels, as a camera's
+            given = {} if self.noise_std is None else {"std": self.noise_std}
+            parts["noise"] = GaussianNoise(**given, clip=(0, 1))
+        if self.beta is not None:
+            parts["code"] = GaussianCode(self.beta)
+        if self.penalty_weight is not None:
+            parts["penalty"] = model.penalty(weight=self.penalty_weight)
+        if self.convolutional or "image_shape" in more:
+            parts["image_shape"] = image_shape
+        own = dict(
+            n_components=self.n_components,
+            hidden=tuple(self.hidden),
+            likelihood=LIKELIHOODS[self.likelihood],
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_epochs=self.epochs,
+            validation_fraction=self.validation_fraction,
+            patience=self.patience,
+            restarts=self.restarts,
+            device=self.device,
+            random_state=self.seed,
+        )
+        return model.estimator(**{**more, **own, **parts})
+
+    def default_output(self, stem):
+        """The folder that a run is written to unless it is told; `stem` is the name of a path."""
+        data = self.data if self.data in NAMES else stem
+        return f"runs/{self.model}" if data == self.model else f"runs/{self.model}-{data}"
