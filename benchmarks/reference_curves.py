@@ -25,7 +25,6 @@ from autoencoder.runs.files import write_json
 FOLDER = Path(__file__).parent.parent / "docs" / "olivetti"
 KINDS = {"standard": "none", "denoising": "gaussian"}
 SIZE = 32  # pixels a side
-OLD = ("df19d6f", "66892f7", "9ff9990")  # commits that recorded runs of version 0.1
 
 
 def keep(folder, commit, images):
@@ -103,10 +102,10 @@ as the denoising version 13.614, 11.056, 10.253 and 0.9448.
 compared with. It reaches {pca} on the same images with 256 components, so at this code length PCA
 wins in sample; the denoising network is scored on noisy images. The minutes were taken beside other
 work on two cores and say little; see the benchmark in the main README. "Commit" is that of the
-program which made the run, and for the runs of version 0.1 (its commits are {old}) the one that
-recorded it. Version 0.1 trained the reference model in a loop of its own and drew other weights for
-the same seed; later versions train it as every other `Autoencoder`, and their histories are
-converted to this measure by `autoencoder.olivetti.published`.
+program which made the run. The runs of df19d6f, 66892f7 and 9ff9990 are of version 0.1, which
+trained the reference model in a loop of its own and drew other weights for the same seed. Later
+versions train it as every other `Autoencoder`; the losses of their histories are converted to this
+measure by `autoencoder.olivetti.published`.
 
 ![standard](standard.png)
 
@@ -144,7 +143,6 @@ def page(images):
         rows="\n".join(f"| {row} |" for row in rows),
         pca=f"{pca:.3f}",
         last=epochs,
-        old=", ".join(OLD),
     )
     (FOLDER / "README.md").write_text(text)
 
