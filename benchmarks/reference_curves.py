@@ -119,8 +119,9 @@ can push the unit's sigmoid so far out that no gradient comes back. Once every u
 images have the same code, the decoder learns the mean face, and nothing changes any more. It is the
 model and not the framework: `python benchmarks/collapse.py` trains minigrad and PyTorch from the
 same weights on the same batches and prints how much the codes still differ between images.
-`train` notices it (three epochs in which the codes of a batch differ by less than a millionth), says
-so and begins again with other weights; `--restarts 0` lets it run on as the original program would.
+`train` notices it (three epochs in which the codes of a batch differ by less than a millionth),
+says so and begins again with other weights; `--restarts 0` lets it run on as the original program
+would.
 An `Autoencoder` does so with `restarts=10`; by default it only warns at the end of `fit`.
 """
 
