@@ -79,7 +79,7 @@ def one_range(z, low, high, bits):
 
 quantise = Check(
     library=library_quantise,
-    source="autoencoder/codec/quantiser.py::quantise",
+    source="autoencoder/codec/quantiser.py::Quantiser.quantise",
     cases=quantise_cases,
     judges=[Judge("counting edges", edge_by_edge)],
     mistakes=[rounded, one_interval_less, bits_for_intervals, not_clipped, wrapped, one_range],
@@ -136,7 +136,7 @@ def width_forgotten(symbols, low, high, bits):
 
 dequantise = Check(
     library=library_dequantise,
-    source="autoencoder/codec/quantiser.py::dequantise",
+    source="autoencoder/codec/quantiser.py::Quantiser.dequantise",
     cases=dequantise_cases,
     judges=[Judge("edge by edge", middle_by_middle, 1e-12)],
     mistakes=[lower_edge, upper_edge, end_to_end, without_low, width_forgotten],
