@@ -1,7 +1,7 @@
 """Fitted estimators in one ``.npz`` file: arrays and a JSON header, never pickle.
 
 A file holds the parameters, the fitted attributes, the history and all that the training needs to
-go on to the same bits: the optimiser's state, the random streams and the penalties' memories.
+go on to the same bits: the optimizer's state, the random streams and the penalties' memories.
 Parameters are written as what they are, parts as their name and parameters. Code cannot be written:
 callbacks are left out with a warning, and so is a generator given as `random_state` (the streams
 drawn from it are kept); of a network function only the name is written, and whoever reads the file

@@ -2,52 +2,53 @@
 
     python benchmarks/collapse.py --seeds 0 1 2 3 4 5
 
-For each seed the spread of the codes (see `autoencoder.olivetti.collapsed`) after some epochs. Both
-programs see the same batches in the same order; their rounding differs, so a seed at the edge can
-fall on either side.
+For each seed the spread of the codes after some epochs: the standard deviation of each code unit
+over the last batch, averaged (see ``autoencoder/collapse.py``). Both programs see the same batches
+in the same order; their rounding differs, so a seed at the edge can fall on either side.
 """
 
 import argparse
 
 import numpy as np
 import torch
-from parity import TorchReference, torch_losses
+from parity import TorchReference, as_images, minigrad_losses, torch_losses, untrained
 
 from autoencoder import datasets
-from autoencoder.captured_epoch import shrink
-from autoencoder.olivetti import DeepAutoencoder, adam, train
+from autoencoder.datasets import shrink
+
+BATCH = 50
 
 
-def minigrad_spread(seed, images, epochs):
-    weights, order, *_ = np.random.default_rng(seed).spawn(4)
-    model = DeepAutoencoder(rng=weights)
-    *_, last = train(model, images, adam(model), epochs=epochs, order_rng=order)
-    return last.code_spread
-
-
-def torch_spread(seed, images, epochs):
-    weights, order, *_ = np.random.default_rng(seed).spawn(4)
-    model = TorchReference(DeepAutoencoder(rng=weights))
-    orders = [order.permutation(400) for _ in range(epochs)]
-    batches = [images[o[k : k + 50]] for o in orders for k in range(0, 350, 50)]
-    for _ in torch_losses(model, batches):
-        pass
+def spreads(seed, rows, epochs):
+    """The spread of the codes after training on `rows` (N, D): minigrad's, and PyTorch's."""
+    model = untrained(rows, BATCH, seed=seed)
+    reference = TorchReference(model.network_)
+    order = np.random.default_rng(seed)
+    orders = [order.permutation(len(rows)) for _ in range(epochs)]
+    # as the article's program, an epoch leaves out the last batch
+    batches = [rows[o[k : k + BATCH]] for o in orders for k in range(0, len(rows) - BATCH, BATCH)]
+    for losses in (minigrad_losses(model, batches), torch_losses(reference, batches)):
+        for _ in losses:  # each is a step
+            pass
     with torch.no_grad():
-        _, code = model(torch.tensor(batches[-1]).permute(0, 3, 1, 2))
-    return code.std(0).mean().item()
+        _, code = reference(as_images(batches[-1]))
+    return model.transform(batches[-1]).std(axis=0).mean(), code.std(0).mean().item()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="olivetti", help="olivetti, faces, or a path")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4, 5])
     parser.add_argument("--epochs", type=int, default=12)
     options = parser.parse_args()
-    images = shrink(datasets.load_olivetti().images, 32)
-    print(f"spread of the codes after {options.epochs} epochs (below 1e-6: collapsed)")
+    data = datasets.load(options.data)
+    rows = shrink(data.images, 32).reshape(len(data.images), -1)  # (N, 1024)
+    print(f"{data.name}: spread of the codes after {options.epochs} epochs")
+    print("(below 1e-6: collapsed)")
     print("seed   minigrad    PyTorch")
     for seed in options.seeds:
-        spreads = [f(seed, images, options.epochs) for f in (minigrad_spread, torch_spread)]
-        print(f"{seed:4}   {spreads[0]:8.1e}   {spreads[1]:8.1e}", flush=True)
+        mine, theirs = spreads(seed, rows, options.epochs)
+        print(f"{seed:4}   {mine:8.1e}   {theirs:8.1e}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from interleaved import compare
 from training_step import minigrad_convolutional, torch_convolutional
 
 import minigrad as mg
+from autoencoder import Autoencoder, datasets, olivetti
+from autoencoder.datasets import shrink
 from minigrad import cuda
 from minigrad.backend import to_device
 from minigrad.conv import Geometry
@@ -196,20 +198,20 @@ def sweep(batches=(1, 2, 5, 10, 20, 50, 100, 200, 400)):
 
 def epochs(count=600, seed=2):
     """The reference training: seconds and its curve, in both precisions."""
-    from autoencoder import datasets
-    from autoencoder.olivetti import DeepAutoencoder, adam, train
-
     data = datasets.load("olivetti")
+    rows = shrink(data.images, 32).reshape(len(data.images), -1)  # (400, 1024)
     figures = {"data": data.name}
     for precision in ("float32", "tf32"):
         cuda.precision = precision
-        weights, order = np.random.default_rng(seed).spawn(2)
-        model = DeepAutoencoder(rng=weights).to("cuda")
-        passes = train(model, data.images, adam(model), epochs=count, order_rng=order)
-        losses = [next(passes).loss]  # compiles
-        began = time.perf_counter()
-        losses += [epoch.loss for epoch in passes]
-        seconds = time.perf_counter() - began
+        ends = []
+        settings = olivetti.settings() | {"max_epochs": count, "random_state": seed}
+        model = Autoencoder(
+            **settings,
+            device="cuda",
+            callbacks=lambda model, record, ends=ends: ends.append(time.perf_counter()),
+        ).fit(rows)
+        seconds = ends[-1] - ends[0]  # the first epoch compiles
+        losses = [olivetti.published(loss, len(rows))[0] for loss in model.history_["l2_loss"]]
         figures[precision] = {"seconds": seconds, "first": losses[:3], "last": losses[-1]}
         print(f"\n{count} epochs, {data.name}, {precision}: {seconds:.1f} s, loss {losses[-1]:.4f}")
     return figures

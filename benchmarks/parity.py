@@ -2,10 +2,11 @@
 
     python benchmarks/parity.py
 
-The network is written here a second time, in PyTorch, in PyTorch's layout, with its own
-convolutions and its own Adam. Losses must agree to 1e-4 (relative) in float32 and to 1e-10 in
-float64; the exit status says whether they do. tests/autoencoder/test_torch_reference.py runs the
-same comparison on a few small images.
+On one side is the `Autoencoder` with its own loss and training step. On the other the network is
+written a second time, in PyTorch, in PyTorch's layout, with its convolutions and its Adam, on the
+sum of the squares as in the article. Losses must agree to 1e-4 (relative) in float32 and to 1e-10
+in float64; the exit status says whether they do. A test runs the same comparison on a few small
+images.
 
 In float32 any two programs part in the end. Rounding lets a relu here and there fall on the other
 side of 0, which alone changes a gradient by 1e-4, and Adam makes that of the next weights. How fast
@@ -28,31 +29,29 @@ import torch
 import torch.nn.functional as F
 
 import minigrad
-from autoencoder import datasets
-from autoencoder.captured_epoch import shrink
-from autoencoder.olivetti import DeepAutoencoder, adam
-from minigrad import tensor
-from minigrad.losses import l2_loss
+from autoencoder import Autoencoder, datasets, olivetti
+from autoencoder.datasets import shrink
 
 ALLOWED = {np.float32: 1e-4, np.float64: 1e-10}
 
 
 class TorchReference(torch.nn.Module):
-    """The reference network in PyTorch, with the weights of a `DeepAutoencoder`."""
+    """The reference network in PyTorch, with the weights of our `Network` of that kind."""
 
-    def __init__(self, model):
+    def __init__(self, network):
         super().__init__()
-        self.w = torch.nn.ParameterList(weights(model))
+        self.w = torch.nn.ParameterList(weights(network))
         if len(self.w) != 18:
             raise ValueError("TorchReference: the code must have (size / 2)**2 elements")
 
-    def load(self, model):
+    def load(self, network):
         with torch.no_grad():
-            for mine, theirs in zip(self.w, weights(model), strict=True):
+            for mine, theirs in zip(self.w, weights(network), strict=True):
                 mine.copy_(theirs)
 
-    def loss(self, batch):  # (N, H, W, 1)
-        x = torch.tensor(batch).permute(0, 3, 1, 2)
+    def loss(self, rows):
+        """Half the squared error of images as rows (N, D), summed over all of them."""
+        x = as_images(rows)
         return ((self(x)[0] - x) ** 2).sum() / 2
 
     def forward(self, x):  # (N, 1, H, W)
@@ -70,38 +69,45 @@ class TorchReference(torch.nn.Module):
         return torch.sigmoid(F.conv_transpose2d(x, t3, b8, padding=1)), code
 
 
-def weights(model):
-    """Copies of the weights of `model`, laid out as PyTorch's: kernels (out, in, kh, kw)."""
-    w = [torch.tensor(p.detach().numpy()) for p in model.parameters()]
+def as_images(rows):
+    """Rows (N, D) of square grey images as PyTorch's (N, 1, H, W)."""
+    size = math.isqrt(rows.shape[1])
+    return torch.tensor(rows).reshape(len(rows), 1, size, size)
+
+
+def weights(network):
+    """Copies of the weights of `network`, laid out as PyTorch's: kernels (out, in, kh, kw)."""
+    w = [torch.tensor(p.detach().numpy()) for p in network.parameters()]
     return [k.permute(3, 2, 0, 1).contiguous() if k.ndim == 4 else k for k in w]
 
 
 def torch_losses(reference, batches, learning_rate=0.001):
-    """One loss for each batch (N, H, W, 1), trained by PyTorch's Adam.
+    """One loss per image for each batch of rows (N, D), trained by PyTorch's Adam on their sum.
 
     TensorFlow 1 adds epsilon to the root of the second moment before the bias is corrected. That is
     PyTorch's step with an epsilon of ``1e-8 / sqrt(1 - beta2**t)``, set anew before each.
     """
-    optimiser = torch.optim.Adam(reference.parameters(), lr=learning_rate)
+    optimizer = torch.optim.Adam(reference.parameters(), lr=learning_rate)
     for t, batch in enumerate(batches, 1):
         loss = reference.loss(batch)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.param_groups[0]["eps"] = 1e-8 / math.sqrt(1 - 0.999**t)
-        optimiser.step()
-        yield loss.item()
+        optimizer.param_groups[0]["eps"] = 1e-8 / math.sqrt(1 - 0.999**t)
+        optimizer.step()
+        yield loss.item() / len(batch)
+
+
+def untrained(rows, batch_size, n_components=256, seed=0):
+    """The reference model for images as `rows` (N, D), with new weights of their dtype."""
+    settings = olivetti.settings(math.isqrt(rows.shape[1]), batch_size)
+    settings |= {"n_components": n_components, "max_epochs": 0, "random_state": seed}
+    return Autoencoder(**settings).fit(rows)
 
 
 def minigrad_losses(model, batches):
-    """One loss for each batch (N, H, W, 1), trained as `autoencoder.olivetti.train` does."""
-    optimiser = adam(model)
+    """One loss per image for each batch of rows (N, D), each a step of the estimator `model`."""
     for batch in batches:
-        x = tensor(batch)
-        loss = l2_loss(model(x)[0], x)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        yield loss.item()
+        yield model.partial_fit(batch).history_["l2_loss"][-1]
 
 
 class Losses(NamedTuple):
@@ -113,19 +119,19 @@ class Losses(NamedTuple):
     to_itself: list
 
 
-def compare(images, steps, batch_size, dtype, code_length=256, seed=0):
-    """Train minigrad's model and PyTorch's on the same random batches of `images`."""
+def compare(images, steps, batch_size, dtype, n_components=256, seed=0):
+    """Train minigrad's model and PyTorch's on the same random batches of `images` (N, H, W, 1)."""
+    rows = images.reshape(len(images), -1).astype(dtype)  # (N, D)
+    model = untrained(rows, batch_size, n_components, seed)
+    first, again, follower = (TorchReference(model.network_) for _ in range(3))
     rng = np.random.default_rng(seed)
-    model = DeepAutoencoder(images.shape[1], code_length, dtype=dtype, rng=rng)
-    first, again, follower = (TorchReference(model) for _ in range(3))
-    rows = [rng.choice(len(images), batch_size, replace=False) for _ in range(steps)]
-    batches = [images[r].astype(dtype) for r in rows]
+    batches = [rows[rng.choice(len(rows), batch_size, replace=False)] for _ in range(steps)]
     mine, same_weights = [], []
     training = minigrad_losses(model, batches)
     for batch in batches:
-        follower.load(model)
+        follower.load(model.network_)
         with torch.no_grad():
-            same_weights.append(follower.loss(batch).item())
+            same_weights.append(follower.loss(batch).item() / batch_size)
         mine.append(next(training))
     theirs = list(torch_losses(first, batches))
     enabled, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False

@@ -2,31 +2,66 @@
 
 python benchmarks/reference_curves.py                 # three seeds, both models: hours
 python benchmarks/reference_curves.py --seeds         # only the figures, from the CSV files
+python benchmarks/reference_curves.py --keep RUN ...  # takes over finished run folders
+
+All files there count the loss as the article does (`autoencoder.olivetti.published`).
 """
 
 import argparse
 import csv
 import json
+import math
+import subprocess
 import tempfile
 from pathlib import Path
 
-from autoencoder.runs.old_run import Config, run
-
 from autoencoder import datasets, plots
-from autoencoder.captured_epoch import shrink
+from autoencoder.datasets import shrink
 from autoencoder.evaluation import ladder
-from autoencoder.olivetti import ARTICLE
+from autoencoder.olivetti import ARTICLE, published
+from autoencoder.runs import Config, open_run, start
+from autoencoder.runs.files import write_json
 
 FOLDER = Path(__file__).parent.parent / "docs" / "olivetti"
 KINDS = {"standard": "none", "denoising": "gaussian"}
+SIZE = 32  # pixels a side
 
 
-def keep(folder, kind, seed):
-    """Copy the history, metrics and one figure of a finished run folder to docs/olivetti."""
-    name = f"{kind}_seed{seed}"
-    (FOLDER / f"{name}.csv").write_text((folder / "history.csv").read_text())
-    (FOLDER / f"{name}.json").write_text((folder / "metrics.json").read_text())
-    image = folder / "figures" / "reconstructions_64.png"
+def keep(folder, commit, images):
+    """Write history, numbers and a figure of the run in `folder` to docs/olivetti.
+
+    `commit` is that of the program that made it, `images` (N, H, W, 1) the faces.
+    """
+    run = open_run(folder)
+    kind = next(kind for kind, noise in KINDS.items() if noise == run.config["noise"])
+    name = f"{kind}_seed{run.config['seed']}"
+    history = run.history()
+    losses = [
+        published(loss, len(images), run.config["batch_size"])[0] for loss in history["l2_loss"]
+    ]
+    rows = zip(history["epoch"], losses, history["code_mean"], strict=True)
+    lines = [f"{epoch},{loss:.6f},{code_mean:.6f}" for epoch, loss, code_mean in rows]
+    text = "\n".join(["epoch,loss_per_sample,code_mean", *lines]) + "\n"
+    (FOLDER / f"{name}.csv").write_text(text)
+
+    metrics = json.loads((folder / "metrics.json").read_text())
+    errors = {row: v["MSE"] for row, v in metrics["evaluation"]["reconstruction"].items()}
+    half = SIZE**2 / 2  # from the mean squared error of a pixel to half the squares of an image
+    about = {
+        "data": metrics["data"],
+        "commit": commit,
+        "epochs": metrics["epochs"],
+        "restarts": metrics["restarts"],
+        "final_loss_per_sample": losses[-1],
+        "final_code_mean": history["code_mean"][-1],
+        "loss_all_images": half * errors["model"],
+        "psnr_db": -10 * math.log10(errors["model"]),
+    }
+    if "noisy input" in errors:
+        about["noisy_input_loss"] = half * errors["noisy input"]
+    about["baselines_all_images"] = ladder(shrink(images, SIZE))
+    write_json(FOLDER / f"{name}.json", {**about, "seconds": metrics["seconds"]})
+    image = folder / "figures" / "full_size.png"
     (FOLDER / f"{name}_reconstructions.png").write_bytes(image.read_bytes())
 
 
@@ -41,8 +76,8 @@ def draw(kind, images):
             "loss": [float(r["loss_per_sample"]) for r in rows],
         }
     if runs:
-        # an epoch's loss is that of 350 images divided by 400, so the ladder is scaled alike
-        rungs = {label: 0.875 * loss for label, loss in ladder(shrink(images, 32)).items()}
+        # the rungs of the ladder as the article would count them
+        rungs = {label: published(loss)[0] for label, loss in ladder(shrink(images, SIZE)).items()}
         points = {"the article": ARTICLE} if kind == "standard" else None
         title = f"Deep convolutional autoencoder ({kind}), olivetti"
         plots.training_curve(runs, rungs, FOLDER / f"{kind}.png", title=title, points=points)
@@ -59,14 +94,18 @@ epoch uses and divided by 400. The article reports 11.933, 10.294, 9.918 for the
 and 0.4636 at the end; its program, run with TensorFlow 2.21, 12.024, 10.339, 10.142 and 0.5846, and
 as the denoising version 13.614, 11.056, 10.253 and 0.9448.
 
-| run | epoch 1 | 2 | 3 | {last} | code mean | all 400 images | PSNR | restarts | minutes |
-|---|---|---|---|---|---|---|---|---|---|
+| run | epoch 1 | 2 | 3 | {last} | code mean | all 400 images | PSNR | restarts | minutes | commit |
+|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
 "All 400 images" is the loss of the trained network on every image, per image: what PCA has to be
 compared with. It reaches {pca} on the same images with 256 components, so at this code length PCA
 wins in sample; the denoising network is scored on noisy images. The minutes were taken beside other
-work on two cores and say little; see the benchmark in the main README.
+work on two cores and say little; see the benchmark in the main README. "Commit" is that of the
+program which made the run. The runs of df19d6f, 66892f7 and 9ff9990 are of version 0.1, which
+trained the reference model in a loop of its own and drew other weights for the same seed. Later
+versions train it as every other `Autoencoder`; the losses of their histories are converted to this
+measure by `autoencoder.olivetti.published`.
 
 ![standard](standard.png)
 
@@ -80,8 +119,10 @@ can push the unit's sigmoid so far out that no gradient comes back. Once every u
 images have the same code, the decoder learns the mean face, and nothing changes any more. It is the
 model and not the framework: `python benchmarks/collapse.py` trains minigrad and PyTorch from the
 same weights on the same batches and prints how much the codes still differ between images.
-`train` notices it (three epochs with codes equal to one part in a million), says so and begins
-again with other weights; `--restarts 0` lets it run on as the original program would.
+`train` notices it (three epochs in which the codes of a batch differ by less than a millionth),
+says so and begins again with other weights; `--restarts 0` lets it run on as the original program
+would.
+An `Autoencoder` does so with `restarts=10`; by default it only warns at the end of `fit`.
 """
 
 
@@ -96,10 +137,23 @@ def page(images):
         cells = [path.stem.replace("_", " "), *(f"{loss:.4f}" for loss in losses)]
         cells += [f"{float(history[-1]['code_mean']):.4f}", f"{about['loss_all_images']:.4f}"]
         cells += [f"{about['psnr_db']:.1f} dB", str(about["restarts"])]
-        rows.append(" | ".join([*cells, f"{about['seconds'] / 60:.0f}"]))
-    pca = ladder(shrink(images, 32), components=(256,))["PCA 256"]
-    text = PAGE.format(rows="\n".join(f"| {row} |" for row in rows), pca=f"{pca:.3f}", last=epochs)
+        cells += [f"{about['seconds'] / 60:.0f}", about["commit"]]
+        rows.append(" | ".join(cells))
+    pca = ladder(shrink(images, SIZE), components=(256,))["PCA 256"]
+    text = PAGE.format(
+        rows="\n".join(f"| {row} |" for row in rows),
+        pca=f"{pca:.3f}",
+        last=epochs,
+    )
     (FOLDER / "README.md").write_text(text)
+
+
+def head():
+    """The commit of the program, with a mark where files of it have been changed."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=7"]
+    return subprocess.run(
+        words, cwd=FOLDER, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def main():
@@ -107,21 +161,21 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=600)
     parser.add_argument("--keep", type=Path, nargs="*", help="finished run folders to take over")
+    parser.add_argument("--commit", help="that made the runs to keep; the current one if not given")
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    commit = options.commit or head()
     images = datasets.load_olivetti().images
     for folder in options.keep or []:
-        config = json.loads((folder / "config.json").read_text())
-        kind = next(kind for kind, noise in KINDS.items() if noise == config["noise"])
-        keep(folder, kind, config["seed"])
+        keep(folder, commit, images)
     for seed in [] if options.keep else options.seeds:
         for kind, noise in KINDS.items():
             if (FOLDER / f"{kind}_seed{seed}.csv").exists():
                 continue
             print(f"{kind}, seed {seed}")
             with tempfile.TemporaryDirectory() as folder:
-                run(Config(noise=noise, seed=seed, epochs=options.epochs), folder)
-                keep(Path(folder), kind, seed)
+                start(Config.of("olivetti", noise=noise, seed=seed, epochs=options.epochs), folder)
+                keep(Path(folder), commit, images)
     for kind in KINDS:
         draw(kind, images)
     page(images)

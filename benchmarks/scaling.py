@@ -29,14 +29,14 @@ def convolutional(batch, size, threads):
         nn.Conv2DTranspose(64, 32, **make),
         nn.Conv2DTranspose(32, 1, activation="sigmoid", rng=rng),
     )
-    optimiser = optim.Adam(model.parameters())
+    optimizer = optim.Adam(model.parameters())
     x = tensor(rng.random((batch, size, size, 1), np.float32))
 
     def step():
         loss = losses.l2_loss(model(x), x)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss.item()
 
     return step

@@ -10,7 +10,10 @@ import functools
 import numpy as np
 from interleaved import compare, machine
 
-from autoencoder.olivetti import DeepAutoencoder, adam
+from autoencoder import olivetti
+from autoencoder.networks import Sizes, build
+from autoencoder.objective import loss_terms
+from autoencoder.parts import assemble
 from minigrad import losses, nn, optim, tensor
 
 
@@ -19,15 +22,19 @@ def images(batch):
 
 
 def minigrad_convolutional(batch, device="cpu"):
-    model = DeepAutoencoder(rng=np.random.default_rng(0)).to(device)
-    optimiser, x = adam(model), tensor(images(batch), device=device)
+    """The step that ``autoencoder/training.py`` makes with the reference model."""
+    settings, parts = olivetti.settings(batch_size=batch), assemble(code="sigmoid")
+    sizes, rng = Sizes(1024, 256, image_shape=(32, 32, 1)), np.random.default_rng(0)
+    network = build(sizes, parts.code, rng, network="olivetti").to(device)
+    optimizer = optim.Adam(network.parameters(), **settings["solver_options"])
+    x = tensor(images(batch).reshape(batch, 1024), device=device)
 
     def step():
-        output, _ = model(x)
-        loss = losses.l2_loss(output, x)
-        optimiser.zero_grad()
+        terms, _ = loss_terms(network, parts, x, x, None, {})
+        loss = terms["reconstruction"]
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss
 
     return step
@@ -67,14 +74,14 @@ def torch_convolutional(batch, channels_last=False, compiled=False, device="cpu"
     x = torch.tensor(images(batch), device=device).permute(0, 3, 1, 2).contiguous()
     if channels_last:
         model, x = (v.to(memory_format=torch.channels_last) for v in (model, x))
-    optimiser = torch.optim.Adam(model.parameters())
+    optimizer = torch.optim.Adam(model.parameters())
     network = torch.compile(model, mode=mode) if compiled else model
 
     def step():
         loss = ((network(x) - x) ** 2).sum() / 2
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss
 
     return step
@@ -83,14 +90,14 @@ def torch_convolutional(batch, channels_last=False, compiled=False, device="cpu"
 def minigrad_dense(batch):
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Dense(784, 64, activation="relu", rng=rng), nn.Dense(64, 784, rng=rng))
-    optimiser = optim.Adam(model.parameters())
+    optimizer = optim.Adam(model.parameters())
     x = tensor(rng.random((batch, 784), np.float32))
 
     def step():
         loss = losses.binary_cross_entropy_with_logits(model(x), x)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss
 
     return step
@@ -100,16 +107,16 @@ def torch_dense(batch, compiled=False):
     import torch
 
     model = torch.nn.Sequential(torch.nn.Linear(784, 64), torch.nn.ReLU(), torch.nn.Linear(64, 784))
-    optimiser = torch.optim.Adam(model.parameters())
+    optimizer = torch.optim.Adam(model.parameters())
     x = torch.tensor(np.random.default_rng(0).random((batch, 784), np.float32))
     network = torch.compile(model) if compiled else model
     loss_function = torch.nn.BCEWithLogitsLoss(reduction="sum")
 
     def step():
         loss = loss_function(network(x), x) / batch
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss
 
     return step

@@ -126,7 +126,7 @@ with lesson.fig(
 
 
 # %% [markdown]
-# Your functions as an optimiser, and the question of lesson 5 again: a network trained on the mean
+# Your functions as an optimizer, and the question of lesson 5 again: a network trained on the mean
 # of the squares, and on their sum, with the SAME lr, by SGD and by Adam. The gradients of the sum
 # are 128 times as large. What will the four curves look like?
 
@@ -156,14 +156,14 @@ def curve(make, reduction, n=100 if lesson.fast else 400):
     hidden = mg.nn.Dense(1, 30, activation="tanh", dtype=np.float64, rng=rng)
     network = mg.nn.Sequential(hidden, mg.nn.Dense(30, 1, dtype=np.float64, rng=rng))
     weights, losses = list(network.parameters()), []
-    optimiser = make(weights)
+    optimizer = make(weights)
     with np.errstate(all="ignore"):  # one of them ends in infinity
         for _ in range(n):
             for w in weights:
                 w.grad = None
             loss = mg.losses.mse_loss(network(mg.tensor(x)), mg.tensor(y), reduction)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             losses.append(loss.item() / (y.size if reduction == "sum" else 1))
     return np.minimum(losses, 1e3)  # (n,)
 

@@ -170,12 +170,12 @@ def train(steps):
         nn.Reshape(8, 8, 4),
         nn.Conv2DTranspose(4, 1, stride=2, activation="sigmoid", **make),  # (N, 16, 16, 1)
     )
-    optimiser = mg.optim.Adam(network.parameters(), lr=0.01)
+    optimizer = mg.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(steps):
         loss = mg.losses.l2_loss(network(faces), faces) / len(faces)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     return loss.item()
 
 

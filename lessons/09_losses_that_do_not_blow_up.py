@@ -4,7 +4,7 @@ Idea: sigmoid and logarithm undo each other, so a loss that goes through both th
 You write: bce_from_logits(t, x), bce_slope(g, t, x), entropy(x).
 You get: losses that are equal on paper, where two of them stop learning, and the floor of grey.
 Needs: 01, 04, 05.
-Uses: minigrad/losses.py, autoencoder/datasets.py.
+Uses: minigrad/losses.py, autoencoder/datasets/loaders.py.
 Time: fast 5 s, default 5 s (2 cores).
 """
 

@@ -17,8 +17,8 @@ import timeit
 import numpy as np
 
 import minigrad as mg
-from autoencoder import datasets
-from autoencoder.olivetti import DeepAutoencoder, adam
+from autoencoder import datasets, networks
+from autoencoder.parts import PointCode
 from lessons import Lesson, Todo, use
 from lessons._figures import COLOURS
 
@@ -38,10 +38,11 @@ def seconds(f):
 # parameters? And is the time where the arithmetic is?
 
 # %%
-network = DeepAutoencoder(rng=rng)
+shapes = networks.Sizes(1024, 256, image_shape=(32, 32, 1))  # a face as 1024 pixels in a row
+network = networks.build(shapes, PointCode("sigmoid"), rng, network="olivetti")
 windows = iter((256, 256, 256, 256, 1, 256, 1024, 1024, 1024))  # of each layer with weights
 products, sizes, times = [], [], []
-x = mg.tensor(rng.random((10, 32, 32, 1), np.float32))
+x = mg.tensor(rng.random((10, 1024), np.float32))
 with mg.no_grad():
     for layer in [*network.encoder.layers, *network.decoder.layers]:
         if layer.parameters():
@@ -96,9 +97,7 @@ def im2col(x, kernel, stride, pads):  # (N, H, W, C) -> (N * P * Q, kh * kw * C)
 @lesson.exercise("10.2")
 def col2im(cols, shape, kernel, stride, pads):  # (N * P * Q, kh * kw * C) -> shape
     """The adjoint of im2col; shape is that of the pictures, (N, H, W, C)."""
-    raise Todo(
-        "reshape to (N, P, Q, kh, kw, C); add [:, :, :, i, j] to a slice of padded zeros; crop"
-    )
+    raise Todo("reshape (N, P, Q, kh, kw, C); add [:, :, :, i, j] to a slice of padded zeros; crop")
 
 
 # %% [markdown]
@@ -175,18 +174,19 @@ with lesson.fig("speeds", "The same sum, at very different speeds", (6, 3)) as f
 
 # %%
 batch, steps = (2, 2) if lesson.fast else (10, 3)
-faces, weights = mg.tensor(datasets.make_faces(batch, 1, size=32).images), network.state_dict()
+faces = mg.tensor(datasets.make_faces(batch, 1, size=32).images.reshape(batch, 1024))
+weights = network.state_dict()
 
 
 def train():
     """(last loss, seconds a step), always from the same weights."""
     network.load_state_dict(weights)
-    optimiser, began = adam(network), time.perf_counter()
+    optimizer, began = mg.optim.Adam(network.parameters()), time.perf_counter()
     for _ in range(steps):
-        loss = mg.losses.l2_loss(network(faces)[0], faces) / batch
-        optimiser.zero_grad()
+        loss = mg.losses.l2_loss(network.decode(mg.sigmoid(network.encode(faces))), faces) / batch
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     return loss.item(), (time.perf_counter() - began) / steps
 
 

@@ -2,10 +2,10 @@
 
 Idea: an autoencoder rebuilds its input from a short code, and a ladder of baselines reads its loss.
 You write: first_rungs(images), build(size, widths, rng), and the loop
-    epoch(forward, images, optimiser, batch_size, rng).
+    epoch(forward, images, optimizer, batch_size, rng).
 You get: the published curve on its ladder, and faces that appear epoch by epoch.
 Needs: 05, 06, 07, 08.
-Uses: autoencoder/olivetti.py, autoencoder/baselines.py, autoencoder/datasets.py.
+Uses: autoencoder/olivetti.py, autoencoder/host_epoch.py, autoencoder/evaluation/baselines.py.
 Time: fast 5 s, default 30 s (2 cores), full 60 min.
 """
 
@@ -17,8 +17,7 @@ import numpy as np
 
 import autoencoder
 import minigrad as mg
-from autoencoder.captured_epoch import shrink
-from autoencoder.datasets import load, make_faces
+from autoencoder.datasets import load, make_faces, shrink
 from autoencoder.evaluation import ladder
 from autoencoder.olivetti import ARTICLE
 from lessons import Lesson, Todo
@@ -85,7 +84,7 @@ def build(size, widths, rng):
 
 # %%
 @lesson.exercise("11.3")
-def epoch(forward, images, optimiser, batch_size, rng):
+def epoch(forward, images, optimizer, batch_size, rng):
     """One pass: forward(x) rebuilds a batch. The mean over images of the loss before each step."""
     raise Todo("for each slice of rng.permutation(N): l2_loss, zero_grad, backward, step")
 
@@ -101,19 +100,19 @@ def epoch(forward, images, optimiser, batch_size, rng):
 
 # %%
 def network(images, widths, minus):
-    """(forward, encode, optimiser) of a new autoencoder that reads images - minus."""
+    """(forward, encode, optimizer) of a new autoencoder that reads images - minus."""
     rng = np.random.default_rng(11)
     encoder, decoder = build(images.shape[1], widths, rng)
-    optimiser = mg.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=rate)
-    return lambda x: decoder(encoder(x - minus)), lambda x: encoder(x - minus), optimiser
+    optimizer = mg.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=rate)
+    return lambda x: decoder(encoder(x - minus)), lambda x: encoder(x - minus), optimizer
 
 
 small = make_faces(size=16).images  # (400, 16, 16, 1)
 for minus, name in ((0 * small[0], "as they are"), (small.mean(axis=0), "minus the mean face")):
-    forward, encode, optimiser = network(small, (4, 8, 16), minus)
+    forward, encode, optimizer = network(small, (4, 8, 16), minus)
     rng = np.random.default_rng(11)
     for _ in range(2):
-        epoch(forward, small, optimiser, 10, rng)
+        epoch(forward, small, optimizer, 10, rng)
     with mg.no_grad():
         spread = encode(mg.tensor(small)).numpy().std(axis=0).mean()
     lesson.report(f"spread of the codes of faces {name}", spread, "x10")
@@ -122,14 +121,14 @@ for minus, name in ((0 * small[0], "as they are"), (small.mean(axis=0), "minus t
 # Now the faces. Guess: after one epoch, which rung will it stand on? And at the end?
 
 # %%
-forward, encode, optimiser = network(images, widths, images.mean(axis=0))
+forward, encode, optimizer = network(images, widths, images.mean(axis=0))
 rng, losses = np.random.default_rng(11), []
 watched = images[:1]  # one face, (1, size, size, 1)
 looks = sorted({0, 1, 2, 4, epochs // 2, epochs})
 seen = []
 for done in range(epochs + 1):
     if done:
-        losses.append(epoch(forward, images, optimiser, batch_size, rng))
+        losses.append(epoch(forward, images, optimizer, batch_size, rng))
     if done in looks:
         with mg.no_grad():
             seen.append(forward(mg.tensor(watched)).numpy()[0, :, :, 0])  # (size, size)

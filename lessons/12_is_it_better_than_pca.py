@@ -4,7 +4,8 @@ Idea: a linear autoencoder is PCA, so PCA is what a network has to beat, on peop
 You write: pca(train, k), error_left(train, k), largest_angle(a, b).
 You get: a linear autoencoder on PCA's stairs; where a network wins, and where PCA does.
 Needs: 06, 11.
-Uses: autoencoder/baselines.py, autoencoder/splits.py, autoencoder/estimator.py.
+Uses: autoencoder/evaluation/baselines.py, autoencoder/datasets/splits.py,
+    autoencoder/estimator.py.
 Time: fast 5 s, default 40 s (2 cores).
 """
 
@@ -13,8 +14,15 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import Autoencoder
-from autoencoder.captured_epoch import shrink
-from autoencoder.datasets import by_group, draw_faces, face_factors, load, make_faces, within_group
+from autoencoder.datasets import (
+    by_group,
+    draw_faces,
+    face_factors,
+    load,
+    make_faces,
+    shrink,
+    within_group,
+)
 from autoencoder.evaluation import half_squares
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
@@ -70,14 +78,14 @@ x = mg.tensor(small - mean)
 a = mg.tensor(1e-4 * rng.standard_normal((256, 4)), requires_grad=True)
 b = mg.tensor(1e-4 * rng.standard_normal((4, 256)), requires_grad=True)
 stairs = [error_left(small, k) for k in range(5)]
-optimiser = mg.optim.SGD([a, b], lr=0.2 / (stairs[0] - stairs[1]))  # 0.4 / largest eigenvalue
+optimizer = mg.optim.SGD([a, b], lr=0.2 / (stairs[0] - stairs[1]))  # 0.4 / largest eigenvalue
 walk = []
 for _ in range(400):
     error = x @ a @ b - x  # (400, 256)
     loss = mg.sum(error * error) / 2 / len(small)
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     loss.backward()
-    optimiser.step()
+    optimizer.step()
     walk.append(loss.item())
 lesson.report("loss of the linear network", walk[-1], "close", predicted=stairs[4])
 apart = np.degrees(largest_angle(b.numpy(), directions))

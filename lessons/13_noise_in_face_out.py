@@ -4,7 +4,7 @@ Idea: to remove noise, know what faces look like; what cannot be rebuilt is not 
 You write: corrupt(x, std, rng), gains(variances, std), p_values(errors, calibration).
 You get: noisy strangers cleaned by a formula and by a network; anomalies with p-values.
 Needs: 11, 12.
-Uses: autoencoder/noise.py, autoencoder/baselines.py, autoencoder/detector.py.
+Uses: autoencoder/parts/noise.py, autoencoder/evaluation/baselines.py, autoencoder/detector.py.
 Time: fast 4 s, default 25 s (2 cores).
 """
 
@@ -12,8 +12,7 @@ Time: fast 4 s, default 25 s (2 cores).
 import numpy as np
 
 from autoencoder import DenoisingAutoencoder, GaussianNoise
-from autoencoder.captured_epoch import shrink
-from autoencoder.datasets import by_group, load, make_faces
+from autoencoder.datasets import by_group, load, make_faces, shrink
 from autoencoder.evaluation import anomaly_metrics, half_squares, principal_components
 from lessons import Lesson, Todo
 

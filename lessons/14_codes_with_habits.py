@@ -5,7 +5,8 @@ You write: kl_sparsity(codes, target), contraction(h, W).
 You get: codes of the mean activation you ask for; what noise does to a code, predicted from one
     formula; how a batch of ten images misjudges both habits.
 Needs: 04, 06, 12, 13.
-Uses: autoencoder/penalty.py, autoencoder/networks.py, autoencoder/baselines.py.
+Uses: autoencoder/parts/penalty.py, autoencoder/networks.py,
+    autoencoder/evaluation/baselines.py.
 Time: fast 3 s, default 12 s (2 cores).
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from autoencoder import datasets
 from autoencoder.evaluation import ladder
-from autoencoder.networks import Network
+from autoencoder.networks import Sizes, build
 from autoencoder.parts import PointCode
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
@@ -69,19 +70,19 @@ shift = float(np.log(target / (1 - target)))  # sigmoid(shift) = target
 def train(X, price, epochs=epochs):
     """Train on X (400, 1024) with price(h, W), a number; return codes, rebuilt images, weights."""
     rng = np.random.default_rng(14)
-    network = Network(1024, 32, code=PointCode("sigmoid"), dtype=np.float32, rng=rng)
-    optimiser = mg.optim.Adam(network.parameters(), lr=1e-2)
+    network = build(Sizes(1024, 32), PointCode("sigmoid"), rng, np.float32)
+    optimizer = mg.optim.Adam(network.parameters(), lr=1e-2)
     weight = network.encoder[0].weight  # (1024, 32)
     schedule = mg.optim.CosineDecay(1e-2, epochs * 8)
     for _ in range(epochs):
         for batch in mg.data.Batches(X, batch_size=50, rng=rng):
-            optimiser.lr = schedule(optimiser.t)
+            optimizer.lr = schedule(optimizer.t)
             h = mg.sigmoid(network.encode(mg.tensor(batch)) + shift)  # (50, 32)
             error = network.decode(h) - batch  # (50, 1024)
             loss = (error * error).sum() / (2 * len(batch)) + price(h, weight)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
     def encode(x):
         with mg.no_grad():

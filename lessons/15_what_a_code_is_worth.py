@@ -5,8 +5,9 @@ You write: quantise(z, low, high, bits), dequantise(symbols, low, high, bits), e
 You get: a code as a real file, beside the size of its model; how well few labelled faces do from
     pixels, PCA, a trained and an untrained network; and who wins, which is not the network.
 Needs: 11, 12, 14.
-Uses: autoencoder/quantiser.py, autoencoder/compression.py, autoencoder/rate_distortion.py,
-    autoencoder/probes.py, autoencoder/splits.py.
+Uses: autoencoder/codec/quantiser.py, autoencoder/codec/codec.py,
+    autoencoder/codec/rate_distortion.py, autoencoder/evaluation/probes.py,
+    autoencoder/datasets/splits.py.
 Time: fast 3 s, default 15 s (2 cores).
 """
 

@@ -5,7 +5,7 @@ You write: sample(mean, log_variance, rng), kl(mean, log_variance), through_samp
     log_variance, noise).
 You get: the price measured and computed; a published bug caught; the clouds of six faces.
 Needs: 04, 06, 11.
-Uses: minigrad/losses.py, autoencoder/code.py, autoencoder/networks.py.
+Uses: minigrad/losses.py, autoencoder/parts/code.py, autoencoder/networks.py.
 Time: fast 2 s, default 8 s (2 cores).
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from autoencoder.networks import Network
+from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
@@ -149,8 +149,8 @@ lesson.report("slope, fresh noise", (fresh[0] - fresh[1]) / (2 * h), "close", pr
 # %%
 faces = datasets.make_faces(size=32).images.reshape(400, -1).astype(np.float64)  # (400, 1024)
 X = faces - faces.mean(axis=0)  # (400, 1024): the mean face needs no code
-network = Network(1024, 2, hidden=(64,), code=GaussianCode(), dtype=np.float64, rng=rng)
-optimiser = mg.optim.Adam(network.parameters(), lr=2e-3)
+network = build(Sizes(1024, 2, hidden=(64,)), GaussianCode(), rng, np.float64)
+optimizer = mg.optim.Adam(network.parameters(), lr=2e-3)
 variance = 0.3  # of a pixel, given the code
 for _ in range(10 if lesson.fast else 50):
     for batch in mg.data.Batches(X, batch_size=50, rng=rng):
@@ -159,9 +159,9 @@ for _ in range(10 if lesson.fast else 50):
         error = network.decode(sample(mean, log_variance, rng)) - batch  # (50, 1024)
         reconstruction = (error * error).sum(axis=1) / (2 * variance)  # (50,)
         loss = (reconstruction + kl(mean, log_variance)).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
 with mg.no_grad():
     code = network.encode(mg.tensor(X)).numpy()  # (400, 4)

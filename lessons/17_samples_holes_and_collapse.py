@@ -4,7 +4,8 @@ Idea: how many units of a VAE live is decided before training; so are its sample
 You write: live_units(eigenvalues, variance, k), unit_kl(eigenvalues, variance).
 You get: live units and nats, predicted and measured; a collapse by averages; samples, no copies.
 Needs: 11, 12, 16.
-Uses: autoencoder/variants.py, autoencoder/metrics.py, autoencoder/baselines.py.
+Uses: autoencoder/variants.py, autoencoder/evaluation/metrics.py,
+    autoencoder/evaluation/baselines.py.
 Time: fast 5 s, default 30 s (2 cores).
 """
 

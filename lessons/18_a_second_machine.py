@@ -158,16 +158,16 @@ model = nn.Sequential(
     nn.Conv2DTranspose(16, 8, stride=2, activation="relu", rng=rng),
     nn.Conv2DTranspose(8, 1, stride=2, activation="sigmoid", rng=rng),
 )
-optimiser = optim.Adam(model.parameters())
+optimizer = optim.Adam(model.parameters())
 batches = (1, 2, 4, 8, 16, 32) if lesson.fast else (1, 2, 4, 8, 16, 32, 64, 128)
 measured = []
 for n in batches:
     images = tensor(rng.random((n, 32, 32, 1), np.float32))  # (N, 32, 32, 1)
 
     def train(images=images):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         l2_loss(model(images), images).backward()
-        optimiser.step()
+        optimizer.step()
 
     train()  # to warm up
     measured.append(min(timeit.repeat(train, number=1, repeat=7)))  # nothing to wait for

@@ -78,7 +78,7 @@ def _about_file(path):
     for name in ("params", "config"):
         given = {n: v for n, v in about.get(name, {}).items() if v is not None}
         lines += [f"  {n}: {json.dumps(v)}" for n, v in given.items()]
-    weights = {name: a for name, a in arrays.items() if not name.startswith("optimiser/")}
+    weights = {name: a for name, a in arrays.items() if not name.startswith("optimizer/")}
     lines += [f"  {name} {a.shape} {a.dtype}" for name, a in weights.items()]
     return "\n".join(lines)
 

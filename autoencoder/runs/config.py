@@ -1,7 +1,7 @@
 """The settings of a run, and the table of models: what each name stands for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from .. import olivetti
@@ -130,6 +130,12 @@ class Config:
             if name in settings:
                 raise ValueError(f"--model {model} has no --{name.replace('_', '-')}")
         return cls(model, **{**MODELS[model].defaults, **settings})
+
+    @classmethod
+    def recorded(cls, config):
+        """The settings that a config.json holds, a dict; KeyError for one that is missing."""
+        settings = {field.name: config[field.name] for field in fields(cls)}
+        return cls(**settings | {"hidden": tuple(settings["hidden"])})
 
     def __post_init__(self):
         if self.noise_std is not None and self.noise != "gaussian":

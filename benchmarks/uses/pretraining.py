@@ -79,12 +79,12 @@ def _classify(job, start, X, labels, X_test, seed):
     rng = np.random.default_rng(seed)
     encoder = copy.deepcopy(start.network_.encoder)
     head = nn.Dense(UNITS, labels.max() + 1, dtype=X.dtype, rng=rng)
-    optimiser = optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-3)
+    optimizer = optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-3)
     for _ in range(5 if job.fast else STEPS):
         loss = losses.cross_entropy(head(encoder(tensor(X))), labels)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     with no_grad():
         return head(encoder(tensor(X_test))).numpy().argmax(axis=1)
 

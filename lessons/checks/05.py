@@ -128,15 +128,15 @@ def by_torch(problem):
     torch = import_module("torch")
     start, batches, lr = problem()
     weights = [torch.tensor(w, requires_grad=True) for w in start]
-    optimiser, losses = torch.optim.SGD(weights, lr), []
+    optimizer, losses = torch.optim.SGD(weights, lr), []
     for x, y in batches:
         *hidden, w, b = weights
         x = torch.tensor(x)
         h = torch.tanh(x @ hidden[0] + hidden[1]) if hidden else x
         loss = torch.nn.functional.mse_loss(h @ w + b, torch.tensor(y))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return np.array(losses), *(w.detach().numpy() for w in weights)
 

@@ -23,10 +23,10 @@ def part_of_the_way(m, v, g, beta1, beta2):
 def state_of_torch(m, v, g, beta1, beta2):
     torch = import_module("torch")
     p = torch.zeros(m.shape, dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.Adam([p], betas=(beta1, beta2))
+    optimizer = torch.optim.Adam([p], betas=(beta1, beta2))
     state = {"step": torch.tensor(7.0), "exp_avg": torch.tensor(m), "exp_avg_sq": torch.tensor(v)}
-    optimiser.state[p], p.grad = state, torch.tensor(g)
-    optimiser.step()
+    optimizer.state[p], p.grad = state, torch.tensor(g)
+    optimizer.step()
     return state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
 
 
@@ -112,10 +112,10 @@ def weighted_means(gradients, lr, beta1, beta2, epsilon):
 def path_of_torch(gradients, lr, beta1, beta2, epsilon):
     torch = import_module("torch")
     w = torch.ones(gradients.shape[1], dtype=torch.float64, requires_grad=True)
-    optimiser, passed = torch.optim.Adam([w], lr, (beta1, beta2), epsilon), []
+    optimizer, passed = torch.optim.Adam([w], lr, (beta1, beta2), epsilon), []
     for g in gradients:
         w.grad = torch.tensor(g)
-        optimiser.step()
+        optimizer.step()
         passed.append(w.detach().numpy().copy())
     return np.array(passed)
 

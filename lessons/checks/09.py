@@ -249,7 +249,7 @@ def added_up(x):
 
 entropy = Check(
     library=library_entropy,
-    source="autoencoder/likelihood.py::BernoulliLikelihood",
+    source="autoencoder/parts/likelihood.py::BernoulliLikelihood",
     cases=grey_cases,
     judges=[
         Judge("one element at a time", one_at_a_time, 1e-9),

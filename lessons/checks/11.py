@@ -81,7 +81,7 @@ def grey_twice(images):
 
 first_rungs = Check(
     library=library_rungs,
-    source="autoencoder/baselines.py::ladder",
+    source="autoencoder/evaluation/baselines.py::ladder",
     cases=image_cases,
     judges=[
         Judge("pixel by pixel", rungs_by_loops, 1e-12),
@@ -174,7 +174,7 @@ def same_order(size, widths, rng):
 
 build = Check(
     library=library_build,
-    source="autoencoder/olivetti.py::DeepAutoencoder",
+    source="autoencoder/olivetti.py::network",
     cases=build_cases,
     observe=built,
     judges=[Judge("number of weights, codes, images, written out", written_out, 1e-5)],
@@ -211,8 +211,8 @@ def three_epochs(f, network, batch_size):
     def forward(x):
         return x @ weights[0] @ weights[1] if len(weights) == 2 else through(weights, x)[1]
 
-    optimiser, rng = mg.optim.SGD(weights, lr=network.rate), np.random.default_rng(3)
-    losses = [f(forward, network.images, optimiser, batch_size, rng) for _ in range(3)]
+    optimizer, rng = mg.optim.SGD(weights, lr=network.rate), np.random.default_rng(3)
+    losses = [f(forward, network.images, optimizer, batch_size, rng) for _ in range(3)]
     if None in losses:
         return None
     losses = [loss.item() if isinstance(loss, mg.Tensor) else loss for loss in losses]
@@ -220,7 +220,7 @@ def three_epochs(f, network, batch_size):
 
 
 def library_epoch(
-    forward, images, optimiser, batch_size, rng, forget=True, shuffle=True, mean=False, last=True
+    forward, images, optimizer, batch_size, rng, forget=True, shuffle=True, mean=False, last=True
 ):
     """The right loop, with ways to spoil it."""
     n, total = len(images), 0.0
@@ -229,9 +229,9 @@ def library_epoch(
         x = mg.tensor(images[order[start : start + batch_size]])
         loss = l2_loss(forward(x), x) / (len(x) if mean else 1)
         if forget:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         total += loss.item() * (len(x) if mean else 1)
     return total / n
 
@@ -261,7 +261,7 @@ def not_divided(forward, images, *rest):
     return library_epoch(forward, images, *rest) * len(images)
 
 
-def never_steps(forward, images, optimiser, batch_size, rng):
+def never_steps(forward, images, optimizer, batch_size, rng):
     """The weights have not moved: step comes after backward, with no zero_grad between."""
     x = mg.tensor(images[rng.permutation(len(images))])
     return l2_loss(forward(x), x).item() / len(x)
@@ -269,7 +269,7 @@ def never_steps(forward, images, optimiser, batch_size, rng):
 
 epoch = Check(
     library=library_epoch,
-    source="autoencoder/olivetti.py::train",
+    source="autoencoder/host_epoch.py::HostEpoch",
     cases=epoch_cases,
     observe=three_epochs,
     judges=[

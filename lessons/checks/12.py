@@ -89,7 +89,7 @@ def scaled(train, k):
 
 pca = Check(
     library=library_pca,
-    source="autoencoder/baselines.py::principal_components",
+    source="autoencoder/evaluation/baselines.py::principal_components",
     cases=pca_cases,
     observe=plane,
     judges=[
@@ -155,7 +155,7 @@ def not_per_row(train, k):
 
 error_left = Check(
     library=library_error,
-    source="autoencoder/baselines.py::ladder",
+    source="autoencoder/evaluation/baselines.py::ladder",
     cases=error_cases,
     judges=[
         Judge("row by row", by_rebuilding, 1e-11),
@@ -224,7 +224,7 @@ def of_the_rows(a, b):
 
 largest_angle = Check(
     library=library_angle,
-    source="autoencoder/baselines.py::principal_directions",
+    source="autoencoder/evaluation/baselines.py::principal_directions",
     cases=angle_cases,
     judges=[
         Judge("what a projection leaves", by_projection, 1e-7),

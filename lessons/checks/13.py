@@ -65,7 +65,7 @@ def in_place(x, std, rng):
 
 corrupt = Check(
     library=library_corrupt,
-    source="autoencoder/noise.py::GaussianNoise",
+    source="autoencoder/parts/noise.py::GaussianNoise",
     cases=image_cases,
     observe=two_draws,
     judges=[Judge("two copies and then x, pixel by pixel", pixel_by_pixel, 1e-12)],
@@ -136,7 +136,7 @@ def ratio(variances, std):
 
 gains = Check(
     library=library_gains,
-    source="autoencoder/baselines.py::wiener",
+    source="autoencoder/evaluation/baselines.py::wiener",
     cases=gain_cases,
     judges=[
         Judge("a search for the least error", by_search, 1e-6),

@@ -149,7 +149,7 @@ def mean_of_batch(h, W):
 
 contraction = Check(
     library=library_contraction,
-    source="autoencoder/penalty.py::_one_layer",
+    source="autoencoder/parts/penalty.py::_one_layer",
     cases=contraction_cases,
     judges=[
         Judge("slope by slope", slope_by_slope, 1e-12),

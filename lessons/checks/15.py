@@ -79,7 +79,7 @@ def one_range(z, low, high, bits):
 
 quantise = Check(
     library=library_quantise,
-    source="autoencoder/quantiser.py::quantise",
+    source="autoencoder/codec/quantiser.py::Quantiser.quantise",
     cases=quantise_cases,
     judges=[Judge("counting edges", edge_by_edge)],
     mistakes=[rounded, one_interval_less, bits_for_intervals, not_clipped, wrapped, one_range],
@@ -136,7 +136,7 @@ def width_forgotten(symbols, low, high, bits):
 
 dequantise = Check(
     library=library_dequantise,
-    source="autoencoder/quantiser.py::dequantise",
+    source="autoencoder/codec/quantiser.py::Quantiser.dequantise",
     cases=dequantise_cases,
     judges=[Judge("edge by edge", middle_by_middle, 1e-12)],
     mistakes=[lower_edge, upper_edge, end_to_end, without_low, width_forgotten],
@@ -206,7 +206,7 @@ def zeros_too(symbols):
 
 entropy = Check(
     library=library_entropy,
-    source="autoencoder/quantiser.py::whole_frequencies",
+    source="autoencoder/codec/quantiser.py::whole_frequencies",
     cases=entropy_cases,
     judges=[
         Judge("word by word", word_by_word, 1e-12),

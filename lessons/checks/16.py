@@ -83,7 +83,7 @@ def nothing_drawn(mean, log_variance, rng):
 
 sample = Check(
     library=library_sample,
-    source="autoencoder/code.py::sample",
+    source="autoencoder/parts/code.py::GaussianCode.sample",
     cases=sample_cases,
     judges=[Judge("number by number", sample_reference, 1e-12)],
     mistakes=[

@@ -80,7 +80,7 @@ def above_one(eigenvalues, variance, k):
 
 live_units = Check(
     library=library_live,
-    source="autoencoder/metrics.py::active_units",
+    source="autoencoder/evaluation/metrics.py::active_units",
     cases=live_cases,
     judges=[Judge("trying weights, unit by unit", by_gain)],
     mistakes=[
@@ -163,7 +163,7 @@ def channel(eigenvalues, variance):
 
 unit_kl = Check(
     library=library_unit_kl,
-    source="autoencoder/metrics.py::kl_per_unit",
+    source="autoencoder/evaluation/metrics.py::kl_per_unit",
     cases=kl_cases,
     judges=[
         Judge("the clouds' terms", from_clouds, 1e-12),

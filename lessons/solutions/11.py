@@ -30,14 +30,14 @@ def build(size, widths, rng):
     return Sequential(*encoder), Sequential(*decoder)
 
 
-def epoch(forward, images, optimiser, batch_size, rng):
+def epoch(forward, images, optimizer, batch_size, rng):
     order = rng.permutation(len(images))
     total = 0.0
     for start in range(0, len(images), batch_size):
         x = mg.tensor(images[order[start : start + batch_size]])  # (B, H, W, 1)
         loss = l2_loss(forward(x), x)  # a sum over the batch
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         total += loss.item()
     return total / len(images)

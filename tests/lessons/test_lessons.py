@@ -125,6 +125,17 @@ def test_the_figures_are_small_and_have_their_arrays_beside_them(ran, number):
 
 
 @every_lesson
+def test_the_library_has_what_each_exercise_is_compared_with(ran, number):
+    for title, check in ran(number).lesson.checks.items():
+        path, _, name = check.source.partition("::")
+        scope = ast.parse((FOLDER.parent / path).read_text(encoding="utf-8"))
+        for word in name.split("."):  # a class, then a method of it
+            inside = {getattr(node, "name", None): node for node in scope.body}
+            assert word in inside, f"{title}: {check.source}"
+            scope = inside[word]
+
+
+@every_lesson
 def test_the_header_and_the_prose(ran, number):
     path = lessons()[number]
     header, source = read_header(path), path.read_text(encoding="utf-8")
