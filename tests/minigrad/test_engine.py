@@ -1307,7 +1307,9 @@ LAYERS = [  # each module imports from the lines above its own
     {"random"},
     {"functional"},
     {"init", "optim", "data", "checkpoint", "testing", "debug", "module"},
+    {"containers"},
     {"nn"},
+    {"interchange"},
     {"__init__"},
 ]
 LAZY = {"backend": {"cupy"}, "cuda": {"cupy"}, "cpu": {"threadpoolctl"}}  # slow to import
