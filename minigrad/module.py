@@ -11,41 +11,11 @@ from collections import deque
 
 import numpy as np
 
-from .backend import array_module, own_copy, to_numpy
-from .tensor import Tensor, describe, tensor
-
-
-class Parameter(Tensor):
-    """A leaf Tensor that a Module trains: a copy of `data`, an array or Tensor of floats."""
-
-    __slots__ = ()
-
-    def __init__(self, data):
-        made = tensor(data, requires_grad=True)
-        super().__init__(made._data, made.node)
-
-
-class Buffer(Tensor):
-    """A constant that belongs to a Module's state but is not trained: a copy of `data`.
-
-    It is in ``state_dict()`` and moves with ``to(device)``. Assigning an array or a Tensor to the
-    attribute sets its values, and no gradient flows through them.
-
-    >>> class Counter(Module):
-    ...     def __init__(self):
-    ...         self.mean = Buffer(np.zeros(2))
-    ...     def forward(self, x):
-    ...         self.mean = 0.9 * self.mean + 0.1 * x
-    >>> counter = Counter()
-    >>> counter(np.ones(2))
-    >>> counter.state_dict()
-    {'mean': array([0.1, 0.1])}
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data):
-        super().__init__(tensor(data)._data)
+from .backend import to_numpy
+from .hooks import Hook, call
+from .parameter import Buffer, Parameter
+from .tensor import Tensor, describe
+from .weights import fitting
 
 
 class Module:
@@ -62,12 +32,36 @@ class Module:
     """
 
     training = True
+    _hooks = ()
 
     def forward(self, x):
         raise TypeError(f"{type(self).__name__} does not say what it computes: write forward(x)")
 
     def __call__(self, *args, **kwargs):
+        if self._hooks:
+            return call(self, args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def register_forward_pre_hook(self, hook):
+        """Call ``hook(module, args)`` before each forward; what it returns replaces `args`.
+
+        None leaves them as they are. Returns a handle: ``remove()`` it, or use it in ``with``.
+        """
+        return Hook(self, hook, before=True)
+
+    def register_forward_hook(self, hook):
+        """Call ``hook(module, args, output)`` after each forward; a result replaces `output`.
+
+        None leaves it as it is. Returns a handle: ``remove()`` it, or use it in ``with``.
+
+        >>> from minigrad.nn import Tanh
+        >>> import numpy as np
+        >>> layer = Tanh()
+        >>> with layer.register_forward_hook(lambda layer, args, output: print(output)):
+        ...     _ = layer(np.zeros(2))
+        [0. 0.]
+        """
+        return Hook(self, hook, before=False)
 
     # ------------------------------------------------------------------ attributes
     def __setattr__(self, name, value):
@@ -196,28 +190,11 @@ class Module:
     def load_state_dict(self, state):
         """Set all parameters and buffers from `state`, or refuse it and change nothing.
 
-        Names and shapes must be exactly this model's. Raises ValueError where they are not.
+        Names and shapes must be exactly this model's. Raises ValueError where they are not, and
+        for arrays of PyTorch, whose layout is another: see ``minigrad.interchange``.
         """
         mine = self._state()
-        problems = [f"{name} is missing" for name in mine if name not in state]
-        problems += [f"{name} is not in this model" for name in state if name not in mine]
-        problems += [
-            f"{name} is {np.shape(state[name])}, expected {p.shape}"
-            for name, p in mine.items()
-            if name in state and np.shape(state[name]) != p.shape
-        ]
-        if problems:
-            raise ValueError(
-                f"load_state_dict: the weights are not those of this {type(self).__name__}: "
-                f"{'; '.join(problems[:5])}{' ...' if len(problems) > 5 else ''}: "
-                "build the model with the settings that it was saved with"
-            )
-        # everything that can fail comes before the first change
-        arrays = [
-            own_copy(array_module(p._data).asarray(state[name], dtype=p.dtype))
-            for name, p in mine.items()
-        ]
-        for p, array in zip(mine.values(), arrays, strict=True):
+        for p, array in zip(mine.values(), fitting(self, mine, state), strict=True):
             p._data = array
 
     def train(self, training=True):

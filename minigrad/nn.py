@@ -15,8 +15,9 @@ from .functional import (
     gaussian_noise,
 )
 from .init import fan_in_out, initialisers
-from .module import Buffer, Module, Parameter
+from .module import Module
 from .ops import relu, sigmoid, tanh
+from .parameter import Buffer, Parameter
 from .shapes import reshape
 
 __all__ = [
