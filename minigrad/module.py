@@ -32,6 +32,7 @@ class Module:
     """
 
     training = True
+    torch_axes = ()  # the axes of the weights in PyTorch's order, see interchange.py
     _hooks = ()
 
     def forward(self, x):

@@ -46,6 +46,8 @@ class Dense(Module):
     `weight_init` is a name or function of ``minigrad.init``; `rng` a numpy Generator.
     """
 
+    torch_axes = (1, 0)
+
     def __init__(
         self,
         in_features,
@@ -70,6 +72,8 @@ class Dense(Module):
 
 class Conv2D(Module):
     """`minigrad.conv2d` with its own kernel (kh, kw, in_channels / groups, out) and bias (out,)."""
+
+    torch_axes = (3, 2, 0, 1)
 
     def __init__(
         self,
@@ -118,6 +122,8 @@ class Conv2DTranspose(Module):
 
     With ``padding="same"`` the output is exactly stride times as large as the input.
     """
+
+    torch_axes = (3, 2, 0, 1)
 
     def __init__(
         self,
