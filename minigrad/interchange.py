@@ -238,7 +238,7 @@ def _follow(layers, unknown, orders):
 
 
 def _foreign(layer):
-    """Whether it is a layer of the user, and not minigrad's: those without weights keep channels."""
+    """Whether it is a layer of the user; minigrad's without weights keep the channels."""
     return not type(layer).__module__.startswith("minigrad.")
 
 
