@@ -177,8 +177,21 @@ def test_channels_that_no_layer_tells_must_be_given():
     np.testing.assert_allclose(as_theirs(pixels).reshape(1, 12) @ color.T, expected, rtol=1e-12)
 
 
+def test_channels_need_not_be_given_where_they_are_known_or_do_not_matter():
+    nested = Sequential(Conv2D(1, 3, **F64), Sequential(Flatten(), Dense(12, 2, **F64)))
+    weight = nested.layers[1].layers[1].weight.data.reshape(4, 3, 2)  # (H * W, C, out)
+    expected = weight.transpose(2, 1, 0).reshape(2, 12)
+    np.testing.assert_array_equal(to_torch_state_dict(nested)["1.1.weight"], expected)
+    rows = Sequential(Dense(3, 12, **F64), Flatten(), Dense(12, 2, **F64))  # nothing to flatten
+    expected = rows.layers[2].weight.data.T
+    np.testing.assert_array_equal(to_torch_state_dict(rows)["2.weight"], expected)
+    gray = Sequential(Own(), Reshape(3, 4, 1))
+    gray.layers[0].torch_axes = (1, 0)
+    assert to_torch_state_dict(gray)["0.weight"].shape == (12, 12)
+
+
 class Own(Module):
-    """Doubles; with two axes of weights of its own."""
+    """A layer of the user whose weight has two axes."""
 
     def __init__(self):
         self.weight = Parameter(np.ones((12, 12)))
