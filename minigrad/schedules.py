@@ -1,8 +1,19 @@
 """Learning-rate schedules: functions of the number of steps already made.
 
-They are part of `minigrad.optim`, where an optimizer takes one as its ``lr``.
+They are part of `minigrad.optim`, where an optimizer takes one as its ``lr``, or a group as its
+own. Those that are named as in PyTorch give the rates that PyTorch's scheduler of that name gives
+when it is stepped after every step; `lr`, which PyTorch takes from the optimizer, comes first::
+
+    PyTorch                                  here
+    StepLR(optimizer, 30, 0.1)               StepLR(lr, 30, 0.1), which is StepDecay(lr, 30, 0.1)
+    ExponentialLR(optimizer, 0.9)            ExponentialLR(lr, 0.9), which is ExponentialDecay
+    LambdaLR(optimizer, f)                   lambda step: lr * f(step)
+    CosineAnnealingLR, then constant         CosineDecay(lr, steps)
+    LinearLR, then another                   Warmup(another, steps)
+    OneCycleLR(optimizer, max_lr, ...)       OneCycleLR(max_lr, ...), which leaves momentum alone
 """
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -24,6 +35,23 @@ class StepDecay:
         return self.lr * self.factor ** (step // self.every)
 
 
+def StepLR(lr, step_size, gamma=0.1):
+    """`StepDecay` by PyTorch's names."""
+    return StepDecay(lr, step_size, gamma)
+
+
+@dataclass(frozen=True)
+class MultiStepLR:
+    """`lr`, multiplied by `gamma` when each of the rising `milestones` is reached."""
+
+    lr: float
+    milestones: tuple
+    gamma: float = 0.1
+
+    def __call__(self, step):
+        return self.lr * self.gamma ** bisect.bisect_right(self.milestones, step)
+
+
 @dataclass(frozen=True)
 class ExponentialDecay:
     """`lr`, multiplied by `rate` after every step."""
@@ -35,6 +63,64 @@ class ExponentialDecay:
         return self.lr * self.rate**step
 
 
+def ExponentialLR(lr, gamma):
+    """`ExponentialDecay` by PyTorch's names."""
+    return ExponentialDecay(lr, gamma)
+
+
+@dataclass(frozen=True)
+class ConstantLR:
+    """`lr` times `factor` for `total_iters` steps, then `lr`."""
+
+    lr: float
+    factor: float = 1 / 3
+    total_iters: int = 5
+
+    def __call__(self, step):
+        return self.lr * (self.factor if step < self.total_iters else 1.0)
+
+
+@dataclass(frozen=True)
+class LinearLR:
+    """From `lr` times `start_factor` to `lr` times `end_factor` in `total_iters` equal steps."""
+
+    lr: float
+    start_factor: float = 1 / 3
+    end_factor: float = 1.0
+    total_iters: int = 5
+
+    def __call__(self, step):
+        part = min(step / self.total_iters, 1.0)
+        return self.lr * (self.start_factor + (self.end_factor - self.start_factor) * part)
+
+
+@dataclass(frozen=True)
+class PolynomialLR:
+    """``lr (1 - step / total_iters)**power``, then 0."""
+
+    lr: float
+    total_iters: int = 5
+    power: float = 1.0
+
+    def __call__(self, step):
+        return self.lr * (1 - min(step / self.total_iters, 1.0)) ** self.power
+
+
+@dataclass(frozen=True)
+class CosineAnnealingLR:
+    """From `lr` to `eta_min` along half a cosine wave of `T_max` steps, then up again, and so on.
+
+    Source: I. Loshchilov and F. Hutter, SGDR (2017).
+    """
+
+    lr: float
+    T_max: int
+    eta_min: float = 0.0
+
+    def __call__(self, step):
+        return _cosine(self.lr, self.eta_min, step / self.T_max)
+
+
 @dataclass(frozen=True)
 class CosineDecay:
     """From `lr` to `floor` along half a cosine wave of `steps` steps, then `floor`."""
@@ -44,8 +130,66 @@ class CosineDecay:
     floor: float = 0.0
 
     def __call__(self, step):
-        part = min(step / self.steps, 1.0)
-        return self.floor + (self.lr - self.floor) * (1 + math.cos(math.pi * part)) / 2
+        return _cosine(self.lr, self.floor, min(step / self.steps, 1.0))
+
+
+@dataclass(frozen=True)
+class CosineAnnealingWarmRestarts:
+    """`CosineDecay` to `eta_min` in `T_0` steps, again and again, each `T_mult` times as long."""
+
+    lr: float
+    T_0: int
+    T_mult: int = 1
+    eta_min: float = 0.0
+
+    def __call__(self, step):
+        length = self.T_0
+        if self.T_mult == 1:
+            step %= length
+        while step >= length:
+            step -= length
+            length *= self.T_mult
+        return _cosine(self.lr, self.eta_min, step / length)
+
+
+@dataclass(frozen=True)
+class OneCycleLR:
+    """Along cosines up to `max_lr` for `pct_start` of the `total_steps`, then down to almost 0.
+
+    It begins at ``max_lr / div_factor`` and ends at that over `final_div_factor`.
+    Source: L. Smith and N. Topin, Super-convergence (2018).
+    """
+
+    max_lr: float
+    total_steps: int
+    pct_start: float = 0.3
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
+
+    def __call__(self, step):
+        first, top = self.max_lr / self.div_factor, self.pct_start * self.total_steps - 1
+        if step <= top:
+            return _cosine(first, self.max_lr, step / top)
+        part = min((step - top) / (self.total_steps - 1 - top), 1.0)
+        return _cosine(self.max_lr, first / self.final_div_factor, part)
+
+
+@dataclass(frozen=True)
+class SequentialLR:
+    """One of the `schedules` after the other, each from its step 0 on; the next begins when one
+    of the rising `milestones` is reached.
+
+    >>> schedule = SequentialLR([ConstantLR(1.0, 0.5, 10), ExponentialLR(1.0, 0.1)], [3])
+    >>> schedule(2), schedule(3)
+    (0.5, 1.0)
+    """
+
+    schedules: tuple
+    milestones: tuple
+
+    def __call__(self, step):
+        k = bisect.bisect_right(self.milestones, step)
+        return self.schedules[k](step - self.milestones[k - 1] if k else step)
 
 
 @dataclass(frozen=True)
@@ -58,3 +202,8 @@ class Warmup:
     def __call__(self, step):
         lr = self.schedule(step) if callable(self.schedule) else self.schedule
         return lr * min((step + 1) / self.steps, 1.0)
+
+
+def _cosine(start, end, part):
+    """From `start` (part 0) to `end` (part 1) along half a cosine wave."""
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
