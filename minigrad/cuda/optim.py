@@ -101,6 +101,7 @@ class _Step:
             {name: value for name, value in part.group.items() if name not in changing}
             for part in self.parts
         ]
+        settings.append(len(self.optimizer.param_groups))
         if not self.taken:
             settings += [self.optimizer.rate(part.group) for part in self.parts]
             settings += [state["t"] == 0 for _, state in self.graded]  # first steps are others

@@ -431,9 +431,7 @@ def test_an_adam_that_has_not_made_a_step():
     steps = iter([optimisers[0], optimisers[1]])
     captured = cuda.Captured(lambda: next(steps)(), warm_up=1)
     captured()
-    with pytest.raises(
-        RuntimeError, match="Adam must have made a step with all its parameters before"
-    ):
+    with pytest.raises(RuntimeError, match="Adam must have made a step with all its"):
         captured()
 
 
