@@ -252,7 +252,10 @@ class Optimizer:
 def _alike(mine, other):
     """Whether `other` can take the place of the array `mine`: its shape, and numbers of its kind
     (counts are not negative)."""
-    other = np.asarray(other)
+    try:
+        other = np.asarray(other)
+    except ValueError:  # lists of several lengths
+        return False
     if other.shape != mine.shape or (other.dtype.kind == "f") != (mine.dtype.kind == "f"):
         return False
     return mine.dtype.kind == "f" or (other.dtype.kind in "iu" and bool((other >= 0).all()))
