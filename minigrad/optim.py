@@ -11,7 +11,6 @@ from .backend import array_module
 from .optimizer import Optimizer, setting
 from .penalties import clip_grad_norm, l1_penalty, l2_penalty
 from .schedules import (
-    ConstantLR,
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
     CosineDecay,
@@ -19,8 +18,6 @@ from .schedules import (
     ExponentialLR,
     LinearLR,
     MultiStepLR,
-    OneCycleLR,
-    PolynomialLR,
     SequentialLR,
     StepDecay,
     StepLR,
@@ -31,7 +28,6 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
-    "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
     "CosineDecay",
@@ -39,9 +35,7 @@ __all__ = [
     "ExponentialLR",
     "LinearLR",
     "MultiStepLR",
-    "OneCycleLR",
     "Optimizer",
-    "PolynomialLR",
     "RMSprop",
     "SequentialLR",
     "StepDecay",
@@ -73,13 +67,9 @@ class SGD(Optimizer):
         self, parameters, lr, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0
     ):
         super().__init__(
-            parameters,
-            lr=lr,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
+            parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
             dampening=dampening,
-        )
+        )  # fmt: skip
 
     def check(self, group):
         """Raise ValueError where the settings of a `group` are impossible."""
@@ -114,32 +104,18 @@ class RMSprop(Optimizer):
     steady = True
 
     def __init__(
-        self,
-        parameters,
-        lr=0.01,
-        alpha=0.99,
-        epsilon=1e-8,
-        weight_decay=0.0,
-        momentum=0.0,
+        self, parameters, lr=0.01, alpha=0.99, epsilon=1e-8, weight_decay=0.0, momentum=0.0,
         centered=False,
-    ):
+    ):  # fmt: skip
         super().__init__(
-            parameters,
-            lr=lr,
-            alpha=alpha,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            centered=centered,
-        )
+            parameters, lr=lr, alpha=alpha, epsilon=epsilon, weight_decay=weight_decay,
+            momentum=momentum, centered=centered,
+        )  # fmt: skip
 
     def slots(self, group):
         """The mean square, and what momentum and centering need."""
-        return (
-            "square",
-            *(("mean",) if group["centered"] else ()),
-            *(("velocity",) if group["momentum"] else ()),
-        )
+        needed = {"square": True, "mean": group["centered"], "velocity": group["momentum"]}
+        return tuple(name for name, wanted in needed.items() if wanted)
 
     def update(
         self, w, g, *, t, square, mean=None, velocity=None,
@@ -179,24 +155,13 @@ class Adam(Optimizer):
     decoupled = False  # AdamW's weight decay
 
     def __init__(
-        self,
-        parameters,
-        lr=0.001,
-        betas=(0.9, 0.999),
-        epsilon=1e-8,
-        epsilon_hat=False,
-        weight_decay=0.0,
-        amsgrad=False,
-    ):
+        self, parameters, lr=0.001, betas=(0.9, 0.999), epsilon=1e-8, epsilon_hat=False,
+        weight_decay=0.0, amsgrad=False,
+    ):  # fmt: skip
         super().__init__(
-            parameters,
-            lr=lr,
-            betas=betas,
-            epsilon=epsilon,
-            epsilon_hat=epsilon_hat,
-            weight_decay=weight_decay,
-            amsgrad=amsgrad,
-        )
+            parameters, lr=lr, betas=betas, epsilon=epsilon, epsilon_hat=epsilon_hat,
+            weight_decay=weight_decay, amsgrad=amsgrad,
+        )  # fmt: skip
 
     def check(self, group):
         """Raise ValueError where the settings of a `group` are impossible."""
@@ -241,15 +206,9 @@ class AdamW(Adam):
     decoupled = True
 
     def __init__(
-        self,
-        parameters,
-        lr=0.001,
-        betas=(0.9, 0.999),
-        epsilon=1e-8,
-        epsilon_hat=False,
-        weight_decay=0.01,
-        amsgrad=False,
-    ):
+        self, parameters, lr=0.001, betas=(0.9, 0.999), epsilon=1e-8, epsilon_hat=False,
+        weight_decay=0.01, amsgrad=False,
+    ):  # fmt: skip
         super().__init__(parameters, lr, betas, epsilon, epsilon_hat, weight_decay, amsgrad)
 
     def decay(self, w, g, lr, weight_decay):

@@ -10,7 +10,6 @@ when it is stepped after every step; `lr`, which PyTorch takes from the optimize
     LambdaLR(optimizer, f)                   lambda step: lr * f(step)
     CosineAnnealingLR, then constant         CosineDecay(lr, steps)
     LinearLR, then another                   Warmup(another, steps)
-    OneCycleLR(optimizer, max_lr, ...)       OneCycleLR(max_lr, ...), which leaves momentum alone
 """
 
 import bisect
@@ -69,18 +68,6 @@ def ExponentialLR(lr, gamma):
 
 
 @dataclass(frozen=True)
-class ConstantLR:
-    """`lr` times `factor` for `total_iters` steps, then `lr`."""
-
-    lr: float
-    factor: float = 1 / 3
-    total_iters: int = 5
-
-    def __call__(self, step):
-        return self.lr * (self.factor if step < self.total_iters else 1.0)
-
-
-@dataclass(frozen=True)
 class LinearLR:
     """From `lr` times `start_factor` to `lr` times `end_factor` in `total_iters` equal steps."""
 
@@ -92,18 +79,6 @@ class LinearLR:
     def __call__(self, step):
         part = min(step / self.total_iters, 1.0)
         return self.lr * (self.start_factor + (self.end_factor - self.start_factor) * part)
-
-
-@dataclass(frozen=True)
-class PolynomialLR:
-    """``lr (1 - step / total_iters)**power``, then 0."""
-
-    lr: float
-    total_iters: int = 5
-    power: float = 1.0
-
-    def __call__(self, step):
-        return self.lr * (1 - min(step / self.total_iters, 1.0)) ** self.power
 
 
 @dataclass(frozen=True)
@@ -153,35 +128,13 @@ class CosineAnnealingWarmRestarts:
 
 
 @dataclass(frozen=True)
-class OneCycleLR:
-    """Along cosines up to `max_lr` for `pct_start` of the `total_steps`, then down to almost 0.
-
-    It begins at ``max_lr / div_factor`` and ends at that over `final_div_factor`.
-    Source: L. Smith and N. Topin, Super-convergence (2018).
-    """
-
-    max_lr: float
-    total_steps: int
-    pct_start: float = 0.3
-    div_factor: float = 25.0
-    final_div_factor: float = 1e4
-
-    def __call__(self, step):
-        first, top = self.max_lr / self.div_factor, self.pct_start * self.total_steps - 1
-        if step <= top:
-            return _cosine(first, self.max_lr, step / top)
-        part = min((step - top) / (self.total_steps - 1 - top), 1.0)
-        return _cosine(self.max_lr, first / self.final_div_factor, part)
-
-
-@dataclass(frozen=True)
 class SequentialLR:
     """One of the `schedules` after the other, each from its step 0 on; the next begins when one
     of the rising `milestones` is reached.
 
-    >>> schedule = SequentialLR([ConstantLR(1.0, 0.5, 10), ExponentialLR(1.0, 0.1)], [3])
-    >>> schedule(2), schedule(3)
-    (0.5, 1.0)
+    >>> schedule = SequentialLR([LinearLR(1.0, 0.5, 1.0, 2), ExponentialLR(1.0, 0.5)], [2])
+    >>> [schedule(step) for step in range(4)]
+    [0.5, 0.75, 1.0, 0.5]
     """
 
     schedules: tuple

@@ -495,12 +495,8 @@ SCHEDULES = [
     (optim.MultiStepLR(0.3, [5, 9, 30], 0.5), lambda o: sch().MultiStepLR(o, [5, 9, 30], 0.5)),
     (optim.MultiStepLR(0.3, (4, 4)), lambda o: sch().MultiStepLR(o, [4, 4])),
     (optim.ExponentialLR(0.3, gamma=0.9), lambda o: sch().ExponentialLR(o, 0.9)),
-    (optim.ConstantLR(0.3), lambda o: sch().ConstantLR(o)),
-    (optim.ConstantLR(0.3, 0.5, 9), lambda o: sch().ConstantLR(o, 0.5, 9)),
     (optim.LinearLR(0.3), lambda o: sch().LinearLR(o)),
     (optim.LinearLR(0.3, 0.1, 0.5, 20), lambda o: sch().LinearLR(o, 0.1, 0.5, 20)),
-    (optim.PolynomialLR(0.3), lambda o: sch().PolynomialLR(o)),
-    (optim.PolynomialLR(0.3, 30, 2.5), lambda o: sch().PolynomialLR(o, 30, 2.5)),
     (optim.CosineAnnealingLR(0.3, 9), lambda o: sch().CosineAnnealingLR(o, 9)),
     (optim.CosineAnnealingLR(0.3, 9, 0.1), lambda o: sch().CosineAnnealingLR(o, 9, 0.1)),
     (optim.CosineAnnealingWarmRestarts(0.3, 9), lambda o: sch().CosineAnnealingWarmRestarts(o, 9)),
@@ -509,23 +505,13 @@ SCHEDULES = [
         lambda o: sch().CosineAnnealingWarmRestarts(o, 4, 2, 0.1),
     ),
     (
-        optim.OneCycleLR(0.3, 41),
-        lambda o: sch().OneCycleLR(o, 0.3, 41, cycle_momentum=False),
-    ),
-    (
-        optim.OneCycleLR(0.3, 60, 0.25, 10, 100),
-        lambda o: sch().OneCycleLR(
-            o, 0.3, 60, pct_start=0.25, div_factor=10, final_div_factor=100, cycle_momentum=False
-        ),
-    ),
-    (
         optim.SequentialLR(
-            [optim.ConstantLR(0.3, 0.1, 5), optim.ExponentialLR(0.3, 0.9), optim.StepLR(0.3, 3)],
+            [optim.LinearLR(0.3, 0.1, 0.5, 5), optim.ExponentialLR(0.3, 0.9), optim.StepLR(0.3, 3)],
             [5, 17],
         ),
         lambda o: sch().SequentialLR(
             o,
-            [sch().ConstantLR(o, 0.1, 5), sch().ExponentialLR(o, 0.9), sch().StepLR(o, 3)],
+            [sch().LinearLR(o, 0.1, 0.5, 5), sch().ExponentialLR(o, 0.9), sch().StepLR(o, 3)],
             [5, 17],
         ),
     ),
