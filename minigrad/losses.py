@@ -2,8 +2,8 @@
 
 Every loss is summed over the features of an example; `reduction` then says what happens to the
 examples (axis 0): "mean" over the batch, their "sum", or "none" to keep one number for each. The
-two exceptions carry the names of something else: `l2_loss` is TensorFlow's (a sum by default) and
-`mse_loss` a mean over everything.
+exceptions carry the names of something else: `l2_loss` is TensorFlow's (a sum by default), while
+`mse_loss`, `l1_loss`, `huber_loss` and `smooth_l1_loss` have PyTorch's mean over everything.
 """
 
 import math
@@ -12,7 +12,8 @@ import numpy as np
 
 from .backend import array_module
 from .engine import primitive
-from .ops import exp, log, log_softmax, maximum, sigmoid, where
+from .ops import abs as absolute
+from .ops import clip, exp, log, log_softmax, maximum, sigmoid, where
 from .ops import sum as sum_over
 from .shapes import reshape
 from .tensor import Tensor, describe
@@ -44,6 +45,40 @@ def _half_squares(name, prediction, target, reduction):
         return total if reduction == "sum" else total / _batch(name, prediction)
     d = prediction - target
     return _reduce(name, d * d, reduction) / 2
+
+
+def l1_loss(prediction, target, reduction="mean"):
+    """The mean of ``|prediction - target|`` over all elements ("mean"), or their sum ("sum")."""
+    _same_shape("l1_loss", prediction, target)
+    return _over_elements("l1_loss", absolute(prediction - target), reduction)
+
+
+def huber_loss(prediction, target, reduction="mean", delta=1.0):
+    """The mean of ``d**2 / 2`` for differences d up to `delta`, and from there on a straight line,
+    ``delta (|d| - delta / 2)`` (P. Huber, 1964).
+
+    >>> from minigrad import tensor
+    >>> huber_loss(tensor([0.5, 3.0]), tensor([0.0, 0.0]), "none")
+    tensor([0.125, 2.5  ])
+    """
+    _same_shape("huber_loss", prediction, target)
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, got {delta}: for 0 use l1_loss")
+    d = prediction - target
+    near = clip(d, -delta, delta)
+    return _over_elements("huber_loss", near * (d - near / 2), reduction)
+
+
+def smooth_l1_loss(prediction, target, reduction="mean", beta=1.0):
+    """`huber_loss` with delta `beta`, divided by `beta`: far out its slope is that of `l1_loss`."""
+    return huber_loss(prediction, target, reduction, beta) / beta
+
+
+def _over_elements(name, terms, reduction):
+    if reduction == "mean":
+        _batch(name, terms)
+        return sum_over(terms) / terms.size
+    return _reduce(name, terms, reduction)
 
 
 @primitive(

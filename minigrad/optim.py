@@ -1,25 +1,45 @@
 """Optimizers; with them come the schedules and penalties of two other files.
 
-An optimizer takes any iterable of Tensors and changes their arrays in place. The formulas are
-PyTorch's, so that the two can be compared step by step.
+An optimizer takes any iterable of Tensors, or of groups of them, and changes their arrays in
+place. The formulas are PyTorch's, so that the two can be compared step by step; what every
+optimizer does is in `optimizer.py`.
 """
 
 import math
 
 from .backend import array_module
-from .optimizer import Optimizer
+from .optimizer import Optimizer, setting
 from .penalties import clip_grad_norm, l1_penalty, l2_penalty
-from .schedules import CosineDecay, ExponentialDecay, StepDecay, Warmup
+from .schedules import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    CosineDecay,
+    ExponentialDecay,
+    ExponentialLR,
+    LinearLR,
+    MultiStepLR,
+    SequentialLR,
+    StepDecay,
+    StepLR,
+    Warmup,
+)
 
 __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "CosineDecay",
     "ExponentialDecay",
+    "ExponentialLR",
+    "LinearLR",
+    "MultiStepLR",
     "Optimizer",
     "RMSprop",
+    "SequentialLR",
     "StepDecay",
+    "StepLR",
     "Warmup",
     "clip_grad_norm",
     "l1_penalty",
@@ -30,6 +50,8 @@ __all__ = [
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and Nesterov's variant on request.
 
+    The velocity begins as the first gradient; later ones are taken times ``1 - dampening``.
+
     >>> from minigrad import tensor
     >>> w = tensor([1.0], requires_grad=True)
     >>> (w * w).sum().backward()
@@ -38,34 +60,83 @@ class SGD(Optimizer):
     tensor([0.8], requires_grad=True)
     """
 
-    def __init__(self, parameters, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
-        if nesterov and not momentum:
-            raise ValueError("SGD: nesterov=True needs a momentum above 0, such as 0.9")
-        self.slots = ("velocity",) if momentum else ()
-        self.momentum, self.nesterov = momentum, nesterov
-        super().__init__(parameters, lr, weight_decay)
+    momentum, dampening, nesterov = map(setting, ("momentum", "dampening", "nesterov"))
+    steady = True
 
-    def update(self, w, g, velocity=None, *, lr):
-        if velocity is not None:
-            velocity *= self.momentum
-            velocity += g
-            g = g + self.momentum * velocity if self.nesterov else velocity
+    def __init__(
+        self, parameters, lr, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0
+    ):
+        super().__init__(
+            parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
+            dampening=dampening,
+        )  # fmt: skip
+
+    def check(self, group):
+        """Raise ValueError where the settings of a `group` are impossible."""
+        super().check(group)
+        if group["nesterov"] and not (group["momentum"] and not group["dampening"]):
+            raise ValueError(
+                "SGD: nesterov=True needs a momentum above 0, such as 0.9, and no dampening"
+            )
+
+    def slots(self, group):
+        """The velocity, where there is momentum."""
+        return ("velocity",) if group["momentum"] else ()
+
+    def update(self, w, g, *, t, velocity=None, lr, momentum, nesterov, weight_decay, dampening):
+        """``v = momentum v + (1 - dampening) g``, ``w = w - lr v``."""
+        g = self.decay(w, g, lr, weight_decay)
+        if momentum:
+            velocity *= momentum
+            velocity += g if t == 1 or not dampening else (1 - dampening) * g
+            g = g + momentum * velocity if nesterov else velocity
         w -= lr * g
 
 
 class RMSprop(Optimizer):
-    """Gradients divided by a running root mean square (G. Hinton, lecture 6e, 2012)."""
+    """Gradients divided by a running root mean square (G. Hinton, lecture 6e, 2012).
 
-    slots = ("square",)
+    With ``centered=True`` by the standard deviation instead (A. Graves, 2013), whose square stops
+    at 0 here where rounding makes it negative (in PyTorch the parameter becomes NaN).
+    """
 
-    def __init__(self, parameters, lr=0.01, alpha=0.99, epsilon=1e-8, weight_decay=0.0):
-        self.alpha, self.epsilon = alpha, epsilon
-        super().__init__(parameters, lr, weight_decay)
+    alpha, epsilon, momentum, centered = map(setting, ("alpha", "epsilon", "momentum", "centered"))
+    steady = True
 
-    def update(self, w, g, square, *, lr):
-        square *= self.alpha
-        square += (1 - self.alpha) * g * g
-        w -= lr * g / (array_module(w).sqrt(square) + self.epsilon)
+    def __init__(
+        self, parameters, lr=0.01, alpha=0.99, epsilon=1e-8, weight_decay=0.0, momentum=0.0,
+        centered=False,
+    ):  # fmt: skip
+        super().__init__(
+            parameters, lr=lr, alpha=alpha, epsilon=epsilon, weight_decay=weight_decay,
+            momentum=momentum, centered=centered,
+        )  # fmt: skip
+
+    def slots(self, group):
+        """The mean square, and what momentum and centering need."""
+        needed = {"square": True, "mean": group["centered"], "velocity": group["momentum"]}
+        return tuple(name for name, wanted in needed.items() if wanted)
+
+    def update(
+        self, w, g, *, t, square, mean=None, velocity=None,
+        lr, alpha, epsilon, weight_decay, momentum, centered,
+    ):  # fmt: skip
+        """``s = alpha s + (1 - alpha) g**2``, ``w = w - lr g / (sqrt(s) + epsilon)``."""
+        g = self.decay(w, g, lr, weight_decay)
+        square *= alpha
+        square += (1 - alpha) * g * g
+        variance = square
+        if centered:
+            mean *= alpha
+            mean += (1 - alpha) * g
+            variance = array_module(w).maximum(square - mean * mean, 0)
+        root = array_module(w).sqrt(variance) + epsilon
+        if momentum:
+            velocity *= momentum
+            velocity += g / root
+            w -= lr * velocity
+        else:
+            w -= lr * g / root
 
 
 class Adam(Optimizer):
@@ -74,40 +145,57 @@ class Adam(Optimizer):
     The step is ``lr * m' / (sqrt(v') + epsilon)`` with the bias-corrected moments m' and v', as in
     the paper's algorithm and in PyTorch. With ``epsilon_hat=True`` it is the paper's faster form,
     ``lr sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)``, as in TensorFlow 1: there
-    epsilon weighs more during the first steps.
+    epsilon weighs more during the first steps. ``amsgrad=True`` takes the largest v so far
+    (S. Reddi, S. Kale and S. Kumar, 2018).
     """
 
-    slots = ("m", "v")
+    betas, epsilon, epsilon_hat, amsgrad = map(
+        setting, ("betas", "epsilon", "epsilon_hat", "amsgrad")
+    )
     decoupled = False  # AdamW's weight decay
 
     def __init__(
-        self,
-        parameters,
-        lr=0.001,
-        betas=(0.9, 0.999),
-        epsilon=1e-8,
-        epsilon_hat=False,
-        weight_decay=0.0,
-    ):
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"Adam: betas must be at least 0 and below 1, got {betas}")
-        self.betas, self.epsilon, self.epsilon_hat = betas, epsilon, epsilon_hat
-        super().__init__(parameters, lr, weight_decay)
+        self, parameters, lr=0.001, betas=(0.9, 0.999), epsilon=1e-8, epsilon_hat=False,
+        weight_decay=0.0, amsgrad=False,
+    ):  # fmt: skip
+        super().__init__(
+            parameters, lr=lr, betas=betas, epsilon=epsilon, epsilon_hat=epsilon_hat,
+            weight_decay=weight_decay, amsgrad=amsgrad,
+        )  # fmt: skip
 
-    def update(self, w, g, m, v, *, lr):
-        beta1, beta2 = self.betas
-        correction = math.sqrt(1 - beta2**self.t)
-        size = lr * correction / (1 - beta1**self.t)
-        epsilon = self.epsilon if self.epsilon_hat else self.epsilon * correction
+    def check(self, group):
+        """Raise ValueError where the settings of a `group` are impossible."""
+        super().check(group)
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(
+                f"{type(self).__name__}: betas must be at least 0 and below 1, got {group['betas']}"
+            )
+
+    def slots(self, group):
+        """The two moments, and AMSGrad's largest."""
+        return ("m", "v", "largest_v") if group["amsgrad"] else ("m", "v")
+
+    def update(
+        self, w, g, *, t, m, v, largest_v=None,
+        lr, betas, epsilon, epsilon_hat, weight_decay, amsgrad,
+    ):  # fmt: skip
+        """``m = beta1 m + (1 - beta1) g``, ``v = beta2 v + (1 - beta2) g**2``, and the step."""
+        xp = array_module(w)
+        g = self.decay(w, g, lr, weight_decay)
+        beta1, beta2 = betas
+        correction = math.sqrt(1 - beta2**t)
+        size = lr * correction / (1 - beta1**t)
         m *= beta1
         m += (1 - beta1) * g
         v *= beta2
         square = g * g
         square *= 1 - beta2
         v += square
-        root = array_module(w).sqrt(v, out=square)
-        root += epsilon
-        change = array_module(w).divide(m, root, out=root)
+        if amsgrad:
+            v = xp.maximum(largest_v, v, out=largest_v)
+        root = xp.sqrt(v, out=square)
+        root += epsilon if epsilon_hat else epsilon * correction
+        change = xp.divide(m, root, out=root)
         change *= size
         w -= change
 
@@ -118,18 +206,13 @@ class AdamW(Adam):
     decoupled = True
 
     def __init__(
-        self,
-        parameters,
-        lr=0.001,
-        betas=(0.9, 0.999),
-        epsilon=1e-8,
-        epsilon_hat=False,
-        weight_decay=0.01,
-    ):
-        super().__init__(parameters, lr, betas, epsilon, epsilon_hat, weight_decay)
+        self, parameters, lr=0.001, betas=(0.9, 0.999), epsilon=1e-8, epsilon_hat=False,
+        weight_decay=0.01, amsgrad=False,
+    ):  # fmt: skip
+        super().__init__(parameters, lr, betas, epsilon, epsilon_hat, weight_decay, amsgrad)
 
-    def decay(self, w, g, lr):
+    def decay(self, w, g, lr, weight_decay):
         """The gradient itself: the weights decay by themselves."""
-        if self.weight_decay:
-            w *= 1 - lr * self.weight_decay
+        if weight_decay:
+            w *= 1 - lr * weight_decay
         return g

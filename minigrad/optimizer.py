@@ -1,127 +1,261 @@
-"""The base of all optimizers: which parameters to change, counting steps, saving and loading.
+"""The base of all optimizers: parameters and their settings, counting steps, saving and loading.
 
-`Optimizer.step` is the whole of it: count, then update each parameter by the formula of the
-subclass. Devices may register a faster way to do the same in `faster`.
+`Optimizer.apply` is a step: count, then update each parameter by the formula of the subclass.
+Devices may register a faster way to do the same in `faster`.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from .backend import array_module, device_of, to_numpy
 from .tensor import Tensor, describe
 
-# device -> function(optimizer, graded, lr) that does faster what `Optimizer.apply` does
+# device -> function(optimizer, parts) that does faster what `Optimizer.apply` does
 faster = {}
 
 
-class Optimizer:
-    """The base: subclasses name their state arrays in `slots` and write `update`.
+class Part(NamedTuple):
+    """The parameters of a group that have a gradient, and what is needed to update them."""
 
-    `lr` is a number or a schedule, a function of the number of steps already made. `weight_decay`
-    adds ``weight_decay * parameter`` to each gradient (an L2 penalty).
+    group: dict
+    settings: dict  # those of the group, with the learning rate of this step as "lr"
+    parameters: list  # of pairs (Tensor, its state)
+
+
+def setting(name):
+    """A property: the setting `name` of the groups. To set it sets it for all of them."""
+
+    def read(self):
+        first, *others = (group[name] for group in self.param_groups)
+        if any(value != first for value in others):
+            raise ValueError(
+                f"{type(self).__name__}: its groups have different {name}: read "
+                f'optimizer.param_groups[0]["{name}"]'
+            )
+        return first
+
+    def write(self, value):
+        for settings in (self.defaults, *self.param_groups):
+            settings[name] = value
+
+    return property(read, write)
+
+
+class Optimizer:
+    """The base: subclasses write `update` and, if they keep arrays for each parameter, `slots`.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensors, or of dicts
+        Leaves that require a gradient. A dict is a group with settings of its own:
+        ``{"params": tensors, "lr": 0.1}``. What it does not name is as in `settings`.
+    **settings
+        What all groups have: `lr`, a number or a schedule (a function of the number of steps
+        already made), `weight_decay`, and what else `update` asks for. They can be read and set
+        later in the dicts ``optimizer.param_groups``, or for all groups as ``optimizer.lr``.
     """
 
-    slots = ()
+    lr = setting("lr")
+    weight_decay = setting("weight_decay")
+    # True where `update` is the same function at each step but a parameter's first
+    steady = False
 
-    def __init__(self, parameters, lr, weight_decay=0.0):
-        self.parameters = list(parameters)
-        if not self.parameters:
+    def __init__(self, parameters, **settings):
+        self.defaults, self.param_groups, self.state, self.t = settings, [], {}, 0
+        given = list(parameters)
+        if not given:
             raise ValueError(f"{type(self).__name__}: got no parameters to train")
-        for p in self.parameters:
-            if not isinstance(p, Tensor) or not p.is_leaf:
-                raise TypeError(
-                    f"{type(self).__name__}: every parameter must be a leaf Tensor that requires "
-                    f"a gradient, got {describe(p)}: pass model.parameters()"
-                )
-        if not callable(lr) and not lr > 0:
-            raise ValueError(f"{type(self).__name__}: lr must be positive, got {lr}")
-        self.lr, self.weight_decay, self.t = lr, weight_decay, 0
-        self.state = [
-            [array_module(p._data).zeros_like(p._data) for _ in self.slots] for p in self.parameters
-        ]
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group):
+        """Train the parameters of one more `group`, a dict as for the constructor."""
+        name = type(self).__name__
+        if not isinstance(group, dict) or "params" not in group:
+            raise TypeError(
+                f'{name}: a group of parameters is a dict {{"params": tensors, "lr": 0.1}}, got '
+                f"{sorted(group) if isinstance(group, dict) else describe(group)}"
+            )
+        given = group["params"]
+        given = [given] if isinstance(given, Tensor) else list(given)
+        group = {**self.defaults, **group, "params": given}
+        if unknown := sorted(group.keys() - self.defaults.keys() - {"params"}):
+            raise TypeError(
+                f"{name}: a group has no setting {', '.join(unknown)}: it can have "
+                f"{', '.join(self.defaults)}"
+            )
+        self.check(group)
+        seen = set(self.state)
+        for p in group["params"]:
+            self._check_parameter(p, seen)
+            seen.add(p)
+        self.param_groups.append(group)
+        for p in group["params"]:
+            zeros = array_module(p._data).zeros
+            arrays = {slot: zeros(p.shape, p.dtype) for slot in self.slots(group)}
+            self.state[p] = {"t": 0, **arrays}
+
+    def _check_parameter(self, p, seen):
+        name = type(self).__name__
+        if not isinstance(p, Tensor) or not p.is_leaf:
+            raise TypeError(
+                f"{name}: every parameter must be a leaf Tensor that requires "
+                f"a gradient, got {describe(p)}: pass model.parameters()"
+            )
+        if p in seen:
+            raise ValueError(
+                f"{name}: {describe(p)} was given twice and would be stepped twice: give each "
+                "parameter once, as list(dict.fromkeys(parameters)) does"
+            )
+        a = p._data
+        stretched = a.size and any(n > 1 and not s for n, s in zip(a.shape, a.strides, strict=True))
+        if stretched or not getattr(a.flags, "writeable", True):  # CuPy's flags have none
+            raise ValueError(
+                f"{name}: {describe(p)} cannot be changed in place, its array is read-only or was "
+                "made by broadcast_to: give a copy, tensor(x, requires_grad=True)"
+            )
+
+    def check(self, group):
+        """Raise ValueError where the settings of a `group` are impossible."""
+        if not callable(group["lr"]) and not group["lr"] > 0:
+            raise ValueError(f"{type(self).__name__}: lr must be positive, got {group['lr']}")
+
+    def slots(self, group):
+        """The names of the arrays to keep for each parameter of `group`; they begin as zeros."""
+        return ()
+
+    @property
+    def parameters(self):
+        """The parameters of all groups."""
+        return [p for group in self.param_groups for p in group["params"]]
 
     def zero_grad(self):
         """Forget all gradients, as before every ``backward``."""
         for p in self.parameters:
             p.grad = None
 
+    # ------------------------------------------------------------------ a step
     def step(self):
         """Change every parameter that has a gradient by one step."""
-        graded = [
-            (p, state)
-            for p, state in zip(self.parameters, self.state, strict=True)
-            if p.grad is not None
-        ]
-        for p, state in graded:
-            if state and device_of(state[0]) != p.device:
-                raise RuntimeError(
-                    f"{type(self).__name__}: its parameters are on {p.device!r}, but were on "
-                    f"{device_of(state[0])!r} when it was made: move the model first, then make "
-                    "the optimizer"
-                )
-        device = "cuda" if any(p.device == "cuda" for p, _ in graded) else "cpu"
-        faster.get(device, Optimizer.apply)(self, graded, self.rate())
+        parts = [self._part(group) for group in self.param_groups]
+        on_gpu = any(p.device == "cuda" for part in parts for p, _ in part.parameters)
+        faster.get("cuda" if on_gpu else "cpu", Optimizer.apply)(self, parts)
 
-    def rate(self):
-        """The learning rate of the next step."""
-        return self.lr(self.t) if callable(self.lr) else self.lr
+    def apply(self, parts):
+        """Count, then update each parameter in place: what a step is."""
+        self.count(parts)
+        self.change(parts)
 
-    def count(self, graded):
+    def count(self, parts):
         """Count a step, and say to older graphs that the parameters have changed."""
         self.t += 1
-        for p, _ in graded:
-            p.node.leaf.version += 1
+        for part in parts:
+            for p, state in part.parameters:
+                state["t"] += 1
+                p.node.leaf.version += 1
 
-    def apply(self, graded, lr):
-        """Count, then update each parameter in place: what a step is.
+    def change(self, parts):
+        """Update each parameter of `parts`."""
+        for part in parts:
+            for p, state in part.parameters:
+                # with an axis more: NumPy makes numbers of 0-d arrays, which cannot be changed
+                arrays = {name: a[None] for name, a in state.items() if name != "t"}
+                w, g = p._data[None], p.grad._data[None]
+                self.update(w, g, t=state["t"], **arrays, **part.settings)
 
-        `graded` has a pair for each parameter with a gradient: the Tensor and its state arrays.
-        """
-        self.count(graded)
-        self.change(graded, lr)
+    def update(self, w, g, *, t, lr, weight_decay):
+        """Change the array `w`, whose gradient is `g` and for which this is step `t` (from 1).
 
-    def change(self, graded, lr):
-        """Update each parameter of `graded`, see `apply`."""
-        for p, state in graded:
-            # with one axis more, since NumPy makes numbers of 0-d arrays, which cannot be changed
-            w, g, *slots = (a[None] for a in (p._data, p.grad._data, *state))
-            self.update(w, self.decay(w, g, lr), *slots, lr=lr)
-
-    def decay(self, w, g, lr):
-        """The gradient with the weight decay in it."""
-        return g + self.weight_decay * w if self.weight_decay else g
-
-    def update(self, w, g, *slots, lr):
-        """Change the array `w`, whose gradient is `g`, and its state arrays in place.
-
-        All are of one shape, which may be any part of the parameter's: the formula must treat each
-        element by itself.
+        The names of the other arguments are those of `slots`, arrays to be changed in place too,
+        and of the settings. All arrays are of one shape, which may be any part of the parameter's:
+        the formula must treat each element by itself.
         """
         raise TypeError(f"{type(self).__name__} does not say how it steps: write update")
 
+    def decay(self, w, g, lr, weight_decay):
+        """The gradient `g` with the weight decay, an L2 penalty, in it."""
+        return g + weight_decay * w if weight_decay else g
+
+    def rate(self, group):
+        """The learning rate of the next step."""
+        return group["lr"](self.t) if callable(group["lr"]) else group["lr"]
+
+    def _part(self, group):
+        graded = [(p, self.state[p]) for p in group["params"] if p.grad is not None]
+        slots = self.slots(group)
+        for p, state in graded:
+            self._check_state(p, state, slots)
+        settings = {name: value for name, value in group.items() if name != "params"}
+        return Part(group, settings | {"lr": self.rate(group)}, graded)
+
+    def _check_state(self, p, state, slots):
+        for name in slots:
+            if name not in state:
+                raise RuntimeError(
+                    f"{type(self).__name__}: its settings have been changed and need {name}, which "
+                    "it was made without: make a new optimizer"
+                )
+            if device_of(state[name]) != p.device:
+                raise RuntimeError(
+                    f"{type(self).__name__}: its parameters are on {p.device!r}, but were on "
+                    f"{device_of(state[name])!r} when it was made: move the model first, then make "
+                    "the optimizer"
+                )
+
+    # ------------------------------------------------------------------ saving
     def state_dict(self):
-        """The step count and copies of the state arrays, in main memory, by name."""
-        state = {"t": np.array(self.t)}
-        for k, arrays in enumerate(self.state):
-            for name, array in zip(self.slots, arrays, strict=True):
-                state[f"{name}.{k}"] = np.array(to_numpy(array))
-        return state
+        """Copies of the state arrays in main memory, by name, and the steps made: ``t`` by the
+        optimizer, ``steps`` by each parameter. Settings are not in it."""
+        states = [self.state[p] for p in self.parameters]
+        saved = {"t": np.array(self.t), "steps": np.array([s["t"] for s in states], np.int64)}
+        for k, state in enumerate(states):
+            for name, a in state.items():
+                if name != "t":
+                    saved[f"{name}.{k}"] = np.array(to_numpy(a))
+        return saved
 
     def load_state_dict(self, state):
-        """Continue from `state`, which `state_dict` of the same kind of optimizer made."""
+        """Continue from `state`, which `state_dict` of the same kind of optimizer made.
+
+        Where it has no ``steps``, as older files, every parameter has made ``t`` steps. All of it
+        is loaded or, with a ValueError, nothing.
+        """
         mine = self.state_dict()
+        if "steps" not in state:
+            del mine["steps"]
         wrong = [
             name
             for name in sorted(mine.keys() | state.keys())
-            if name not in mine
-            or name not in state
-            or np.shape(mine[name]) != np.shape(state[name])
+            if name not in mine or name not in state or not _alike(mine[name], state[name])
         ]
         if wrong:
             raise ValueError(
                 f"{type(self).__name__}.load_state_dict: {', '.join(wrong[:5])} missing, unknown "
-                "or of another shape: load it into the same optimizer over the same parameters"
+                "or of another shape or kind: load it into the same optimizer over the same "
+                "parameters"
             )
+        states = [self.state[p] for p in self.parameters]
+        loaded = [
+            (a, array_module(a).asarray(state[f"{name}.{k}"], dtype=a.dtype))
+            for k, of in enumerate(states)
+            for name, a in of.items()
+            if name != "t"
+        ]
+        for array, values in loaded:
+            array[...] = values
         self.t = int(state["t"])
-        for k, arrays in enumerate(self.state):
-            for name, array in zip(self.slots, arrays, strict=True):
-                array[...] = array_module(array).asarray(state[f"{name}.{k}"])
+        for k, of in enumerate(states):
+            of["t"] = int(state["steps"][k]) if "steps" in state else self.t
+
+
+def _alike(mine, other):
+    """Whether `other` can take the place of the array `mine`: its shape, and numbers of its kind
+    (counts are not negative)."""
+    try:
+        other = np.asarray(other)
+    except ValueError:  # lists of several lengths
+        return False
+    if other.shape != mine.shape or (other.dtype.kind == "f") != (mine.dtype.kind == "f"):
+        return False
+    return mine.dtype.kind == "f" or (other.dtype.kind in "iu" and bool((other >= 0).all()))

@@ -1,8 +1,18 @@
 """Learning-rate schedules: functions of the number of steps already made.
 
-They are part of `minigrad.optim`, where an optimizer takes one as its ``lr``.
+They are part of `minigrad.optim`, where an optimizer takes one as its ``lr``, or a group as its
+own. Those that are named as in PyTorch give the rates that PyTorch's scheduler of that name gives
+when it is stepped after every step; `lr`, which PyTorch takes from the optimizer, comes first::
+
+    PyTorch                                  here
+    StepLR(optimizer, 30, 0.1)               StepLR(lr, 30, 0.1), which is StepDecay(lr, 30, 0.1)
+    ExponentialLR(optimizer, 0.9)            ExponentialLR(lr, 0.9), which is ExponentialDecay
+    LambdaLR(optimizer, f)                   lambda step: lr * f(step)
+    CosineAnnealingLR, then constant         CosineDecay(lr, steps)
+    LinearLR, then another                   Warmup(another, steps)
 """
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -24,6 +34,23 @@ class StepDecay:
         return self.lr * self.factor ** (step // self.every)
 
 
+def StepLR(lr, step_size, gamma=0.1):
+    """`StepDecay` by PyTorch's names."""
+    return StepDecay(lr, step_size, gamma)
+
+
+@dataclass(frozen=True)
+class MultiStepLR:
+    """`lr`, multiplied by `gamma` when each of the rising `milestones` is reached."""
+
+    lr: float
+    milestones: tuple
+    gamma: float = 0.1
+
+    def __call__(self, step):
+        return self.lr * self.gamma ** bisect.bisect_right(self.milestones, step)
+
+
 @dataclass(frozen=True)
 class ExponentialDecay:
     """`lr`, multiplied by `rate` after every step."""
@@ -35,6 +62,40 @@ class ExponentialDecay:
         return self.lr * self.rate**step
 
 
+def ExponentialLR(lr, gamma):
+    """`ExponentialDecay` by PyTorch's names."""
+    return ExponentialDecay(lr, gamma)
+
+
+@dataclass(frozen=True)
+class LinearLR:
+    """From `lr` times `start_factor` to `lr` times `end_factor` in `total_iters` equal steps."""
+
+    lr: float
+    start_factor: float = 1 / 3
+    end_factor: float = 1.0
+    total_iters: int = 5
+
+    def __call__(self, step):
+        part = min(step / self.total_iters, 1.0)
+        return self.lr * (self.start_factor + (self.end_factor - self.start_factor) * part)
+
+
+@dataclass(frozen=True)
+class CosineAnnealingLR:
+    """From `lr` to `eta_min` along half a cosine wave of `T_max` steps, then up again, and so on.
+
+    Source: I. Loshchilov and F. Hutter, SGDR (2017).
+    """
+
+    lr: float
+    T_max: int
+    eta_min: float = 0.0
+
+    def __call__(self, step):
+        return _cosine(self.lr, self.eta_min, step / self.T_max)
+
+
 @dataclass(frozen=True)
 class CosineDecay:
     """From `lr` to `floor` along half a cosine wave of `steps` steps, then `floor`."""
@@ -44,8 +105,44 @@ class CosineDecay:
     floor: float = 0.0
 
     def __call__(self, step):
-        part = min(step / self.steps, 1.0)
-        return self.floor + (self.lr - self.floor) * (1 + math.cos(math.pi * part)) / 2
+        return _cosine(self.lr, self.floor, min(step / self.steps, 1.0))
+
+
+@dataclass(frozen=True)
+class CosineAnnealingWarmRestarts:
+    """`CosineDecay` to `eta_min` in `T_0` steps, again and again, each `T_mult` times as long."""
+
+    lr: float
+    T_0: int
+    T_mult: int = 1
+    eta_min: float = 0.0
+
+    def __call__(self, step):
+        length = self.T_0
+        if self.T_mult == 1:
+            step %= length
+        while step >= length:
+            step -= length
+            length *= self.T_mult
+        return _cosine(self.lr, self.eta_min, step / length)
+
+
+@dataclass(frozen=True)
+class SequentialLR:
+    """One of the `schedules` after the other, each from its step 0 on; the next begins when one
+    of the rising `milestones` is reached.
+
+    >>> schedule = SequentialLR([LinearLR(1.0, 0.5, 1.0, 2), ExponentialLR(1.0, 0.5)], [2])
+    >>> [schedule(step) for step in range(4)]
+    [0.5, 0.75, 1.0, 0.5]
+    """
+
+    schedules: tuple
+    milestones: tuple
+
+    def __call__(self, step):
+        k = bisect.bisect_right(self.milestones, step)
+        return self.schedules[k](step - self.milestones[k - 1] if k else step)
 
 
 @dataclass(frozen=True)
@@ -58,3 +155,8 @@ class Warmup:
     def __call__(self, step):
         lr = self.schedule(step) if callable(self.schedule) else self.schedule
         return lr * min((step + 1) / self.steps, 1.0)
+
+
+def _cosine(start, end, part):
+    """From `start` (part 0) to `end` (part 1) along half a cosine wave."""
+    return end + (start - end) * (1 + math.cos(math.pi * part)) / 2

@@ -14,17 +14,26 @@ from .pool import parallel, pieces
 _BLOCK = 1 << 17
 
 
-def step(optimizer, graded, lr):
+def step(optimizer, parts):
     """What `Optimizer.apply` does."""
-    optimizer.count(graded)
-    for p, state in graded:
-        flat = [a.reshape(-1) for a in (p._data, p.grad._data, *state)]
-        parallel(functools.partial(_update, optimizer, flat, lr), pieces(p.size, _BLOCK))
+    optimizer.count(parts)
+    for part in parts:
+        for p, state in part.parameters:
+            if not p._data.flags.c_contiguous:  # made flat it would be a copy
+                optimizer.change([part._replace(parameters=[(p, state)])])
+                continue
+            arrays = {"w": p._data, "g": p.grad._data, **state}
+            t = arrays.pop("t")
+            flat = {name: a.reshape(-1) for name, a in arrays.items()}
+            if p.size <= _BLOCK:
+                optimizer.update(**flat, t=t, **part.settings)
+            else:
+                update = functools.partial(optimizer.update, t=t, **part.settings)
+                parallel(functools.partial(_update, update, flat), pieces(p.size, _BLOCK))
 
 
-def _update(optimizer, flat, lr, block):
-    w, g, *slots = (a[block] for a in flat)
-    optimizer.update(w, optimizer.decay(w, g, lr), *slots, lr=lr)
+def _update(update, flat, block):
+    update(**{name: a[block] for name, a in flat.items()})
 
 
 faster["cpu"] = step

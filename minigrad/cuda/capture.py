@@ -4,8 +4,8 @@ To launch a kernel takes the host several microseconds, and a step of a small ne
 that the GPU finishes in less. A CUDA graph is the list of these launches, with all their arguments,
 which the driver replays by itself. The price: whatever Python does besides launching happens only
 when the step is recorded. So what changes from step to step must live on the device (Adam's step
-count, the cursor of the batches, the counter of `minigrad.random.Philox`), or be done by a callback
-before each replay, see `each_replay`.
+count, the cursor of the batches, the counter of `minigrad.random.Philox`), or be done by the host
+with each replay, see `each_replay`.
 
 The memory that a recorded launch points to must stay where it is. A captured step therefore
 allocates from a pool of its own, its arena, which it keeps for as long as it lives.
@@ -16,7 +16,7 @@ import threading
 
 from ..backend import gpu_status
 
-_open = threading.local()  # .callbacks: of the capture that this thread is recording
+_open = threading.local()  # .steps: of optimizers, in what this thread is recording
 
 
 class Captured:
@@ -53,7 +53,7 @@ class Captured:
         # the default stream cannot be captured, and a blocking one would wait for it
         self._stream = cuda.Stream(non_blocking=True)
         self._graph = self._result = None
-        self._callbacks = []
+        self._steps = []
 
     def __call__(self):
         if recording():
@@ -62,11 +62,9 @@ class Captured:
             result = self._in_arena(self.function)
             self._left -= 1
             return result
-        if self._graph is None or not all(fresh() for _, fresh in self._callbacks):
+        if self._graph is None or not all(step.fresh() for step in self._steps):
             self._record()
-        for advance, _ in self._callbacks:
-            advance()
-        self._graph.launch()
+        counted(self._steps, self._graph.launch)
         return self._result
 
     def _in_arena(self, function):
@@ -83,11 +81,11 @@ class Captured:
 
     def _record(self):
         self._graph = self._result = None  # its memory may be used again
-        self._callbacks = _open.callbacks = []
+        self._steps = _open.steps = []
         try:
             self._result = self._in_arena(self._captured)
         finally:
-            _open.callbacks = None
+            _open.steps = None
 
     def _captured(self):
         self._stream.begin_capture()
@@ -115,10 +113,31 @@ def _give_up(stream):
 
 def recording():
     """Whether this thread is recording a captured step."""
-    return getattr(_open, "callbacks", None) is not None
+    return getattr(_open, "steps", None) is not None
 
 
-def each_replay(advance, fresh):
-    """For a step that is being recorded: call ``advance()`` before every replay, for what the host
-    has to do each time, as long as ``fresh()`` says that the record still holds."""
-    _open.callbacks.append((advance, fresh))
+def each_replay(step):
+    """For an optimizer's `step` in a step that is being recorded: have it counted at each replay.
+
+    Before a replay ``step.fresh()`` says whether the record still holds, and what `counted` needs.
+    """
+    _open.steps.append(step)
+
+
+def counted(steps, launch):
+    """Call ``launch()``, which makes the `steps` on the GPU, and count them on the host.
+
+    Each has ``prepare()``, what has to be done before; ``count()``, afterwards; and ``recount()``,
+    where Ctrl-C has come in between, so that nobody knows whether it was launched.
+    """
+    for step in steps:
+        step.prepare()
+    try:
+        launch()
+        for step in steps:
+            step.count()
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            for step in steps:
+                step.recount()
+        raise

@@ -96,6 +96,8 @@ def compositions(rng):
 
         yield "l2_loss", reduction, reduced(losses.l2_loss), [logits, _images(rng, 3, 4)]
         yield "mse_loss", reduction, reduced(losses.mse_loss), [logits, _images(rng, 3, 4)]
+        for loss in (losses.l1_loss, losses.huber_loss, losses.smooth_l1_loss):
+            yield loss.__name__, reduction, reduced(loss), [2 * logits, _images(rng, 3, 4)]
         yield "binary_cross_entropy", reduction, reduced(losses.binary_cross_entropy), [p, q]
         yield (
             "binary_cross_entropy_with_logits", reduction,

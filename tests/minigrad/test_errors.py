@@ -18,6 +18,12 @@ def leaf(*shape, dtype=float):
     return mg.tensor(np.ones(shape, dtype), requires_grad=True)
 
 
+def stretched():
+    x = mg.broadcast_to(mg.tensor(np.ones(3)), (2, 3))
+    x.requires_grad = True
+    return x
+
+
 CASES = {}  # name -> (exception, words that the message must contain, what is done)
 
 
@@ -234,6 +240,10 @@ loss: one class below 0 | losses.cross_entropy(leaf(2, 3), np.array([-1, 2])) | 
 loss: one class too high | losses.cross_entropy(leaf(2, 3), np.array([0, 3])) | class numbers must be from 0 to 2; 0 to 3
 loss: shapes | losses.l2_loss(leaf(3, 1), np.ones(3)) | l2_loss; (3, 1); (3,); broadcasting is refused
 loss: mse shapes | losses.mse_loss(leaf(3), 1.0) | mse_loss; (3,); one shape
+loss: l1 shapes | losses.l1_loss(leaf(3, 1), np.ones(3)) | l1_loss; (3, 1); (3,); broadcasting is refused
+loss: l1 empty batch | losses.l1_loss(leaf(0, 3), np.ones((0, 3))) | l1_loss; (0, 3); empty batch
+loss: huber delta | losses.huber_loss(leaf(3), np.ones(3), delta=-1) | huber_loss; delta must be positive; -1
+loss: smooth l1 beta | losses.smooth_l1_loss(leaf(3), np.ones(3), beta=0) | huber_loss; delta must be positive; 0; l1_loss
 loss: reduction | losses.l2_loss(leaf(3), np.ones(3), "average") | l2_loss; "mean", "sum" or "none"; 'average'
 loss: empty batch | losses.mse_loss(leaf(0, 3), np.ones((0, 3))) | mse_loss; (0, 3); empty batch; reduction="sum"
 loss: probabilities | losses.binary_cross_entropy(leaf(2) * 2, np.ones(2)) | binary_cross_entropy; probabilities; [0, 1]; 2
@@ -253,6 +263,14 @@ optimiser: learning rate | optim.SGD([leaf(2)], lr=0) | SGD; lr must be positive
 optimiser: betas | optim.Adam([leaf(2)], betas=(0.9, 1.0)) | Adam; betas; below 1; (0.9, 1.0)
 optimiser: nesterov | optim.SGD([leaf(2)], lr=0.1, nesterov=True) | SGD; nesterov; momentum above 0
 optimiser: state | optim.Adam([leaf(2)]).load_state_dict({"t": np.array(1)}) | Adam; m.0; same optimizer over the same parameters
+optimiser: dampening | optim.SGD([leaf(2)], lr=0.1, momentum=0.9, nesterov=True, dampening=0.1) | SGD; nesterov; no dampening
+optimiser: negative counts | optim.SGD([leaf(2)], lr=0.1).load_state_dict({"t": np.array(-1)}) | SGD; t missing, unknown or of another shape or kind
+optimiser: counts that are none | optim.SGD([leaf(2)], lr=0.1).load_state_dict({"t": np.array(1.5)}) | SGD; t missing, unknown or of another shape or kind
+optimiser: given twice | optim.SGD([KERNEL, leaf(2), KERNEL], lr=0.1) | SGD; (3, 3, 3, 4) float64 leaf was given twice; dict.fromkeys
+optimiser: in two groups | optim.SGD([{"params": [KERNEL]}, {"params": KERNEL}], lr=0.1) | SGD; (3, 3, 3, 4) float64 leaf was given twice
+optimiser: setting of a group | optim.Adam([{"params": [leaf(2)], "betas": (0, 1)}]) | Adam; betas; below 1; (0, 1)
+optimiser: rate of a group | optim.Adam([{"params": [leaf(2)], "lr": -1}]) | Adam; lr must be positive; -1
+optimiser: stretched | optim.SGD([stretched()], lr=0.1) | SGD; a (2, 3) float64 leaf cannot be changed in place; broadcast_to
 layer: initialiser | nn.Dense(2, 3, weight_init="magic", rng=RNG) | unknown weight_init 'magic'; 'he_normal'
 layer: activation | nn.Dense(2, 2, activation="swish", rng=RNG)(np.ones((1, 2), np.float32)) | dense; 'swish'; 'relu'
 layer: weights | nn.Dense(2, 3, rng=RNG).load_state_dict({"weight": np.ones((3, 3))}) | load_state_dict; bias is missing; (3, 3); (2, 3)
@@ -260,6 +278,14 @@ batches: lengths | mg.data.Batches(np.ones(3), np.ones(4), batch_size=2) | Batch
 batches: size | mg.data.Batches(np.ones(3), batch_size=0) | Batches; positive integer; 0
 fans: one axis | mg.init.glorot_uniform((3,), RNG) | kernels of 2 or more axes; (3,)
 """)
+lines(
+    """
+optimiser: no group | optim.SGD([{"params": [leaf(2)]}, leaf(2)], lr=0.1) | SGD; a group of parameters is a dict; a (2,) float64 leaf
+optimiser: no params | optim.SGD([{"weights": [leaf(2)]}], lr=0.1) | SGD; a group of parameters is a dict; params; ['weights']
+optimiser: unknown setting | optim.SGD([{"params": [leaf(2)], "eps": 1}], lr=0.1) | SGD; no setting eps; lr, momentum
+""",
+    TypeError,
+)
 lines(
     """
 optimiser: constants | optim.Adam([mg.tensor([1.0])]) | Adam; leaf Tensor that requires a gradient; model.parameters()

@@ -83,7 +83,7 @@ FUNCTIONS = {
         name: (getattr(losses, name), 2, ["reduction"])
         for name in ("l2_loss", "mse_loss", "binary_cross_entropy", "cross_entropy",
                      "binary_cross_entropy_with_logits", "kl_divergence", "gaussian_kl",
-                     "bernoulli_kl")
+                     "bernoulli_kl", "l1_loss", "huber_loss")
     },
 }  # fmt: skip
 OURS = (ValueError, TypeError, IndexError)

@@ -123,22 +123,37 @@ def test_losses(loss, reduction, dtype):
         )
 
 
+OVER_ELEMENTS = [
+    (losses.mse_loss, F.mse_loss, {}),
+    (losses.l1_loss, F.l1_loss, {}),
+    (losses.huber_loss, F.huber_loss, {}),
+    (losses.huber_loss, F.huber_loss, {"delta": 0.5}),
+    (losses.smooth_l1_loss, F.smooth_l1_loss, {}),
+    (losses.smooth_l1_loss, F.smooth_l1_loss, {"beta": 2.5}),
+]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_mse(dtype):
-    """Its mean is over all elements, as PyTorch's; the other reductions are like the others."""
+@pytest.mark.parametrize(
+    ("mine", "theirs", "options"),
+    OVER_ELEMENTS,
+    ids=[f"{mine.__name__} {options}" for mine, _, options in OVER_ELEMENTS],
+)
+def test_losses_over_elements(mine, theirs, options, dtype):
+    """The mean is over all elements, as PyTorch's; the other reductions are like the others."""
     for shape in ((4, 3), (5,), (2, 3, 2, 2)):
-        arrays = [normal(*shape).astype(dtype), normal(*shape).astype(dtype)]
+        arrays = [2 * normal(*shape).astype(dtype), normal(*shape).astype(dtype)]
         check = dict(arrays=arrays, tolerance=TOLERANCE[dtype])
-        compare(losses.mse_loss, F.mse_loss, **check)
+        compare(lambda a, b: mine(a, b, **options), lambda a, b: theirs(a, b, **options), **check)
         for reduction in ("mean", "sum"):
             compare(
-                lambda a, b, r=reduction: losses.mse_loss(a, b, r),
-                lambda a, b, r=reduction: F.mse_loss(a, b, reduction=r),
+                lambda a, b, r=reduction: mine(a, b, r, **options),
+                lambda a, b, r=reduction: theirs(a, b, reduction=r, **options),
                 **check,
             )
         compare(
-            lambda a, b: losses.mse_loss(a, b, "none"),
-            lambda a, b: per_example(F.mse_loss(a, b, reduction="none")),
+            lambda a, b: mine(a, b, "none", **options),
+            lambda a, b: per_example(theirs(a, b, reduction="none", **options)),
             **check,
         )
 

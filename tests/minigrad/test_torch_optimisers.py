@@ -6,7 +6,9 @@ step. Adam's epsilon_hat, TensorFlow 1's convention, is
 checked against the formula of its documentation.
 """
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -30,14 +32,18 @@ OPTIMISERS = [
         dict(lr=0.05, momentum=0.5, nesterov=True, weight_decay=0.1),
         None,
     ),
+    (optim.SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.9, dampening=0.3), None),
     (optim.RMSprop, torch.optim.RMSprop, dict(lr=0.01), None),
+    (optim.RMSprop, torch.optim.RMSprop, dict(centered=True, momentum=0.9), 1e-3),
     (optim.RMSprop, torch.optim.RMSprop, dict(), None),
     (optim.RMSprop, torch.optim.RMSprop, dict(lr=0.01, alpha=0.8, weight_decay=0.1), 1e-3),
     (optim.Adam, torch.optim.Adam, dict(), None),
     (optim.Adam, torch.optim.Adam, dict(lr=0.02), None),
     (optim.Adam, torch.optim.Adam, dict(lr=0.02, betas=(0.8, 0.99), weight_decay=0.1), 1e-3),
     (optim.Adam, torch.optim.Adam, dict(lr=0.02, betas=(0.0, 0.99)), 1e-3),
+    (optim.Adam, torch.optim.Adam, dict(lr=0.02, amsgrad=True), 1e-3),
     (optim.AdamW, torch.optim.AdamW, dict(), None),
+    (optim.AdamW, torch.optim.AdamW, dict(lr=0.02, amsgrad=True, weight_decay=0.2), 1e-3),
     (optim.AdamW, torch.optim.AdamW, dict(lr=0.02, betas=(0.8, 0.99), weight_decay=0.2), 1e-3),
 ]
 
@@ -235,31 +241,153 @@ def test_parameters_without_a_gradient_are_skipped(make):
 
 
 @pytest.mark.parametrize(
-    ("kind", "theirs"),
-    [
-        (optim.SGD, lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9, weight_decay=0.1)),
-        (optim.RMSprop, torch.optim.RMSprop),
-    ],
-    ids=["SGD", "RMSprop"],
+    ("kind", "options"),
+    [("SGD", dict(momentum=0.9, dampening=0.5)), ("RMSprop", {}), ("Adam", {}), ("AdamW", {})],
 )
-def test_a_gradient_that_comes_late(kind, theirs):
-    """PyTorch makes the state at the first gradient, here it is zeros from the start: the same.
-
-    Not so for Adam, which in PyTorch counts the steps of each parameter and here those of the
-    optimiser, as TensorFlow does: the bias correction of a late parameter differs.
-    """
+def test_a_gradient_that_comes_late(kind, options):
+    """It is the first step of its parameter, whatever the others have made by then."""
     mine_p, their_p = start(np.float64, [(4,), (5,)])
-    options = dict(momentum=0.9, weight_decay=0.1) if kind is optim.SGD else {}
-    mine, their = kind(mine_p, 0.05, **options), theirs(their_p, 0.05)
+    mine = getattr(optim, kind)(mine_p, lr=0.05, weight_decay=0.1, **options)
+    their = getattr(torch.optim, kind)(their_p, lr=0.05, weight_decay=0.1, **options)
     rng = np.random.default_rng(8)
-    for step in range(20):
+    for step in range(1020):
         for k, (p, t) in enumerate(zip(mine_p, their_p, strict=True)):
             g = rng.standard_normal(p.shape)
-            seen = k == 0 or step % 5 == 3
+            seen = k == 0 or (step >= 999 and step % 5 == 4)
             p.grad, t.grad = (tensor(g), torch.tensor(g)) if seen else (None, None)
+        before = mine_p[1].numpy().copy()
         mine.step()
         their.step()
-    same(mine_p, their_p, 1e-12)
+        if step == 999 and kind == "Adam":
+            moved = np.abs(mine_p[1].numpy() - before)
+            np.testing.assert_allclose(moved, 0.05, rtol=1e-5)  # one learning rate
+    same(mine_p, their_p, 1e-11)
+
+
+@pytest.mark.parametrize("make", ALL, ids=NAMES)
+@pytest.mark.parametrize(
+    "view",
+    [lambda x: x.T, lambda x: x[:, ::2], lambda x: x[::-1], lambda x: x.transpose((1, 0))[1:]],
+    ids=["transposed", "every other", "reversed", "part"],
+)
+def test_leaves_that_are_views(make, view):
+    """They move, by as much as a copy would, and what they are a view of moves with them."""
+    x = tensor(np.arange(12.0).reshape(3, 4))
+    leaf = view(x)
+    leaf.requires_grad = True
+    assert not leaf.data.flags.c_contiguous
+    other = tensor(leaf, requires_grad=True)
+    first, second = make([leaf]), make([other])
+    for _ in range(3):
+        g = np.random.default_rng(13).uniform(1, 2, leaf.shape)
+        leaf.grad, other.grad = tensor(g), tensor(g)
+        first.step()
+        second.step()
+    np.testing.assert_array_equal(leaf.numpy(), other.numpy())
+    np.testing.assert_array_equal(view(x).numpy(), other.numpy())
+    assert np.abs(other.numpy() - view(tensor(np.arange(12.0).reshape(3, 4))).numpy()).min() > 0.01
+
+
+def test_a_constant_gradient_leaves_no_variance():
+    """Centered RMSprop: rounding makes the variance negative, of which PyTorch takes the root."""
+    (w,), _ = start(np.float32, [(50,)])
+    optimizer = optim.RMSprop([w], lr=0.001, alpha=0.5, centered=True)
+    g = np.random.default_rng(14).standard_normal(50).astype(np.float32)
+    for _ in range(100):
+        w.grad = tensor(g)
+        optimizer.step()
+    assert np.isfinite(w.numpy()).all()
+
+
+# ---------------------------------------------------------------------- groups
+def test_settings_are_of_the_groups():
+    (a, b, c), _ = start(np.float64, [(2,), (3,), (4,)])
+    optimizer = optim.SGD([{"params": [a, b]}, {"params": c, "lr": 0.5}], lr=0.1)
+    assert optimizer.parameters == [a, b, c]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.5]
+    with pytest.raises(ValueError, match=r"its groups have different lr: read optimizer\.param_"):
+        _ = optimizer.lr
+    for group in optimizer.param_groups:
+        group["lr"] *= 0.1
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01, 0.05])
+    optimizer.lr = 0.2
+    assert optimizer.lr == 0.2 and [group["lr"] for group in optimizer.param_groups] == [0.2, 0.2]
+    (d,), _ = start(np.float64, [()])
+    optimizer.add_param_group({"params": [d]})
+    assert optimizer.param_groups[2]["lr"] == 0.2
+    for p in (a, d):
+        p.grad = tensor(np.ones(p.shape))
+    before = d.item()
+    optimizer.step()
+    assert d.item() == pytest.approx(before - 0.2)
+    with pytest.raises(RuntimeError, match="need velocity, which it was made without"):
+        optimizer.momentum = 0.9
+        optimizer.step()
+
+
+def test_a_refused_group_changes_nothing():
+    (a, b), _ = start(np.float64, [(2,), (3,)])
+    optimizer = optim.Adam([a])
+    for group in ({"params": [b, a]}, {"params": [b], "lr": -1}, {"params": [b], "momentum": 0.9}):
+        with pytest.raises((ValueError, TypeError)):
+            optimizer.add_param_group(group)
+    assert optimizer.parameters == [a] and list(optimizer.state) == [a]
+    optimizer.add_param_group({"params": [b]})
+    assert optimizer.parameters == [a, b]
+
+
+def test_an_optimizer_is_copied_with_its_parameters():
+    (a, b), _ = start(np.float64, [(2,), (3,)])
+    optimizer = optim.Adam([{"params": [a]}, {"params": [b], "lr": 0.5}])
+    for make in (copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))):
+        twin = make(optimizer)
+        for p in twin.parameters:
+            p.grad = tensor(np.ones(p.shape))
+        twin.step()
+        assert twin.t == 1 and optimizer.t == 0
+        moved = [p.numpy() - q.numpy() for p, q in zip(twin.parameters, (a, b), strict=True)]
+        assert np.abs(moved[0]).max() < 0.002 and np.abs(moved[1]).min() > 0.4
+
+
+def test_a_state_is_loaded_whole_or_not_at_all():
+    parameters, _ = start(np.float64)
+    optimizer, other = optim.Adam(parameters), optim.Adam(start(np.float64)[0])
+    for p in parameters:
+        p.grad = tensor(np.ones(p.shape))
+    optimizer.step()
+    mine, good = optimizer.state_dict(), other.state_dict()
+    wrong = {
+        "steps": [np.array([-1, 0, 0, 0]), np.zeros(3, int), np.zeros(4), None],
+        "t": [np.array(-1), np.array(0.5), np.array([1]), "one"],
+        "v.3": [np.zeros(1), np.array("a"), np.array(1), None, [[1.0], [2.0, 3.0]]],
+    }
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError, match=f"load_state_dict: {name} missing, unknown or"):
+                optimizer.load_state_dict({**good, name: value})
+            for key, array in optimizer.state_dict().items():
+                np.testing.assert_array_equal(array, mine[key])
+
+
+@pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW, optim.SGD])
+def test_an_older_state_has_one_count_for_all(kind):
+    parameters, _ = start(np.float64)
+    optimizer = kind(parameters, lr=0.1)
+    for _ in range(3):
+        for p in parameters:
+            p.grad = tensor(np.ones(p.shape))
+        optimizer.step()
+    saved = optimizer.state_dict()
+    del saved["steps"]
+    again = kind([tensor(p, requires_grad=True) for p in parameters], lr=0.1)
+    again.load_state_dict(saved)
+    assert again.t == 3 and [again.state[p]["t"] for p in again.parameters] == [3] * 4
+    for one in (optimizer, again):
+        for p in one.parameters:
+            p.grad = tensor(np.ones(p.shape))
+        one.step()
+    for p, q in zip(parameters, again.parameters, strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
 
 
 @pytest.mark.parametrize("make", ALL, ids=NAMES)
@@ -312,4 +440,7 @@ def test_every_optimiser_is_compared():
     compared = {kind for kind, *_ in OPTIMISERS}
     assert exported == compared | {optim.Optimizer}
     settings = {setting for _, _, options, _ in OPTIMISERS for setting in options}
-    assert settings == {"lr", "momentum", "nesterov", "alpha", "betas", "weight_decay"}
+    assert settings == {
+        *("lr", "momentum", "dampening", "nesterov", "alpha", "centered", "betas", "amsgrad"),
+        "weight_decay",
+    }

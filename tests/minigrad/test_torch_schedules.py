@@ -25,6 +25,31 @@ SCHEDULES = [
     (optim.CosineDecay(0.3, steps=40), lambda o: sch().CosineAnnealingLR(o, 40)),
     (optim.CosineDecay(0.3, 40, floor=0.1), lambda o: sch().CosineAnnealingLR(o, 40, 0.1)),
     (optim.Warmup(0.3, 8), lambda o: sch().LinearLR(o, 1 / 8, total_iters=7)),
+    (optim.StepLR(0.3, 7, 0.5), lambda o: sch().StepLR(o, 7, 0.5)),
+    (optim.StepLR(0.3, step_size=3), lambda o: sch().StepLR(o, 3)),
+    (optim.MultiStepLR(0.3, [5, 9, 30], 0.5), lambda o: sch().MultiStepLR(o, [5, 9, 30], 0.5)),
+    (optim.MultiStepLR(0.3, (4, 4)), lambda o: sch().MultiStepLR(o, [4, 4])),
+    (optim.ExponentialLR(0.3, gamma=0.9), lambda o: sch().ExponentialLR(o, 0.9)),
+    (optim.LinearLR(0.3), lambda o: sch().LinearLR(o)),
+    (optim.LinearLR(0.3, 0.1, 0.5, 20), lambda o: sch().LinearLR(o, 0.1, 0.5, 20)),
+    (optim.CosineAnnealingLR(0.3, 9), lambda o: sch().CosineAnnealingLR(o, 9)),
+    (optim.CosineAnnealingLR(0.3, 9, 0.1), lambda o: sch().CosineAnnealingLR(o, 9, 0.1)),
+    (optim.CosineAnnealingWarmRestarts(0.3, 9), lambda o: sch().CosineAnnealingWarmRestarts(o, 9)),
+    (
+        optim.CosineAnnealingWarmRestarts(0.3, 4, 2, 0.1),
+        lambda o: sch().CosineAnnealingWarmRestarts(o, 4, 2, 0.1),
+    ),
+    (
+        optim.SequentialLR(
+            [optim.LinearLR(0.3, 0.1, 0.5, 5), optim.ExponentialLR(0.3, 0.9), optim.StepLR(0.3, 3)],
+            [5, 17],
+        ),
+        lambda o: sch().SequentialLR(
+            o,
+            [sch().LinearLR(o, 0.1, 0.5, 5), sch().ExponentialLR(o, 0.9), sch().StepLR(o, 3)],
+            [5, 17],
+        ),
+    ),
 ]
 
 
@@ -62,3 +87,11 @@ def test_schedules_within_an_optimiser(kind):
         their.step()
         schedule.step()
     same(mine_p, their_p, 1e-12)
+
+
+def test_every_schedule_is_compared():
+    scheduled = {*(type(schedule).__name__ for schedule, _ in SCHEDULES), "StepLR", "ExponentialLR"}
+    exported = {
+        name for name in optim.__all__ if name.endswith(("LR", "Decay", "Warmup", "Restarts"))
+    }
+    assert exported == scheduled

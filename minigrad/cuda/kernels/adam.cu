@@ -8,23 +8,27 @@
 // beforehand. Each block does 4096 neighbouring numbers of one parameter; first[k] is the block
 // with which parameter k begins. Memory is what counts: 28 bytes for each parameter.
 //
-// state = {t, beta1^t, beta2^t, lr} lies on the device. All blocks compute with the advanced
-// values; the block that is the last to have read them writes them back. So a captured launch
-// counts its steps when it is replayed. What is one number for all is computed in double, as
-// Python does; the rest in float, each operation rounded on its own, as NumPy does.
+// Each parameter has a row {t, beta1^t, beta2^t, lr} of `state`, which lies on the device: it counts
+// its own steps, so a gradient that comes late is corrected as a first one. All blocks compute with
+// advanced values; the block that is the last to have read them writes them back. So a captured
+// launch counts its steps when it is replayed. What is one number for a parameter is computed in
+// double, as Python does; the rest in float, each operation rounded on its own, as NumPy does.
 
-constexpr int TENSORS = 96;  // the table must stay below 4 KB together with the other arguments
+#include "last_block.cuh"
+
+constexpr int TENSORS = 88;  // the table must stay below 4 KB together with the other arguments
 constexpr int PER_BLOCK = 4096;
 
 struct Table {
     unsigned long long w[TENSORS], g[TENSORS], m[TENSORS], v[TENSORS];
     int size[TENSORS];
     int first[TENSORS + 1];  // from `count` on: the number of blocks
+    int row[TENSORS];        // of `state`
     int count;
     double beta1, beta2, epsilon, decay;
 };
 
-struct Numbers {  // of the step, the same for all elements
+struct Numbers {  // of the step, the same for all elements of a parameter
     float beta1, rest1, beta2, rest2, epsilon, size, decay;
 };
 
@@ -60,17 +64,12 @@ __device__ __forceinline__ void update_block(float* __restrict__ w, const float*
         update<DECOUPLED>(w[i], __ldg(g + i), m[i], v[i], a);
 }
 
-// The numbers of the next step; the last block to have read `state` writes it back, advanced.
-__device__ __forceinline__ Numbers read_state(const Table& table, double* state, int* ticket,
-                                              int epsilon_hat, int decoupled, int advance) {
-    const double t = state[0] + 1.0, lr = state[3];
+// The numbers of the next step of the parameter with the row `state`.
+__device__ __forceinline__ Numbers next_step(const Table& table, const double* state,
+                                             int epsilon_hat, int decoupled) {
+    const double lr = state[3];
     const double power1 = __dmul_rn(state[1], table.beta1);
     const double power2 = __dmul_rn(state[2], table.beta2);
-    __threadfence();  // read before the ticket is drawn
-    if (advance && atomicAdd(ticket, 1) == (int)gridDim.x - 1) {
-        state[0] = t, state[1] = power1, state[2] = power2;
-        *ticket = 0;
-    }
     const double correction = sqrt(1.0 - power2);
     Numbers a;
     a.beta1 = (float)table.beta1, a.rest1 = (float)(1.0 - table.beta1);
@@ -82,22 +81,32 @@ __device__ __forceinline__ Numbers read_state(const Table& table, double* state,
     return a;
 }
 
+// Counts the step for all parameters of the table.
+__device__ __forceinline__ void advance(const Table& table, double* state) {
+    for (int i = threadIdx.x; i < table.count; i += 256) {
+        double* row = state + 4 * table.row[i];
+        row[0] += 1.0;
+        row[1] = __dmul_rn(row[1], table.beta1);
+        row[2] = __dmul_rn(row[2], table.beta2);
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(256)
-adam(const Table table, double* state, int* ticket, int epsilon_hat, int decoupled, int advance) {
+adam(const Table table, double* state, int* ticket, int epsilon_hat, int decoupled) {
     __shared__ Numbers shared;
-    if (threadIdx.x == 0)
-        shared = read_state(table, state, ticket, epsilon_hat, decoupled, advance);
+    __shared__ int arrived;
     const int block = blockIdx.x;
     int k = 0, end = table.count;  // the last k with first[k] <= block
     while (end - k > 1) {
         const int middle = (k + end) / 2;
         if (table.first[middle] <= block) k = middle; else end = middle;
     }
+    if (threadIdx.x == 0) shared = next_step(table, state + 4 * table.row[k], epsilon_hat, decoupled);
+    if (is_last(ticket, gridDim.x, threadIdx.x, &arrived)) advance(table, state);
+    const Numbers a = shared;
     float *w = (float*)table.w[k], *m = (float*)table.m[k], *v = (float*)table.v[k];
     const float* g = (const float*)table.g[k];
     const int begin = (block - table.first[k]) * PER_BLOCK, size = table.size[k];
-    __syncthreads();
-    const Numbers a = shared;
     if (decoupled)
         update_block<true>(w, g, m, v, begin, size, a);
     else

@@ -42,15 +42,18 @@ def problem(shapes, steps=3):
 
 
 def on_gpu(parameters, gradients, lr=0.01, place=np.copy, **settings):
-    """(parameters, ms, vs, state) after one step of the kernel with each of the gradients."""
+    """(parameters, ms, vs, state) after one step of the kernel with each of the gradients.
+
+    A gradient that is None leaves its parameter out of that step.
+    """
     parameters = [place(p) for p in parameters]
     ms, vs = ([place(np.zeros_like(p)) for p in parameters] for _ in range(2))
-    state = np.array([0.0, 1.0, 1.0, lr])
+    state = np.array([[0.0, 1.0, 1.0, lr]] * len(parameters))
     for gradient in gradients:
-        gradient = [place(g) for g in gradient]
-        adam.step(
-            parameters, gradient, ms, vs, state, **{"betas": BETAS, "epsilon": 1e-8, **settings}
-        )
+        rows = [k for k, g in enumerate(gradient) if g is not None]
+        lists = [[of[k] for k in rows] for of in (parameters, gradient, ms, vs)]
+        lists[1] = [place(g) for g in lists[1]]
+        adam.step(*lists, rows, state, **{"betas": BETAS, "epsilon": 1e-8, **settings})
     return parameters, ms, vs, state
 
 
@@ -61,12 +64,13 @@ def on_cpu(parameters, gradients, lr=0.01, decoupled=False, **settings):
     optimiser = kind(leaves, lr=lr, **settings)
     for gradient in gradients:
         for leaf, g in zip(leaves, gradient, strict=True):
-            leaf.grad = tensor(g)
+            leaf.grad = None if g is None else tensor(g)
         optimiser.step()
     beta1, beta2 = settings.get("betas", BETAS)
-    t = len(gradients)  # 3: then the powers are the same by multiplication
-    ms, vs = (list(arrays) for arrays in zip(*optimiser.state, strict=True))
-    return [leaf.data for leaf in leaves], ms, vs, np.array([t, beta1**t, beta2**t, lr])
+    states = [optimiser.state[leaf] for leaf in leaves]
+    ms, vs = ([state[name] for state in states] for name in "mv")
+    rows = [[s["t"], beta1 ** s["t"], beta2 ** s["t"], lr] for s in states]
+    return [leaf.data for leaf in leaves], ms, vs, np.array(rows)
 
 
 def all_same(a, b):
@@ -86,14 +90,26 @@ def test_the_bits_of_the_cpu(name, place):
     assert [launch for launch, *_ in launches] == ["adam"] * 9  # 3 steps in 3 orders
 
 
+def test_each_parameter_counts_its_own_steps():
+    """At most 3 each: then the powers are the same by multiplication."""
+    parameters, gradients = problem(SHAPES, steps=5)
+    seen = [[0, 3], [0, 1, 3], [1, 5], [0, 1, 2, 5], [2]]
+    for gradient, some in zip(gradients, seen, strict=True):
+        for k in set(range(len(SHAPES))) - set(some):
+            gradient[k] = None
+    result = in_every_order(lambda: on_gpu(parameters, gradients))
+    all_same(result, on_cpu(parameters, gradients))
+    assert result[3][:, 0].tolist() == [3, 3, 2, 2, 0, 2]
+
+
 def test_more_parameters_than_a_table_holds():
     shapes = [(1 + k % 5,) for k in range(2 * adam.TENSORS + 1)]
     parameters, gradients = problem(shapes)
     all_same(on_gpu(parameters, gradients), on_cpu(parameters, gradients))
     assert len(launches) == 9  # 3 steps in 3 parts
     launches.clear()
-    result = on_gpu(parameters[:96], [g[:96] for g in gradients])
-    all_same(result, on_cpu(parameters[:96], [g[:96] for g in gradients]))
+    result = on_gpu(parameters[: adam.TENSORS], [g[: adam.TENSORS] for g in gradients])
+    all_same(result, on_cpu(parameters[: adam.TENSORS], [g[: adam.TENSORS] for g in gradients]))
     assert len(launches) == 3
 
 
@@ -109,12 +125,13 @@ def test_empty_and_strided_arrays():
     parameters, gradients = problem([(5, 7), (3,)])
     expected = on_cpu(parameters, gradients)
     gradients = [[np.asfortranarray(a), b] for a, b in gradients]
-    state = np.array([0.0, 1.0, 1.0, 0.01])
+    state = np.array([[0.0, 1.0, 1.0, 0.01]] * 2)
     empty = np.zeros((0, 4), np.float32)
     ms, vs = ([np.zeros_like(p) for p in parameters] for _ in range(2))
     for gradient in gradients:
         adam.step(
-            [empty, *parameters], [empty, *gradient], [empty, *ms], [empty, *vs], state,
+            [empty, *parameters], [empty, *gradient], [empty, *ms], [empty, *vs], [0, 0, 1],
+            state,
             betas=BETAS, epsilon=1e-8,
         )  # fmt: skip
     all_same((parameters, ms, vs, state), expected)
@@ -135,43 +152,47 @@ def test_learning_rate_of_the_device():
     leaf = tensor(parameters[0], requires_grad=True)
     rates = 0.1, 0.003
     optimiser = optim.Adam([leaf], lr=lambda t: rates[t])
-    state = np.array([0.0, 1.0, 1.0, np.nan])
+    state = np.array([[0.0, 1.0, 1.0, np.nan]])
     for gradient, rate in zip(gradients, rates, strict=True):
-        state[3] = rate
-        adam.step(parameters, gradient, ms, vs, state, betas=BETAS, epsilon=1e-8)
+        state[:, 3] = rate
+        adam.step(parameters, gradient, ms, vs, [0], state, betas=BETAS, epsilon=1e-8)
         leaf.grad = tensor(gradient[0])
         optimiser.step()
     same_bits(parameters[0], leaf.data)
 
 
 def test_errors_are_sentences():
-    w, state = np.zeros(4, np.float32), np.array([0.0, 1.0, 1.0, 0.1])
+    w, state = np.zeros(4, np.float32), np.array([[0.0, 1.0, 1.0, 0.1]])
     settings = {"betas": BETAS, "epsilon": 1e-8}
     for wrong in (w[:3], w.astype(np.float64), np.zeros(8, np.float32)[::2]):
         with pytest.raises(ValueError, match="contiguous float32 arrays of one shape"):
-            adam.step([w], [w], [w], [wrong], state, **settings)
-    for wrong in (state[:3], state.astype(np.float32)):
-        with pytest.raises(ValueError, match=r"a state \[t, beta1\*\*t, beta2\*\*t, lr\]"):
-            adam.step([w], [w], [w], [w], wrong, **settings)
+            adam.step([w], [w], [w], [wrong], [0], state, **settings)
+    for wrong in (state[:, :3], state.astype(np.float32), state[0]):
+        with pytest.raises(ValueError, match=r"a row \[t, beta1\*\*t, beta2\*\*t, lr\]"):
+            adam.step([w], [w], [w], [w], [0], wrong, **settings)
+    with pytest.raises(ValueError, match=r"no row 1 in a state \(1, 4\)"):
+        adam.step([w], [w], [w], [w], [1], state, **settings)
     with pytest.raises(ValueError, match="no parameters"):
-        adam.step([], [], [], [], state, **settings)
+        adam.step([], [], [], [], [], state, **settings)
 
 
 def test_table_fits_into_the_arguments_of_a_kernel():
-    assert adam.TABLE.itemsize + 2 * 8 + 3 * 4 <= 4096
+    assert adam.TABLE.itemsize + 2 * 8 + 2 * 4 <= 4096
 
 
 MISTAKES = {
     "fused": ("__fadd_rn(__fmul_rn(m, a.beta1), __fmul_rn(a.rest1, g))",
               "fmaf(m, a.beta1, __fmul_rn(a.rest1, g))"),
-    "the count stays": ("state[0] = t, state[1]", "state[1]"),
-    "each block counts": ("atomicAdd(ticket, 1) == (int)gridDim.x - 1", "true"),
-    "the ticket is kept": ("*ticket = 0;", ""),
+    "the count stays": ("row[0] += 1.0;", ""),
+    "each block counts": ("if (is_last(ticket, gridDim.x, threadIdx.x, &arrived)) advance",
+                          "is_last(ticket, gridDim.x, threadIdx.x, &arrived); advance"),
+    "one row for all": ("state + 4 * table.row[k]", "state"),
+    "the first row is counted": ("state + 4 * table.row[i]", "state"),
+    "a row is left out": ("i = threadIdx.x; i < table", "i = threadIdx.x + 1; i < table"),
     "a wrong parameter": ("table.first[middle] <= block", "table.first[middle] < block"),
-    "no barrier": ("    __syncthreads();\n    const Numbers a = shared;",
-                   "    const Numbers a = shared;"),
+    "no barrier": ("if (is_last(ticket, gridDim.x, threadIdx.x, &arrived)) advance",
+                   "if (threadIdx.x == 0 && atomicAdd(ticket, 1) == (int)gridDim.x - 1) advance"),
     "an element is left out": ("i = 4 * quads + threadIdx.x", "i = 4 * quads + threadIdx.x + 1"),
-    "each part counts": ("advance && atomicAdd", "atomicAdd"),
 }  # fmt: skip
 
 
@@ -179,6 +200,7 @@ MISTAKES = {
 def test_mistakes_are_noticed(name):
     with pytest.raises((AssertionError, SimulatorError)), mistake(*MISTAKES[name]):
         test_the_bits_of_the_cpu("Adam", np.copy)
+        test_each_parameter_counts_its_own_steps()
         test_more_parameters_than_a_table_holds()
 
 

@@ -8,8 +8,10 @@ import pytest
 
 import minigrad as mg
 from minigrad import cuda, optim, tensor
+from minigrad.cuda import adam
 from minigrad.cuda.adam import Counts
 from minigrad.cuda.capture import each_replay, recording
+from minigrad.optimizer import Part
 from minigrad.random import Philox
 
 
@@ -19,12 +21,12 @@ def cupy():
         yield cupy
 
 
-def problem(optimiser=optim.Adam, dtype=np.float32, **options):
+def problem(optimiser=optim.Adam, dtype=np.float32, device="cuda", **options):
     """A step function of an optimiser on two parameters, with what it works on."""
     rng = np.random.default_rng(3)
     shapes = (4, 3), (3,)
-    parameters = [tensor(rng.standard_normal(s), True, dtype=dtype, device="cuda") for s in shapes]
-    x = tensor(rng.standard_normal((5, 4)), dtype=dtype, device="cuda")
+    parameters = [tensor(rng.standard_normal(s), True, dtype=dtype, device=device) for s in shapes]
+    x = tensor(rng.standard_normal((5, 4)), dtype=dtype, device=device)
     optimiser = optimiser(parameters, **{"lr": 0.1, **options})
 
     def step():
@@ -201,6 +203,193 @@ def test_gradients_may_be_cleared_between_the_steps():
     assert_equal(follow(False, 6, between=between), follow(True, 6, between=between))
 
 
+def test_changed_betas_count():
+    """The powers on the device are of the old betas; the record has to be made anew, too."""
+
+    def between(k, parameters, optimiser):
+        if k == 4:
+            optimiser.betas = [0.5, 0.9]
+        if k == 6:
+            optimiser.betas[0] = 0.1
+
+    by_gpu = [follow(captured, 9, between=between) for captured in (False, True)]
+    assert_equal(*by_gpu)
+    for p, q in zip(by_gpu[0][1], on_cpu(9, between=between), strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-5)
+    assert by_gpu[0][0] != follow(True, 9)[0]
+
+
+def on_cpu(steps, **options):
+    """The parameters after the steps of `follow`, made on the CPU."""
+    between = options.pop("between", lambda k, *problem: None)
+    step, parameters, optimizer = problem(device="cpu", **options)
+    for k in range(steps):
+        between(k, parameters, optimizer)
+        step()
+    return values(parameters)
+
+
+def late_problem(device="cuda", **options):
+    """As `problem`, but the second parameter has a gradient only from the fourth step on."""
+    _, parameters, optimizer = problem(device=device, **options)
+    w, b = parameters
+    made = []
+
+    def late_step():
+        made.append(1)
+        loss = (w * w).sum() + ((b * b).sum() if len(made) > 3 else 0.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return late_step, parameters, optimizer
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW])
+def test_a_late_gradient_is_corrected_as_a_first_one(kind, dtype):
+    """By the kernel (float32) and by CuPy's operations (float64)."""
+    made = []
+    for device_ in ("cuda", "cpu"):
+        step, parameters, optimizer = late_problem(device_, optimiser=kind, dtype=dtype, lr=0.01)
+        for _ in range(3):
+            step()
+        before = parameters[1].numpy().copy()
+        step()
+        moved = np.abs(parameters[1].numpy() - before * (1 - 0.0001 * (kind is optim.AdamW)))
+        np.testing.assert_allclose(moved, 0.01, rtol=1e-4)  # the learning rate, as a first step
+        for _ in range(3):
+            step()
+        assert [optimizer.state[p]["t"] for p in parameters] == [7, 4]
+        made.append(values(parameters))
+    for p, q in zip(*made, strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [optim.Adam, optim.SGD, optim.RMSprop])
+def test_groups_are_captured(kind):
+    def make(**options):
+        _, (w, b), _ = problem()
+        groups = [{"params": w, "lr": optim.ExponentialLR(0.02, 0.9)}, {"params": b, "lr": 0.01}]
+        optimizer = kind(groups, lr=0.1)
+
+        def grouped():
+            loss = (w * w).sum() + (b * b * b).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return grouped, [w, b], optimizer
+
+    def between(k, parameters, optimizer):
+        if k == 5:
+            optimizer.param_groups[1]["lr"] = 0.5
+
+    plain, captured = (follow(c, 8, make, between) for c in (False, True))
+    assert_equal(plain, captured)
+    assert plain[0] != follow(False, 8, make)[0]
+
+
+def test_a_first_step_with_dampening_is_captured():
+    """The first gradient is taken in full, so the record of a first step holds for one replay."""
+    options = dict(optimiser=optim.SGD, momentum=0.9, dampening=0.5, lr=0.02)
+    (step, parameters, _), (other, *_) = problem(**options), problem()
+    steps = iter([other])
+    captured = cuda.Captured(lambda: next(steps, step)(), warm_up=1)
+    for _ in range(6):
+        captured()
+    plain, expected, _ = problem(**options)
+    for _ in range(5):
+        plain()
+    for p, q in zip(parameters, expected, strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_what_counts_on_the_host_cannot_be_captured():
+    class Slower(optim.Optimizer):
+        def update(self, w, g, *, t, lr, weight_decay):
+            w -= lr / t * g
+
+    for options in ({"amsgrad": True}, {"optimiser": Slower}):
+        captured = cuda.Captured(problem(**{"weight_decay": 0.0, **options})[0])
+        with pytest.raises(RuntimeError, match="only if Adam's kernel takes every parameter"):
+            for _ in range(3):
+                captured()
+    w = [tensor(np.ones(3), True, dtype="f", device=d) for d in ("cuda", "cpu")]
+    optimizer = optim.SGD(w, lr=0.1)
+
+    def mixed():
+        for p in w:
+            p.grad = p.data * 1
+        optimizer.step()
+
+    captured = cuda.Captured(mixed)
+    with pytest.raises(RuntimeError, match="only if all parameters are on the GPU"):
+        for _ in range(3):
+            captured()
+    assert [p.numpy()[0] for p in w] == [pytest.approx(0.81)] * 2  # not captured they may be
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("captured", [False, True])
+def test_an_interrupt_does_not_spoil_the_count(when, captured, monkeypatch, cupy):
+    """Ctrl-C around the launch: the device knows whether it made the step."""
+    expected = follow(False, 8)
+    step, parameters, optimizer = problem()
+    call = cuda.Captured(step) if captured else step
+    for _ in range(4):
+        call()
+
+    def interrupted(launch):
+        def once(*args, **options):
+            if when == "after":
+                launch(*args, **options)
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        return once
+
+    if captured:
+        monkeypatch.setattr(type(call._graph), "launch", interrupted(type(call._graph).launch))
+    else:
+        monkeypatch.setattr(adam, "step", interrupted(adam.step))
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    made = 4 + (when == "after")
+    assert optimizer.t == made and [optimizer.state[p]["t"] for p in parameters] == [made] * 2
+    for _ in range(8 - made):
+        call()
+    assert_equal(expected, (expected[0], values(parameters), optimizer.state_dict()))
+
+
+def test_a_group_added_after_the_capture():
+    _, (w, b), _ = problem()
+    optimizer = optim.Adam([w], lr=0.1)
+
+    def grouped():
+        loss = (w * w).sum() + (b * b).sum()
+        for p in (w, b):
+            p.grad = None
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    captured = cuda.Captured(grouped)
+    for _ in range(4):
+        captured()
+    optimizer.add_param_group({"params": [b], "lr": 0.2})
+    before = b.numpy().copy()
+    with pytest.raises(RuntimeError, match="must have made a step with all its parameters"):
+        captured()
+    grouped()
+    for _ in range(3):
+        captured()
+    assert [optimizer.state[p]["t"] for p in (w, b)] == [8, 4]
+    assert np.abs(b.numpy() - before).min() > 0.4
+
+
 @pytest.mark.parametrize("optimiser", [optim.AdamW, optim.SGD])
 def test_changed_settings_count(optimiser):
     def between(k, parameters, optimiser):
@@ -242,7 +431,7 @@ def test_an_adam_that_has_not_made_a_step():
     steps = iter([optimisers[0], optimisers[1]])
     captured = cuda.Captured(lambda: next(steps)(), warm_up=1)
     captured()
-    with pytest.raises(RuntimeError, match="Adam must have made a step before one is captured"):
+    with pytest.raises(RuntimeError, match="Adam must have made a step with all its"):
         captured()
 
 
@@ -277,16 +466,34 @@ def test_without_a_warm_up_or_a_gpu(cupy, monkeypatch):
 
 
 def test_the_counts_follow_the_host():
-    like = tensor(np.ones(2), device="cuda").data
-    counts = Counts(like, (0.9, 0.99))
-    counts.before_step(1, 0.5)
-    assert counts.array.get().tolist() == [0, 1, 1, 0.5]
-    counts.before_step(2, 0.25)  # the kernel has advanced the rest, this test has none
-    assert counts.array.get().tolist() == [0, 1, 1, 0.25]
-    counts.before_step(4, 0.25)
-    assert counts.array.get().tolist() == [3, 0.9 * 0.9 * 0.9, 0.99 * 0.99 * 0.99, 0.25]
+    parameters = [tensor(np.ones(2), True, dtype="f", device="cuda") for _ in range(3)]
+    a, b, c = parameters
+    groups = [{"params": [a, b], "lr": 0.5}, {"params": [c], "betas": (0.8, 0.9), "lr": 0.1}]
+    optimizer = optim.Adam(groups, betas=(0.9, 0.99))
+    counts = Counts(optimizer, a.data)
+
+    def before_step(*steps, lr=0.5):
+        parts = [
+            Part(group, {"betas": group["betas"], "lr": lr}, [(p, {"t": t}) for p, t in some])
+            for group, some in zip(optimizer.param_groups, steps, strict=True)
+        ]
+        counts.before_step(parts)
+        counts.after_step(parts)
+        return counts.array.get().tolist()
+
+    assert before_step([(a, 0)], []) == [[0, 1, 1, 0.5], [0, 1, 1, 0], [0, 1, 1, 0]]
+    # the kernel would have advanced a, this test has none
+    assert before_step([(a, 1), (b, 0)], []) == [[0, 1, 1, 0.5], [0, 1, 1, 0.5], [0, 1, 1, 0]]
+    assert before_step([(a, 2)], [], lr=0.25) == [[0, 1, 1, 0.25], [0, 1, 1, 0.5], [0, 1, 1, 0]]
+    assert before_step([(a, 3)], [(c, 2)], lr=0.25) == [
+        [3, 0.9 * 0.9 * 0.9, 0.99 * 0.99 * 0.99, 0.25],
+        [1, 0.9, 0.99, 0.5],
+        [2, 0.8 * 0.8, 0.9 * 0.9, 0.25],
+    ]
+    optimizer.betas = 0.5, 0.25
+    assert before_step([(a, 4)], [])[0] == [4, 0.5**4, 0.25**4, 0.5]
 
 
 def test_callbacks_belong_to_the_record():
     with pytest.raises(AttributeError):
-        each_replay(None, None)  # nothing is being recorded
+        each_replay(None)  # nothing is being recorded

@@ -45,6 +45,9 @@ CLASSES = np.array([0, 3, 1])
 LOSSES = {
     "l2": lambda t: losses.l2_loss(t(P), t(Q, False), "mean"),
     "mse": lambda t: losses.mse_loss(t(P), t(Q)),
+    "l1": lambda t: losses.l1_loss(t(P), t(Q)),
+    "huber": lambda t: losses.huber_loss(t(P), t(Q), "none", delta=0.3),
+    "smooth l1": lambda t: losses.smooth_l1_loss(t(P), t(Q), "sum"),
     "bce": lambda t: losses.binary_cross_entropy(t(P), t(Q)),
     "logits": lambda t: losses.binary_cross_entropy_with_logits(t(LOGITS), t(Q), "none"),
     "classes": lambda t: losses.cross_entropy(t(LOGITS), to_classes(t)),
