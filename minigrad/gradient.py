@@ -21,7 +21,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from .backend import array_module, is_array
+from .backend import array_module, is_array, plain
 from .engine import unbroadcast
 from .node import at
 from .seals import check_seals
@@ -141,6 +141,7 @@ def _pair(output, grad_output):
             g = array_module(y._data).ones_like(y._data)
         elif isinstance(g, int | float | np.generic) and not y.ndim:
             g = array_module(y._data).asarray(g, dtype=y.dtype)
+        g = plain(g)
         value = g._data if isinstance(g, Tensor) else g
         if not is_array(value) or (value.shape, value.dtype) != (y.shape, y.dtype):
             raise ValueError(

@@ -15,7 +15,6 @@ from .backend import array_module, is_array, own_copy
 from .node import at
 from .tensor import checksum, describe
 
-
 _IMMUTABLE = {int, float, bool, str, type(None), type(Ellipsis), np.dtype}
 
 

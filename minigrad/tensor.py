@@ -34,7 +34,6 @@ class Tensor:
     """
 
     __slots__ = ("_data", "node")
-    __array_ufunc__ = None  # so that ndarray * Tensor is left to Tensor.__rmul__
 
     def __init__(self, data, node=None):
         if type(data) is not np.ndarray:
@@ -163,6 +162,13 @@ class Tensor:
         if self.device != "cpu":
             raise TypeError(f"{describe(self)} is on the GPU: use x.numpy() to copy it")
         return np.array(self._data, dtype=dtype, copy=copy)
+
+    @property
+    def _mask(self):  # numpy.ma takes the attributes _data and _mask of any operand for its own
+        raise TypeError(
+            "a masked array cannot meet a Tensor: its mask has no meaning for a gradient. Use "
+            "where(mask, ...) with x.filled(...) and x.mask instead"
+        )
 
     def __dlpack__(self, **options):
         if self.requires_grad:

@@ -1303,7 +1303,7 @@ LAYERS = [  # each module imports from the lines above its own
     {"gradient", "shapes"},
     {"derivatives"},
     {"ops"},
-    {"operators", "conv", "penalties"},
+    {"operators", "numpy_functions", "conv", "penalties"},
     {"fused", "losses", "resize"},
     {"cpu", "cuda"},
     {"random"},
