@@ -57,16 +57,11 @@ def scatter(x, index, shape):
     """Zeros of `shape` with `x` added at `index`: the adjoint of `getitem`."""
     out = array_module(x).zeros(shape, x.dtype)
     parts = index if isinstance(index, tuple) else (index,)
-    if all(p is None or p is ... or isinstance(p, slice) or _whole(p) for p in parts):
+    if all(p is None or p is ... or isinstance(p, slice | int | np.integer) for p in parts):
         out[index] = x
     else:  # arrays and sequences of any kind: an element may be meant more than once
         array_module(x).add.at(out, index, x)
     return out
-
-
-def _whole(x):
-    """Whether `x` is an integer, which True and False are not: as indices they are masks."""
-    return isinstance(x, int | np.integer) and not isinstance(x, bool)
 
 
 @primitive(

@@ -1,4 +1,4 @@
-"""Indices in every container that NumPy takes: values, gradients with repeated elements, adjoints."""
+"""Indices in every container that NumPy takes: values, and gradients of repeated elements."""
 
 from array import array
 from collections import deque

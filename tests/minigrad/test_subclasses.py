@@ -102,7 +102,7 @@ def test_masked_arrays_are_refused(f):
 
 def test_masked_arrays_are_refused_everywhere():
     x = mg.tensor(A, requires_grad=True)
-    refused = pytest.raises(TypeError, match="masked array.*: its mask has no meaning")
+    refused = pytest.raises(TypeError, match=r"masked array.*: its mask has no meaning")
     for use in (
         lambda: mg.tensor(MASKED),
         lambda: mg.Tensor(MASKED),
@@ -124,14 +124,14 @@ def test_masked_arrays_are_refused_everywhere():
 )
 def test_what_is_no_array_of_numbers_is_refused(data):
     for given in (data, np.array(data)):
-        with pytest.raises(TypeError, match="tensor: cannot make a Tensor of .* data: convert it"):
+        with pytest.raises(TypeError, match=r"tensor: cannot make a Tensor of .* data: convert it"):
             mg.tensor(given)
 
 
 def test_nor_is_what_is_made_one():
     with pytest.raises(TypeError, match="cannot make a Tensor of complex128 data"):
         mg.tensor([1.0], dtype=complex)
-    with pytest.raises(TypeError, match="cannot make a Tensor of .* data"):
+    with pytest.raises(TypeError, match=r"cannot make a Tensor of .* data"):
         mg.tensor(np.zeros(1, [("a", int), ("b", float)]))
 
 
