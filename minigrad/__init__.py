@@ -26,6 +26,7 @@ from . import (
     random,
     testing,
 )
+from . import numpy_functions as _numpy_functions  # noqa: F401  (np.exp(x) is exp(x))
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import hvp, jacobian, jvp, vjp

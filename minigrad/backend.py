@@ -43,8 +43,23 @@ def as_array(x):
     return x if is_array(x) else np.asarray(x)
 
 
+def plain(x):
+    """`x`, but as a plain array where it is of a subclass such as np.matrix or np.memmap, whose
+    operators may mean something else. Masked arrays, whose mask a gradient would ignore, raise
+    TypeError."""
+    if type(x) is np.ndarray or not isinstance(x, np.ndarray) or _is_cupy(x):
+        return x
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(
+            f"a {x.shape} masked array: its mask has no meaning for a gradient. Use where(mask, "
+            "...) with x.filled(...) and x.mask instead"
+        )
+    return x.view(np.ndarray)
+
+
 def own_copy(x, dtype=None):
     """A contiguous copy of the array `x`, which nobody else can change."""
+    x = plain(x)
     if _is_cupy(x):
         return x.astype(x.dtype if dtype is None else dtype, order="C", copy=True)
     copy = empty(x.shape, x.dtype if dtype is None else np.dtype(dtype))

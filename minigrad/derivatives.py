@@ -1,8 +1,18 @@
-"""Derivatives of functions, each made of a few walks: vjp, jvp, hvp, jacobian."""
+"""Derivatives of functions, each made of a few walks: vjp, jvp, hvp, jacobian.
 
-from .backend import array_module, as_array
-from .gradient import grad
-from .tensor import Tensor
+They nest in each other to any depth. What a function is differentiated with respect to is a node of
+its own, a copy of the input, so a function that uses the same Tensor from outside is not confused;
+and where the result depends on something outside (an input that requires a gradient, or weights
+that the function uses) the walks are recorded, and the result can be differentiated again.
+"""
+
+import contextlib
+
+from .backend import array_module, as_array, plain
+from .gradient import grad, reachable
+from .shapes import reshape, stack
+from .state import enter, leave, mode
+from .tensor import Tensor, describe
 
 
 def vjp(f, *inputs):
@@ -13,11 +23,11 @@ def vjp(f, *inputs):
     >>> pullback(np.array([1.0, 1.0]))
     [tensor([3., 4.]), tensor([1., 2.])]
     """
-    leaves = [_leaf(x) for x in inputs]
-    y = f(*leaves)
+    leaves, y, outside = _evaluated(f, inputs)
 
     def pullback(g):
-        return _grad_or_zero(y, leaves, g, retain_graph=True)
+        again = mode.get().recording and (outside or getattr(g, "requires_grad", False))
+        return _grad_or_zero(y, leaves, g, create_graph=again, retain_graph=True)
 
     return y, pullback
 
@@ -34,15 +44,18 @@ def jvp(f, inputs, tangents):
     >>> dy
     tensor([ 2., 40.])
     """
-    leaves = [_leaf(x) for x in inputs]
-    y = f(*leaves)
-    g = _leaf(array_module(y._data).zeros_like(y._data))
-    rows = _grad_or_zero(y, leaves, g, create_graph=True)
+    leaves, y, outside = _evaluated(f, inputs)
+    outside = outside or (mode.get().recording and _any_requires_grad(tangents))
+    with _recording():
+        g = _fresh(array_module(y._data).zeros_like(y._data))
+        rows = _grad_or_zero(y, leaves, g, create_graph=True)
     used = [(row, t) for row, t in zip(rows, tangents, strict=True) if row.requires_grad]
     if not used:
-        return y.detach(), g.detach()
-    rows, tangents = zip(*used, strict=True)
-    return y.detach(), _grad_or_zero(list(rows), [g], [_array(t) for t in tangents])[0]
+        dy = g.detach()
+    else:
+        rows, tangents = (list(column) for column in zip(*used, strict=True))
+        (dy,) = _grad_or_zero(rows, [g], list(map(_tensor, tangents)), create_graph=outside)
+    return (y, dy) if outside else (y.detach(), dy)
 
 
 def hvp(f, x, v):
@@ -52,11 +65,11 @@ def hvp(f, x, v):
     >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     tensor([ 6., 12.])
     """
-    x = _leaf(x)
-    (slope,) = _grad_or_zero(f(x), [x], None, create_graph=True)
-    if not slope.requires_grad:  # f is linear
-        return Tensor(array_module(x._data).zeros_like(x._data))
-    return _grad_or_zero(slope, [x], _array(v))[0]
+    (leaf,), y, outside = _evaluated(f, [x])
+    outside = outside or (mode.get().recording and _any_requires_grad([v]))
+    with _recording():
+        (slope,) = _grad_or_zero(y, [leaf], None, create_graph=True)
+    return _grad_or_zero(slope, [leaf], _tensor(v), create_graph=outside)[0]
 
 
 def jacobian(f, x):
@@ -73,26 +86,65 @@ def jacobian(f, x):
     for k in range(y.size):
         one = xp.zeros(y.size, y.dtype)
         one[k] = 1
-        rows.append(pullback(one.reshape(y.shape))[0]._data)
-    shape = (*y.shape, *_array(x).shape)
-    return Tensor(xp.stack(rows).reshape(shape) if rows else xp.zeros(shape, y.dtype))
+        rows.append(pullback(one.reshape(y.shape))[0])
+    shape = (*y.shape, *_tensor(x).shape)
+    return reshape(stack(rows), shape) if rows else Tensor(xp.zeros(shape, y.dtype))
 
 
-def _array(x):
-    return x._data if isinstance(x, Tensor) else as_array(x)
+def _evaluated(f, inputs):
+    """Copies of the `inputs` to differentiate with respect to, ``f`` of them, and whether its
+    derivatives have to be recorded, since they depend on something outside."""
+    within = mode.get().recording  # under no_grad the results are constants, but not zero
+    with _recording():
+        inputs = [_tensor(x) for x in inputs]
+        nested = [within and x.requires_grad for x in inputs]
+        leaves = [
+            reshape(x, x.shape) if outer else _fresh(x._data)
+            for x, outer in zip(inputs, nested, strict=True)
+        ]
+        y = f(*leaves)
+    if not isinstance(y, Tensor):
+        if isinstance(y, list | tuple | dict | None):
+            raise TypeError(
+                f"the function to differentiate returned {describe(y)}, expected one Tensor: "
+                "concatenate() its results, or differentiate one at a time"
+            )
+        y = Tensor(as_array(y))
+    own = {leaf.node for leaf in leaves}
+    outside = within and y.requires_grad
+    if outside:
+        leaf_nodes = (node for node in reachable([y]) if node.primitive is None)
+        outside = any(node not in own for node in leaf_nodes)
+    return leaves, y, outside
 
 
-def _leaf(x):
-    """A fresh leaf with the values of `x`, so that nothing leaks into the caller's graph."""
-    leaf = Tensor(_array(x))
+@contextlib.contextmanager
+def _recording():
+    enter(recording=True)
+    try:
+        yield
+    finally:
+        leave()
+
+
+def _any_requires_grad(tensors):
+    return any(isinstance(t, Tensor) and t.requires_grad for t in tensors)
+
+
+def _tensor(x):
+    return x if isinstance(x, Tensor) else Tensor(as_array(plain(x)))
+
+
+def _fresh(array):
+    """A leaf with the values of `array`, so that nothing leaks into the caller's graph."""
+    leaf = Tensor(array)
     leaf.requires_grad = True
     return leaf
 
 
 def _grad_or_zero(output, inputs, g, **options):
     """`grad` as a list, with zeros where the output does not depend on an input."""
-    outputs = output if isinstance(output, list | tuple) else [output]
-    depends = any(isinstance(y, Tensor) and y.requires_grad for y in outputs)
+    depends = _any_requires_grad(output if isinstance(output, list) else [output])
     found = [None] * len(inputs)
     if depends:
         found = grad(output, inputs, g, allow_unused=True, **options)

@@ -29,9 +29,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import FLOATS, any_cuda, array_module, as_array, device_of, is_array
+from .backend import FLOATS, any_cuda, array_module, device_of, is_array, plain
 from .node import Node
-from .seals import save
+from .seals import is_view, read_only, save, seal_view
 from .state import PACKAGE, call_site, mode
 from .tensor import Tensor, describe
 
@@ -85,9 +85,13 @@ class Primitive:
         if options or (len(args) != self.count and not self.variadic):
             args = self._bind(args, options)
         for a in args:
+            if type(a) is np.ndarray:
+                continue
             if isinstance(a, Tensor):
                 return self._record(args)
-        return as_array(self._run(args, args))
+            if isinstance(a, np.ndarray):
+                args = [*map(self._plain, args)]
+        return self._run(args, args)
 
     def _bind(self, args, options):
         bound = [*args, *self.defaults[len(args) :]]
@@ -104,10 +108,19 @@ class Primitive:
             forward = self._cuda_forward(values) if any_cuda(values) else self.cpu
             around = mode.get().around
             if around is None:
-                return forward(*values)
-            return around(self, None, "forward", forward, values)
-        except (ValueError, TypeError, IndexError) as error:
+                out = forward(*values)
+            else:
+                out = around(self, None, "forward", forward, values)
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise self._explain(args, error) from None
+        if is_array(out):
+            return out
+        if isinstance(out, np.generic | int | float):
+            return np.asarray(out)
+        raise TypeError(
+            f"{self.name}: its function returned {describe(out)}, a primitive returns one array: "
+            "make a primitive of each result"
+        )
 
     def _record(self, args):
         values, parents, live, dtype = list(args), [None] * len(args), 0, None
@@ -119,28 +132,27 @@ class Primitive:
                 if a.node is not None:
                     parents[i] = a.node
                     live |= 1 << i
+            elif type(a) is not np.ndarray and isinstance(a, np.ndarray):
+                a = v = values[i] = self._plain(a)
             if differentiable >> i & 1:
                 if is_array(v):
                     if v.dtype is not dtype and not (v.dtype is _BOOL and v is a):
                         dtype = self._check_dtype(args, dtype, v.dtype)
                 elif isinstance(v, np.generic) and v.dtype.kind in "biuf":
-                    values[i] = v.item()  # numbers are weak: they never change the dtype
+                    # numbers are weak: they never change the dtype (a long double's item() is one)
+                    values[i] = float(v) if v.dtype.kind == "f" else v.item()
                 elif not isinstance(v, (int, float)):
-                    raise TypeError(
-                        f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, "
-                        "expected a Tensor, an array or a number: wrap it with tensor(...)"
-                    )
-        out = as_array(self._run(values, args))
+                    raise self._no_array(i, a)
+        out = self._run(values, args)
+        view = is_view(out, values)
         live &= differentiable
         if not live or not mode.get().recording:
-            return Tensor(out)
+            return Tensor(read_only(out, args) if view else out)
         key = (len(args), live)
         plan = self.plans.get(key) or self._plan(key)
         node = Node(self, parents, plan, call_site(), out.shape, out.dtype)
-        if out.base is not None:  # a view: changes to the leaf below it would show through
-            for parent, value in zip(parents, values, strict=True):
-                if parent and parent.leaf and np.may_share_memory(out, value):
-                    node.leaf = parent.leaf
+        if view:
+            seal_view(node, out, values)
         if plan.fetch:
             save(node, values, out)
         return Tensor(out, node)
@@ -195,7 +207,26 @@ class Primitive:
             return self.cuda
         raise TypeError('move them to one device first with x.to("cuda") or x.to("cpu")')
 
+    def _plain(self, a):
+        try:
+            return plain(a)
+        except TypeError as error:
+            raise TypeError(f"{self.name}: got {error}") from None
+
+    def _no_array(self, i, a):
+        return TypeError(
+            f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, "
+            "expected a Tensor, an array or a number: wrap it with tensor(...)"
+        )
+
     def _explain(self, args, error):
+        for i, a in enumerate(args):
+            if self.differentiable >> i & 1 and not (
+                is_array(a) or isinstance(a, Tensor | np.generic | int | float)
+            ):
+                return self._no_array(i, a)
+        if isinstance(error, AttributeError):
+            return error
         operands = ", ".join(
             f"{self.argument(i)} = {describe(a)}"
             for i, a in enumerate(args)

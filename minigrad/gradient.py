@@ -15,11 +15,13 @@ comes, all its users have been visited and its gradient is complete. Each VJP ru
 nothing recurses. The rest of this file checks what is handed in and what comes out.
 """
 
+import os
+import threading
 from operator import attrgetter
 
 import numpy as np
 
-from .backend import array_module, as_array, is_array
+from .backend import array_module, is_array, plain
 from .engine import unbroadcast
 from .node import at
 from .seals import check_seals
@@ -79,7 +81,20 @@ def backward(self, grad=None, create_graph=False, retain_graph=None):
         if not isinstance(g, Tensor):
             g = Tensor(_own(g, taken))
         leaf = node.leaf
-        leaf.grad = g if leaf.grad is None else leaf.grad + g
+        with _adding:
+            leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+_adding = threading.RLock()  # threads add up their gradients in one leaf: none may be lost
+
+
+def _after_fork():
+    global _adding
+    _adding = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _own(g, taken):
@@ -126,6 +141,7 @@ def _pair(output, grad_output):
             g = array_module(y._data).ones_like(y._data)
         elif isinstance(g, int | float | np.generic) and not y.ndim:
             g = array_module(y._data).asarray(g, dtype=y.dtype)
+        g = plain(g)
         value = g._data if isinstance(g, Tensor) else g
         if not is_array(value) or (value.shape, value.dtype) != (y.shape, y.dtype):
             raise ValueError(
@@ -220,7 +236,13 @@ def _pull_back(node, g, needed, create_graph):
         if parent not in needed:
             continue
         gi = run(vjp, positions)
-        gi = gi if isinstance(gi, Tensor) else as_array(gi)
+        if not isinstance(gi, Tensor) and not is_array(gi):
+            if not isinstance(gi, np.generic | int | float):
+                raise TypeError(
+                    f"the VJP of {node.primitive.name}{at(node)} for "
+                    f"{node.primitive.argument(i)} gave {describe(gi)}: it must return one array"
+                )
+            gi = np.asarray(gi)
         if gi.shape != parent.shape:
             gi = unbroadcast(gi, parent.shape)
         if gi.dtype != parent.dtype:

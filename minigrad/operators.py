@@ -6,6 +6,7 @@ Comparisons give plain boolean arrays: they have no derivative, and are used to 
 import operator
 
 from . import ops, shapes
+from .backend import plain
 from .tensor import Tensor, describe
 
 
@@ -40,7 +41,7 @@ def _method(function):
 
 
 def _raw(x):
-    return x._data if isinstance(x, Tensor) else x
+    return x._data if isinstance(x, Tensor) else plain(x)
 
 
 def _index(index):

@@ -49,8 +49,8 @@ def negative(x):
 
 @primitive(
     _PAIR,
-    a=lambda g, a, b: g * (b * a ** _unless(b == 0, b - 1)),
-    b=lambda g, y, a: g * (y * _log(_unless(a == 0, a))),
+    a=lambda g, a, b: g * (b * where((b == 0) & ((a == 0) | (a != a)), 1.0, a) ** (b - 1)),
+    b=lambda g, y, a, b: g * (y * _log(_positive(a, b, y.dtype))),
 )
 def power(a, b):
     """``a ** b``; the derivative with respect to `b` needs ``a >= 0``."""
@@ -59,9 +59,13 @@ def power(a, b):
     return a**b
 
 
-def _unless(condition, x):
-    """`x`, but 1 where `condition` holds: keeps 0 * inf out of the derivatives of a ** b."""
-    return where(condition, 1.0, x) if hasattr(x, "shape") else 1.0 if condition else x
+def _positive(a, b, dtype):
+    """`a`, but 1 where ``a ** b`` is 0 or 1 because a is 0, so that 0 * log(0) is 0."""
+    if not hasattr(a, "shape"):
+        if a:
+            return a
+        a = dtype.type(0)
+    return where((a == 0) & (b >= 0), 1.0, a)
 
 
 def _log(x):
@@ -183,8 +187,14 @@ def mean(x, axis=None, keepdims=False):
 
 def var(x, axis=None, keepdims=False, ddof=0):
     """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy)."""
+    count = _count(x, axis, "var")
+    if not ddof < count:
+        raise ValueError(
+            f"var: ddof={ddof} leaves nothing to divide by, {describe(x)} has {count} elements "
+            f"over axis {axis}: use a ddof below that"
+        )
     deviation = x - mean(x, axis, keepdims=True)
-    return sum(deviation * deviation, axis, keepdims) / (_count(x, axis, "var") - ddof)
+    return sum(deviation * deviation, axis, keepdims) / (count - ddof)
 
 
 def _extremum_vjp(g, y, x, axis):
@@ -279,6 +289,11 @@ def _swap(x):
 
 def _count(x, axis, name):
     """How many elements a reduction over `axis` takes together."""
+    if not hasattr(x, "ndim"):
+        raise TypeError(
+            f"{name}: expected a Tensor or an array, got a {type(x).__name__}: wrap it with "
+            "tensor(...)"
+        )
     axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
     try:
         count = math.prod(x.shape[i] for i in axes)

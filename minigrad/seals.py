@@ -6,9 +6,64 @@ version, which optimizers count up, and its checksum once somebody has taken hol
 ``x.data``. Results of operations are only ever given out read-only.
 """
 
-from .backend import is_array, own_copy
+import copy
+from collections.abc import MutableMapping, MutableSequence, MutableSet
+
+import numpy as np
+
+from .backend import array_module, is_array, own_copy
 from .node import at
 from .tensor import checksum, describe
+
+_IMMUTABLE = {int, float, bool, str, type(None), type(Ellipsis), np.dtype}
+
+
+def frozen(value):
+    """A constant argument of an operation as it is now: of arrays, and of the containers that
+    indices, shapes and options come in, a copy that its owner cannot change."""
+    kind = type(value)
+    if kind in _IMMUTABLE:
+        return value
+    if kind is tuple or kind is list:
+        return kind(map(frozen, value))
+    if kind is slice:
+        return slice(*map(frozen, (value.start, value.stop, value.step)))
+    if is_array(value):
+        return own_copy(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple
+        return kind(*map(frozen, value))
+    if isinstance(value, MutableSequence | MutableMapping | MutableSet | bytearray):
+        return copy.deepcopy(value)
+    return value
+
+
+def is_view(out, values):
+    """Whether the result `out` may use the memory of an argument."""
+    if out.base is not None:
+        return True
+    for value in values:  # noqa: SIM110 (any() takes five times as long)
+        if value is out:
+            return True
+    return False
+
+
+def seal_view(node, out, values):
+    """Note in `node`, of which `out` is the result, the leaf whose memory it uses, if it does:
+    changes to the leaf would show through."""
+    for parent, value in zip(node.parents, values, strict=True):
+        if parent and parent.leaf and (value is out or np.may_share_memory(out, value)):
+            node.leaf = parent.leaf
+
+
+def read_only(out, args):
+    """`out`, but without permission to write where it uses the memory of a Tensor that gradients
+    flow to: nobody would notice what is written. (CuPy's arrays are always writable.)"""
+    if array_module(out) is np and any(
+        getattr(a, "node", None) and np.may_share_memory(out, a._data) for a in args
+    ):
+        out = out.view()
+        out.flags.writeable = False
+    return out
 
 
 def save(node, values, out):
@@ -16,17 +71,16 @@ def save(node, values, out):
     saved, seals = [], []
     for kind, i in node.plan.fetch:
         if kind == "value":
-            value = values[i]
+            value, parent = values[i], node.parents[i]
+            if parent is None:  # a constant, which its owner may change: kept as it is now
+                saved.append(frozen(value))
+                continue
             saved.append(value)
-            if is_array(value):
-                parent = node.parents[i]
-                leaf = None if parent is None else parent.leaf
-                if parent is None:  # a constant, which its owner may change: kept as it is now
-                    saved[-1] = own_copy(value)
-                elif leaf is not None and leaf.handed_out is not None:
-                    seals.append((i, value, leaf, 0, checksum(value)))
-                elif leaf is not None:
-                    seals.append((i, value, leaf, leaf.version, None))
+            leaf = parent.leaf
+            if leaf is not None and leaf.handed_out is not None:
+                seals.append((i, value, leaf, 0, checksum(value)))
+            elif leaf is not None:
+                seals.append((i, value, leaf, leaf.version, None))
         elif kind == "y":
             saved.append(out)
         elif kind == "i":

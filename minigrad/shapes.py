@@ -6,7 +6,7 @@ too, as constants.
 
 import numpy as np
 
-from .backend import FLOATS, array_module, is_array
+from .backend import FLOATS, array_module
 from .engine import ANY_DTYPE, primitive
 from .tensor import Tensor, describe
 
@@ -57,10 +57,10 @@ def scatter(x, index, shape):
     """Zeros of `shape` with `x` added at `index`: the adjoint of `getitem`."""
     out = array_module(x).zeros(shape, x.dtype)
     parts = index if isinstance(index, tuple) else (index,)
-    if any(is_array(p) or isinstance(p, list) for p in parts):
-        array_module(x).add.at(out, index, x)  # an element may be meant more than once
-    else:
+    if all(p is None or p is ... or isinstance(p, slice | int | np.integer) for p in parts):
         out[index] = x
+    else:  # arrays and sequences of any kind: an element may be meant more than once
+        array_module(x).add.at(out, index, x)
     return out
 
 

@@ -4,6 +4,7 @@ Operators and mathematical methods are put on Tensor in ``operators.py``, and
 ``backward`` in ``gradient.py``: this file is below both and imports neither.
 """
 
+import warnings
 import zlib
 
 import numpy as np
@@ -14,6 +15,7 @@ from .backend import (
     device_of,
     is_array,
     own_copy,
+    plain,
     to_device,
     to_numpy,
 )
@@ -32,9 +34,14 @@ class Tensor:
     """
 
     __slots__ = ("_data", "node")
-    __array_ufunc__ = None  # so that ndarray * Tensor is left to Tensor.__rmul__
 
     def __init__(self, data, node=None):
+        if type(data) is not np.ndarray:
+            if not is_array(data):
+                raise TypeError(
+                    f"Tensor: expected an array, got {describe(data)}: make it with tensor(...)"
+                )
+            data = plain(data)
         self._data = data
         self.node = node
 
@@ -56,7 +63,7 @@ class Tensor:
 
     @data.setter
     def data(self, value):
-        value = value._data if isinstance(value, Tensor) else value
+        value = plain(value._data if isinstance(value, Tensor) else value)
         if self.requires_grad and not self.is_leaf:
             raise ValueError(
                 f"{describe(self)} is the result of an operation, its data cannot be replaced: "
@@ -109,7 +116,13 @@ class Tensor:
     @grad.setter
     def grad(self, value):
         if value is not None:
-            value = value if isinstance(value, Tensor) else Tensor(value)
+            if is_array(value):
+                value = Tensor(value)
+            elif not isinstance(value, Tensor):
+                raise TypeError(
+                    f"cannot set the gradient of {describe(self)} to {describe(value)}: give a "
+                    "Tensor or an array of its shape and dtype, or None to clear it"
+                )
             if not self.is_leaf or (value.shape, value.dtype) != (self.shape, self.dtype):
                 raise ValueError(
                     f"cannot set a {value.shape} {value.dtype} gradient on {describe(self)}: "
@@ -150,6 +163,13 @@ class Tensor:
             raise TypeError(f"{describe(self)} is on the GPU: use x.numpy() to copy it")
         return np.array(self._data, dtype=dtype, copy=copy)
 
+    @property
+    def _mask(self):  # numpy.ma takes the attributes _data and _mask of any operand for its own
+        raise TypeError(
+            "a masked array cannot meet a Tensor: its mask has no meaning for a gradient. Use "
+            "where(mask, ...) with x.filled(...) and x.mask instead"
+        )
+
     def __dlpack__(self, **options):
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")
@@ -158,7 +178,19 @@ class Tensor:
     def __dlpack_device__(self):
         return self._data.__dlpack_device__()
 
+    def __deepcopy__(self, memo):
+        rebuild, arguments = self.__reduce__()
+        memo[id(self)] = made = rebuild(*arguments)
+        if self.grad is not None:
+            made.grad = own_copy(self.grad._data)
+        return made
+
     def __reduce__(self):  # copies and pickles carry the values, never the graph
+        if self.requires_grad and not self.is_leaf:
+            raise TypeError(
+                f"{describe(self)} is the result of an operation; a copy or a pickle of it would "
+                "lose the graph: take detach(), or copy the leaves and compute it again"
+            )
         return _rebuild, (type(self), self._data, self.requires_grad)
 
     # ------------------------------------------------------------------ Python
@@ -188,10 +220,29 @@ class Tensor:
         return bool(self._data)
 
     def __float__(self):
+        self._warn_of_lost_gradient()
         return float(self.item())
 
     def __int__(self):
+        self._warn_of_lost_gradient()
         return int(self.item())
+
+    def _warn_of_lost_gradient(self):
+        if self.requires_grad:  # so array[0] = x[0] and math.exp(x) lose it, too, as in PyTorch
+            warnings.warn(
+                f"{describe(self)} requires a gradient, and becomes a number without one: write "
+                "x.item() if that is meant, or stack Tensors instead of filling an array",
+                stacklevel=3,
+            )
+
+    def __format__(self, spec):
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(
+                f"{describe(self)} cannot be written as {spec!r}: only one element has a format"
+            )
+        return format(self.item(), spec)
 
     def __setitem__(self, index, value):
         raise TypeError(
@@ -224,9 +275,10 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
                 "tensor: the nested lists do not have the same lengths, so they form no array: "
                 "pad them to one length"
             ) from None
-        if data.dtype.kind not in "biuf":
+    for kind in (data.dtype, np.dtype(data.dtype if dtype is None else dtype)):
+        if kind.kind not in "biuf":
             raise TypeError(
-                f"tensor: cannot make a Tensor of {data.dtype} data: "
+                f"tensor: cannot make a Tensor of {kind} data: "
                 "convert it to numbers (float32, float64, integers or booleans) first"
             )
     data = own_copy(data, dtype)
@@ -257,6 +309,6 @@ def _differentiable(array):
 
 
 def _rebuild(cls, data, requires_grad):
-    made = cls.__new__(cls)
+    made, data = cls.__new__(cls), own_copy(data)  # copy.copy hands over the array itself
     Tensor.__init__(made, data, leaf_node(data) if requires_grad else None)
     return made

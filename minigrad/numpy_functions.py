@@ -1,0 +1,141 @@
+"""NumPy's own functions on Tensors: ``np.exp(x)`` is ``minigrad.exp(x)``, ``np.sum(x)`` its sum.
+
+NumPy asks an argument that is no array what to do: ufuncs through ``__array_ufunc__``, the others
+through ``__array_function__`` (NEP 13 and NEP 18). Where minigrad has a function of the same
+meaning it is called. Constants may go to every function, as arrays. What would lose a gradient
+raises TypeError.
+"""
+
+import inspect
+
+import numpy as np
+
+from . import ops, shapes
+from .engine import broadcast_to
+from .tensor import Tensor, describe
+
+UFUNCS = {
+    np.add: ops.add,
+    np.subtract: ops.subtract,
+    np.multiply: ops.multiply,
+    np.divide: ops.divide,
+    np.negative: ops.negative,
+    np.power: ops.power,
+    np.matmul: ops.matmul,
+    np.exp: ops.exp,
+    np.log: ops.log,
+    np.sqrt: ops.sqrt,
+    np.tanh: ops.tanh,
+    np.absolute: ops.abs,
+    np.sign: ops.sign,
+    np.maximum: ops.maximum,
+    np.minimum: ops.minimum,
+}
+FUNCTIONS = {
+    np.sum: ops.sum,
+    np.mean: ops.mean,
+    np.var: ops.var,
+    np.max: ops.max,
+    np.amax: ops.max,
+    np.min: ops.min,
+    np.amin: ops.min,
+    np.clip: ops.clip,
+    np.where: ops.where,
+    np.reshape: shapes.reshape,
+    np.transpose: shapes.transpose,
+    np.concatenate: shapes.concatenate,
+    np.stack: shapes.stack,
+    np.pad: shapes.pad,
+    np.broadcast_to: broadcast_to,
+}
+# of these the result does not vary with the values, or only in jumps: nothing is lost
+CONSTANT = {
+    *(np.less, np.less_equal, np.equal, np.not_equal, np.greater, np.greater_equal),
+    *(np.isnan, np.isfinite, np.isinf, np.signbit, np.logical_not, np.logical_and, np.logical_or),
+    *(np.isclose, np.allclose, np.array_equal, np.any, np.all, np.count_nonzero, np.nonzero),
+    *(np.argmax, np.argmin, np.argsort, np.shape, np.ndim, np.size, np.result_type),
+    *(np.zeros_like, np.ones_like, np.empty_like, np.shares_memory, np.may_share_memory),
+}
+_RENAMED = {"pad_width": "widths", "constant_values": "value"}  # arguments, NumPy's -> ours
+_RENAMED |= {"a_min": "low", "a_max": "high", "min": "low", "max": "high"}
+
+
+def _ufunc(self, ufunc, method, *inputs, **options):
+    mine = UFUNCS.get(ufunc)
+    if mine and method == "__call__" and not options:
+        return mine(*inputs)
+    name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+    return _on_arrays(ufunc, getattr(ufunc, method), name, mine and options, inputs, options)
+
+
+def _function(self, function, types, args, options):
+    if function is np.where and len(args) == 1:
+        function = np.nonzero
+    mine, name = FUNCTIONS.get(function), f"np.{function.__name__}"
+    if mine is None:
+        return _on_arrays(function, function, name, None, args, options)
+    try:
+        bound = inspect.signature(function).bind(*args, **options)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    first, *rest = bound.signature.parameters.values()
+    positional, given = [bound.arguments[first.name]], {}
+    for p in rest:
+        value = bound.arguments.get(p.name)
+        if p.kind is p.VAR_KEYWORD:
+            given |= value or {}
+        elif p.kind is p.POSITIONAL_ONLY and p.name in bound.arguments:
+            positional.append(value)
+        elif p.name in bound.arguments and not _is_default(value, p, mine):
+            given[_RENAMED.get(p.name, p.name)] = value
+    given = {_RENAMED.get(key, key): value for key, value in given.items()}
+    known = inspect.signature(mine).parameters
+    if not set(given) <= set(known):
+        extra = ", ".join(sorted(set(given) - set(known)))
+        raise TypeError(
+            f"{name} of a Tensor is minigrad.{mine.__name__}({', '.join(known)}), which has no "
+            f"{extra}: leave it out, or take x.numpy() for a constant"
+        )
+    return mine(*positional, **given)
+
+
+def _is_default(value, parameter, mine):
+    if mine is ops.clip and value is None:  # no bound
+        return True
+    same = isinstance(value, str | bool | int) and value == parameter.default
+    return same or value is parameter.default
+
+
+def _on_arrays(public, function, name, options, args, given):
+    """Call a NumPy function without a counterpart, if no gradient would be lost."""
+    found, written = [], []
+    _unwrapped(given.get("out"), written)
+    if written:
+        raise TypeError(
+            f"{name}: out= cannot be a Tensor, {describe(written[0])}: gradients would be wrong. "
+            "Leave it out, the result is a new one"
+        )
+    args, given = _unwrapped(args, found), _unwrapped(given, found)
+    lost = [x for x in found if x.requires_grad]
+    if lost and public not in CONSTANT:
+        why = f"with {', '.join(options)}" if options else "has no derivative here"
+        names = sorted({f.__name__ for t in (UFUNCS, FUNCTIONS) for f in t.values()})
+        raise TypeError(
+            f"{name} {why}, and {describe(lost[0])} requires a gradient, which would be lost: use "
+            f"x.detach() for the values, or minigrad's functions ({', '.join(names)}, ...)"
+        )
+    return function(*args, **given)
+
+
+def _unwrapped(x, found):
+    """`x` with arrays in place of the Tensors in it, which are appended to `found`."""
+    if isinstance(x, Tensor):
+        found.append(x)
+        return x._data
+    if isinstance(x, list | tuple):
+        return type(x)(_unwrapped(v, found) for v in x)
+    return {k: _unwrapped(v, found) for k, v in x.items()} if isinstance(x, dict) else x
+
+
+Tensor.__array_ufunc__ = _ufunc
+Tensor.__array_function__ = _function
