@@ -4,8 +4,8 @@
 differs, cut down to what is needed, as a program that can be pasted and run. A graph has two or
 three leaves of any shape and layout, and up to a dozen operations (``random_operations.py``) whose
 operands are any earlier results, so that subexpressions are shared. Compared in float64 are the
-value, the gradient (`Tensor.backward`), the Hessian-vector product by a second walk (`minigrad.grad`
-with ``create_graph=True``), and the one of `minigrad.hvp`.
+value, the gradient (`Tensor.backward`), the Hessian-vector product by a second walk
+(`minigrad.grad` with ``create_graph=True``), and the one of `minigrad.hvp`.
 """
 
 import argparse
@@ -13,7 +13,6 @@ import sys
 import time
 import warnings
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,10 +33,11 @@ def difference(program, nested=False):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            mine = _mine(names, program.differentiated(), nested)
+            mine = list(_mine(names, program.differentiated(), nested))
     except Exception as error:  # whatever it is, PyTorch had an answer
         return f"{type(error).__name__}: {error}"
-    for (what, a), (_, b) in zip(mine, _theirs(names, program.differentiated(), nested)):
+    theirs = _theirs(names, program.differentiated(), nested)
+    for (what, a), (_, b) in zip(mine, theirs, strict=True):
         scale = max([1.0, *(np.abs(y).max(initial=0) for y in b)])
         for k, (x, y) in enumerate(zip(a, b, strict=True)):
             if x.shape != y.shape:
@@ -54,14 +54,17 @@ def _mine(names, k, nested):
     leaves = [names["leaf"](value) for value in values]
     y = function(*leaves)
     yield "value", [y.numpy()]
-    if not y.requires_grad:
-        return
-    y.backward()
+    if y.requires_grad:
+        y.backward()
     yield "gradient", [_array(x.grad, x) for x in leaves]
-    slopes = mg.grad(function(*leaves), leaves, create_graph=True, allow_unused=True)
+    y, slopes = function(*leaves), []
+    if y.requires_grad:
+        slopes = mg.grad(y, leaves, create_graph=True, allow_unused=True)
     slopes = [slope for slope in slopes if slope is not None and slope.requires_grad]
     directions = [names["weights"](slope) for slope in slopes]
-    curved = mg.grad(slopes, leaves, directions, allow_unused=True) if slopes else [None] * len(leaves)
+    curved = [None] * len(leaves)
+    if slopes:
+        curved = mg.grad(slopes, leaves, directions, allow_unused=True)
     yield "Hessian-vector product", [_array(x, y) for x, y in zip(curved, leaves, strict=True)]
 
     def alone(x):
@@ -80,9 +83,9 @@ def _theirs(names, k, nested):
     leaves = [names["t"](value).requires_grad_() for value in values]
     y = function(*leaves)
     yield "value", [y.numpy(force=True)]
-    if not y.requires_grad:
-        return
-    slopes = torch.autograd.grad(y, leaves, create_graph=True, allow_unused=True)
+    slopes = [None] * len(leaves)
+    if y.requires_grad:
+        slopes = torch.autograd.grad(y, leaves, create_graph=True, allow_unused=True)
     yield "gradient", [_array(x, y) for x, y in zip(slopes, leaves, strict=True)]
     directions = [None if s is None else names["t"](names["weights"](s)) for s in slopes]
 
@@ -108,19 +111,12 @@ def _array(x, like):
     return x.numpy(force=True) if isinstance(x, torch.Tensor) else x.numpy()
 
 
-def cut_down(program, differs=difference):
-    """A program with as few lines as will still differ: one result, and what it is made from."""
+def cut_down(program):
+    """The program of one result that still differs, with no more lines than that result needs."""
     for name in [*program.leaves, *(line[0] for line in program.lines)]:
-        smaller = replace(program, outputs=(name,))
-        if differs(smaller):
-            program = smaller
-            break
-    for line in reversed(program.lines):
-        smaller = replace(program, lines=tuple(other for other in program.lines if other != line))
-        try:
-            program = smaller if differs(smaller) else program
-        except NameError:  # the line is needed
-            pass
+        smaller = program.only(name)
+        if difference(smaller):
+            return smaller
     return program
 
 

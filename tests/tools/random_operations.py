@@ -60,9 +60,10 @@ SMOOTH = [
     ("mg.sum_to({x} + np.zeros((2, *{x}.shape)), {x}.shape)", "2.0 * {x}"),
 ]
 KINKED = [  # where a value is within rounding of the kink, the two may be on different sides
+    # torch.abs is not used: its second derivative imports the whole of torch._dynamo
     ("mg.relu({x})", "F.relu({x})"),
-    ("mg.abs({x})", "torch.abs({x})"),
-    ("abs({x})", "abs({x})"),
+    ("mg.abs({x})", "{x} * torch.sign({x}).detach()"),
+    ("abs({x})", "{x} * torch.sign({x}).detach()"),
     ("{x} * mg.sign({x})", "{x} * torch.sign({x})"),
     ("mg.clip({x}, low=0.0)", "torch.clamp({x}, min=0.0)"),
     ("mg.where({x} > 0, {x} * {x}, 0.0)", "torch.where({x} > 0, {x} * {x}, 0.0)"),
@@ -245,7 +246,9 @@ def convolving(graph):
     mine = f", {b} * {y}.mean(), activation='sigmoid'" if bias else ""
     beside = f", t({b}) * {y}.mean()" if bias else ""
     mine = f"mg.{name}({x}, {k} * {y}.mean(){mine}, stride={s}, padding={min(p, 1)})"
-    theirs = f"F.{theirs}(nchw({x}), oihw(t({k}) * {y}.mean()){beside}, stride={s}, padding={min(p, 1)})"
+    theirs = (
+        f"F.{theirs}(nchw({x}), oihw(t({k}) * {y}.mean()){beside}, stride={s}, padding={min(p, 1)})"
+    )
     return mine, f"torch.sigmoid(nhwc({theirs}))" if bias else f"nhwc({theirs})"
 
 
@@ -266,12 +269,12 @@ def losing(graph):
     if kind == 3:
         mine = f"mg.losses.gaussian_kl({x}, mg.tanh({y}))"
         return mine, f"({x}**2 + {y}.tanh().exp() - 1 - {y}.tanh()).sum() / {2 * n}"
-    name = "binary_cross_entropy_with_logits"
+    form = "binary_cross_entropy({p}, mg.sigmoid({y}))"
     if kind == 4:
-        mine = f"mg.losses.binary_cross_entropy(mg.sigmoid({x}), mg.sigmoid({y}))"
-        return mine, f"F.{name}({x}, torch.sigmoid({y}), reduction='sum') / {n}"
-    theirs = f"F.{name}({x}, torch.sigmoid({y}), reduction='sum') / {n}"
-    return f"mg.losses.{name}({x}, mg.sigmoid({y}))", theirs
+        form = "binary_cross_entropy_with_logits({x}, mg.sigmoid({y}))"
+    mine = form.format(x=x, y=y, p=f"mg.sigmoid({x})")
+    theirs = f"(F.softplus({x}, threshold=1e9) - {x} * torch.sigmoid({y})).sum() / {n}"
+    return f"mg.losses.{mine}", theirs
 
 
 def constant_source(rng, shape, few=False):

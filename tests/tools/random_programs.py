@@ -8,7 +8,7 @@ import contextlib
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from random_indices import has_a_tuple_or_range
@@ -74,23 +74,26 @@ def oihw(w):
     return w.permute(3, 2, 0, 1).contiguous()
 '''
 
-FOOTER = '''
+FOOTER = """
 x = [leaf(a) for a in leaves]
 y = [t(a).requires_grad_() for a in leaves]
+print(mine(*x), theirs(*y), sep="\\n")
 mine(*x).backward()
 theirs(*y).backward()
 for a, b in zip(x, y):
     print(a.grad, b.grad, sep="\\n")
-print(mg.hvp(lambda a: mine(*x[:{k}], a, *x[{next} :]), leaves[{k}], weights(leaves[{k}])))
-(slope,) = torch.autograd.grad(theirs(*y), y[{k}], create_graph=True)
-print(torch.autograd.grad((slope * t(weights(slope))).sum(), y[{k}], allow_unused=True)[0])
-'''
+v = weights(leaves[{k}])
+print(mg.hvp(lambda a: mine(*x[:{k}], a, *x[{next}:]), leaves[{k}], v))
+hvp = torch.autograd.functional.hvp
+print(hvp(lambda a: theirs(*y[:{k}], a, *y[{next}:]), t(leaves[{k}]), t(v))[1])
+"""
 
 
 @dataclass(frozen=True)
 class Program:
     """A graph as source code."""
 
+    seed: int
     leaves: dict  # name -> source of its array
     constants: dict  # name -> source
     lines: tuple  # (name, source for minigrad, source for PyTorch), ...
@@ -117,9 +120,18 @@ class Program:
         k = self.differentiated()
         return f"{HEADER}\n\n{self.definitions()}{FOOTER.format(k=k, next=k + 1)}"
 
+    def only(self, output):
+        """The program whose only result is `output`, without the lines that it does not need."""
+        needed, lines = {output}, []
+        for line in reversed(self.lines):
+            if line[0] in needed:
+                lines.insert(0, line)
+                needed |= set(re.findall(r"\w+", line[1]))
+        return replace(self, lines=tuple(lines), outputs=(output,))
+
     def differentiated(self):
         """The number of the leaf that the Hessian is taken of."""
-        return len(self.lines) % len(self.leaves)
+        return self.seed % len(self.leaves)
 
 
 # ---------------------------------------------------------------------- making a graph
@@ -127,7 +139,7 @@ class Graph:
     """A graph that grows by random operations; PyTorch tells the values as it does."""
 
     def __init__(self, seed):
-        self.rng = np.random.default_rng([2024, seed])
+        self.seed, self.rng = seed, np.random.default_rng([2024, seed])
         self.names = {}
         exec(HEADER, self.names)
         self.leaves, self.constants, self.lines, self.values = {}, {}, [], {}
@@ -164,7 +176,7 @@ class Graph:
     def program(self):
         ends = [line[0] for line in self.lines[-3:]]
         return Program(
-            self.leaves, self.constants, tuple(self.lines), ("a", *ends), self.repeats
+            self.seed, self.leaves, self.constants, tuple(self.lines), ("a", *ends), self.repeats
         )
 
     # ------------------------------------------------------------------ what operations ask for
