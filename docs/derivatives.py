@@ -27,8 +27,8 @@ axes are left out, since the engine makes them for all operations. These lines a
 operations of the same table, so they give derivatives of every order. What is not in the table,
 such as `mean`, `var`, `conv2d` or `mse_loss`, is made of what is in it.
 
-A VJP for `g` comes first: it takes the gradient back through what an operation does at its end,
-and the other VJPs get what it returns in place of `g` (and, of a pair, the second as `h`).
+In the layers the first line is shared by the others: it takes the gradient back through the
+activation. They use what it returns, in place of `g` and as `h` or by the names in front of it.
 
 | operation | value | gradients | file |
 |---|---|---|---|
@@ -39,7 +39,7 @@ def page(registry):
     """The text of the page for a registry: name -> Primitive."""
     operations = sorted(registry.values(), key=lambda p: file_of(p.forward).name != "ops.py")
     lines = [row(primitive) for primitive in operations]
-    vjps = [vjp for primitive in operations for vjp in primitive.vjps.values()]
+    vjps = [vjp for primitive in operations for vjp in gradients(primitive).values()]
     words = sorted({f"* `{f.__name__}` ({file_of(f).name}): {in_words(f)}" for f in helpers(vjps)})
     return "\n".join(
         [TOP + "\n".join(lines), "", "Other functions in these lines:", "", *words, ""]
@@ -48,16 +48,21 @@ def page(registry):
 
 def row(primitive):
     """One line of the table."""
-    vjps = [f"`{name}`: {code(formula(vjp))}" for name, vjp in primitive.vjps.items()]
-    gradients = "<br>".join(vjps) or "none: a constant"
+    vjps = [f"`{name}`: {code(formula(vjp))}" for name, vjp in gradients(primitive).items()]
     path = file_of(primitive.forward).relative_to(Path(mg.__file__).parent.parent)
     cells = [
         code(f"{primitive.name}({', '.join(primitive.names)})"),
         in_words(primitive.forward) if is_long(primitive.forward) else code(formula(primitive)),
-        gradients,
+        "<br>".join(vjps) or "none: a constant",
         f"[{path.name}](../{path})",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def gradients(primitive):
+    """The VJPs of a primitive by the names of their arguments, after what they share."""
+    shared = getattr(primitive, "shared", None)
+    return ({", ".join(primitive.shared_names): shared} if shared else {}) | primitive.vjps
 
 
 def code(text):

@@ -23,9 +23,9 @@ def test_every_operation_and_every_vjp_has_its_place():
             for line in derivatives.PAGE.read_text().splitlines()
             if line.startswith(f"| `{name}(")
         ]
-        gradients = row.split(" | ")[2]
-        assert gradients.count("`: `") == len(primitive.vjps)
-        assert all(f"`{argument}`: `" in gradients for argument in primitive.vjps)
+        cell = row.split(" | ")[2]
+        assert cell.count("`: `") == len(derivatives.gradients(primitive)) >= len(primitive.vjps)
+        assert all(f"`{argument}`: `" in cell for argument in primitive.vjps)
 
 
 def test_the_lines_are_those_of_the_source():
