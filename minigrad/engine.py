@@ -1,5 +1,7 @@
 """The engine: primitives, and recording the graph that they make.
 
+The same idea in one small file, to read before this one: ``docs/engine_in_100_lines.py``.
+
 A **primitive** is a function on arrays together with one VJP (vector-Jacobian product) for each
 argument that can be differentiated::
 

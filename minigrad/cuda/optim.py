@@ -11,7 +11,7 @@ from ..optim import Adam
 from ..optimizer import faster
 from . import adam
 from .capture import counted, each_replay, recording
-from .pointers import FLOAT32, fits
+from .launch import FLOAT32, fits
 
 _counts = weakref.WeakKeyDictionary()  # optimizer -> adam.Counts, from its first step on
 
