@@ -41,7 +41,7 @@ class TiedDense(Module):
         weight = self.weight if whole else self.weight[:, : self.in_features]
         return dense(x, weight.T, self.bias, activation=self.activation)
 
-    def describe(self):
+    def extra_repr(self):
         return f"{self.in_features} -> {self.weight.shape[0]}, tied"
 
 

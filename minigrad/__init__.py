@@ -12,7 +12,20 @@ batch. float32 stays float32; nothing is converted in silence. Randomness comes 
 that you pass.
 """
 
-from . import checkpoint, cpu, cuda, data, debug, init, losses, nn, optim, random, testing
+from . import (
+    checkpoint,
+    cpu,
+    cuda,
+    data,
+    debug,
+    init,
+    interchange,
+    losses,
+    nn,
+    optim,
+    random,
+    testing,
+)
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import hvp, jacobian, jvp, vjp
@@ -88,6 +101,7 @@ __all__ = [
     "hook",
     "hvp",
     "init",
+    "interchange",
     "jacobian",
     "jvp",
     "log",

@@ -1,24 +1,21 @@
 """How a model is put together from layers.
 
-A `Module` is an ordinary object. Its parameters are the `Parameter`s among its attributes and
-those of the Modules (or lists of Modules) among them, in the order in which they were assigned.
+A `Module` is an ordinary object. What it trains are the `Parameter`s among its attributes, what
+it keeps besides are the `Buffer`s, and its children are the Modules; lists, tuples and dicts of
+them count as well. They are looked for when somebody asks, so there is no registry that could
+disagree with the attributes.
 """
+
+import itertools
+from collections import deque
 
 import numpy as np
 
-from .backend import array_module, to_numpy
-from .node import leaf_node
-from .tensor import Tensor
-
-
-class Parameter(Tensor):
-    """A leaf Tensor that a Module trains."""
-
-    __slots__ = ()
-
-    def __init__(self, data):
-        data = array_module(data).array(data, order="C")  # a copy: nobody else can change it
-        super().__init__(data, leaf_node(data))
+from .backend import to_numpy
+from .hooks import Hook, call
+from .parameter import Buffer, Parameter
+from .tensor import Tensor, describe
+from .weights import fitting
 
 
 class Module:
@@ -35,69 +32,176 @@ class Module:
     """
 
     training = True
+    torch_axes = ()  # the axes of the weights in PyTorch's order, see interchange.py
+    _hooks = ()
 
     def forward(self, x):
         raise TypeError(f"{type(self).__name__} does not say what it computes: write forward(x)")
 
-    def __call__(self, *args):
-        return self.forward(*args)
+    def __call__(self, *args, **kwargs):
+        if self._hooks:
+            return call(self, args, kwargs)
+        return self.forward(*args, **kwargs)
+
+    def register_forward_pre_hook(self, hook):
+        """Call ``hook(module, args)`` before each forward; what it returns replaces `args`.
+
+        None leaves them as they are. Returns a handle: ``remove()`` it, or use it in ``with``.
+        """
+        return Hook(self, hook, before=True)
+
+    def register_forward_hook(self, hook):
+        """Call ``hook(module, args, output)`` after each forward; a result replaces `output`.
+
+        None leaves it as it is. Returns a handle: ``remove()`` it, or use it in ``with``.
+
+        >>> from minigrad.nn import Tanh
+        >>> import numpy as np
+        >>> layer = Tanh()
+        >>> with layer.register_forward_hook(lambda layer, args, output: print(output)):
+        ...     _ = layer(np.zeros(2))
+        [0. 0.]
+        """
+        return Hook(self, hook, before=False)
+
+    # ------------------------------------------------------------------ attributes
+    def __setattr__(self, name, value):
+        old = self.__dict__.get(name)
+        if isinstance(old, Tensor | Module) or isinstance(value, Tensor):
+            value = self._checked(name, old, value)
+        super().__setattr__(name, value)
+
+    def _checked(self, name, old, value):
+        """What to store for ``self.name = value`` in place of `old`; refuses what would be lost."""
+        if value is None or isinstance(value, Parameter | Buffer | Module):
+            return value
+        what = f"{type(self).__name__}.{name}"
+        if isinstance(old, Buffer):
+            number = isinstance(value, int | float | np.number)
+            old.data = np.asarray(value, old.dtype) if number else value
+            return old
+        if isinstance(old, Parameter):
+            raise TypeError(
+                f"{what} is a Parameter and {describe(value)} is not, so it would not be trained: "
+                f"set {name}.data to change the values, or assign Parameter(...) or None"
+            )
+        if isinstance(value, Tensor) and value.is_leaf:
+            raise TypeError(_untrained(what, value))
+        if callable(value) and isinstance(old, Module) and any(old._named(Parameter | Buffer)):
+            raise TypeError(
+                f"{what} is a {type(old).__name__} with parameters, which would be lost behind "
+                f"{describe(value)}: assign a Module that holds it, or None"
+            )
+        return value
+
+    def register_buffer(self, name, data):
+        """The same as ``self.name = Buffer(data)``, refused where there is such an attribute."""
+        if hasattr(self, name) or not name.isidentifier():
+            raise ValueError(
+                f"register_buffer: {name!r} cannot become a buffer of this {type(self).__name__}, "
+                "it is an attribute already or no name for one: choose another name"
+            )
+        setattr(self, name, None if data is None else Buffer(data))
+
+    # ------------------------------------------------------------------ what is inside
+    def _attributes(self):
+        """(name, value) for all that can hold Parameters, Buffers and Modules."""
+        return vars(self).items()
+
+    def _own(self, kind):
+        """(name, value) for all of `kind` directly inside this Module, also in its containers."""
+        for name, value in self._attributes():
+            for inside, found in _unpacked(name, value):
+                if isinstance(found, kind):
+                    yield inside, found
+                elif isinstance(found, Tensor) and not isinstance(found, Parameter | Buffer):
+                    raise TypeError(_untrained(f"{type(self).__name__}.{inside}", found))
+
+    def _named(self, kind):
+        """(dotted name, value) for all of `kind`, here and in the Modules inside, each once."""
+        found = (
+            (f"{prefix}.{name}" if prefix else name, value)
+            for prefix, module in self.named_modules()
+            for name, value in module._own(kind)
+        )
+        return _once(found)
+
+    def named_children(self):
+        """The Modules directly inside this one as (name, Module), each once."""
+        return _once(self._own(Module))
 
     def children(self):
-        """The Modules directly inside this one, as (name, Module)."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, list | tuple):
-                for k, item in enumerate(value):
-                    if isinstance(item, Module):
-                        yield f"{name}.{k}", item
+        """The Modules directly inside this one, each once."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix="", remove_duplicate=True, _seen=None):
+        """This Module and all inside it as (dotted name, Module), outer ones first.
+
+        Each comes once, or with ``remove_duplicate=False`` under each of its names. A Module that
+        holds itself is not entered a second time.
+        """
+        seen = set() if _seen is None else _seen
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield prefix, self
+        for name, child in self._own(Module):
+            name = f"{prefix}.{name}" if prefix else name
+            yield from child.named_modules(name, remove_duplicate, seen)
+        if not remove_duplicate:
+            seen.remove(id(self))
+
+    def modules(self):
+        """This Module and all inside it, each once."""
+        return (module for _, module in self.named_modules())
 
     def named_parameters(self):
         """All parameters as (dotted name, Parameter), each once even if it is shared."""
-        seen = set()
-        for name, parameter in self._walk(""):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
-
-    def _walk(self, prefix):
-        for name, value in vars(self).items():
-            if isinstance(value, Parameter):
-                yield prefix + name, value
-        for name, child in self.children():
-            yield from child._walk(f"{prefix}{name}.")
+        return self._named(Parameter)
 
     def parameters(self):
         """All parameters, in a fixed order: what optimisers take."""
         return [parameter for _, parameter in self.named_parameters()]
 
+    def named_buffers(self):
+        """All buffers as (dotted name, Buffer), each once even if it is shared."""
+        return self._named(Buffer)
+
+    def buffers(self):
+        """All buffers, in a fixed order."""
+        return [buffer for _, buffer in self.named_buffers()]
+
+    # ------------------------------------------------------------------ the state
+    def _state(self):
+        """All parameters and buffers by name."""
+        state = {}
+        for name, value in self._named(Parameter | Buffer):
+            if name in state:
+                raise ValueError(
+                    f"{type(self).__name__} has two parameters or buffers with the name {name}: "
+                    "rename an attribute or a key so that each has a name of its own"
+                )
+            state[name] = value
+        return state
+
     def state_dict(self):
-        """Copies of all parameters, in main memory, by name."""
-        return {name: np.array(to_numpy(p._data)) for name, p in self.named_parameters()}
+        """Copies of all parameters and buffers, in main memory, by name."""
+        return {name: np.array(to_numpy(p._data)) for name, p in self._state().items()}
 
     def load_state_dict(self, state):
-        """Set all parameters from `state`; names and shapes must be exactly this model's."""
-        mine = dict(self.named_parameters())
-        problems = [f"{name} is missing" for name in mine if name not in state]
-        problems += [f"{name} is not in this model" for name in state if name not in mine]
-        problems += [
-            f"{name} is {np.shape(state[name])}, expected {p.shape}"
-            for name, p in mine.items()
-            if name in state and np.shape(state[name]) != p.shape
-        ]
-        if problems:
-            raise ValueError(
-                f"load_state_dict: the weights are not those of this {type(self).__name__}: "
-                f"{'; '.join(problems[:5])}{' ...' if len(problems) > 5 else ''}: "
-                "build the model with the settings that it was saved with"
-            )
-        for name, p in mine.items():
-            p.data = array_module(p._data).asarray(state[name], dtype=p.dtype)
+        """Set all parameters and buffers from `state`, or refuse it and change nothing.
+
+        Names and shapes must be exactly this model's. Raises ValueError where they are not, and
+        for arrays of PyTorch, whose layout is another: see ``minigrad.interchange``.
+        """
+        mine = self._state()
+        for p, array in zip(mine.values(), fitting(self, mine, state), strict=True):
+            p._data = array
 
     def train(self, training=True):
         """Switch dropout and noise on (off with False); returns the module."""
         self.training = training
-        for _, child in self.children():
+        for child in self.children():
             child.train(training)
         return self
 
@@ -106,18 +210,19 @@ class Module:
         return self.train(False)
 
     def to(self, device):
-        """Move all parameters to "cpu" or "cuda"; returns the module."""
-        for p in self.parameters():
-            moved = Tensor.to(p, device)
+        """Move all parameters and buffers to "cpu" or "cuda"; returns the module."""
+        mine = self._state().values()
+        for p, moved in [(p, Tensor.to(p, device)) for p in mine]:
             p._data, p.node = moved._data, moved.node
         return self
 
-    def describe(self):
+    # ------------------------------------------------------------------ the table
+    def extra_repr(self):
         """The settings of a layer, for the table that repr prints."""
         return ""
 
     def __repr__(self):
-        rows = list(self._rows(""))
+        rows = [module._row(name) for name, module in self.named_modules(remove_duplicate=False)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join([*map(str.ljust, row[:-1], widths[:-1]), row[-1].rjust(widths[-1])]).rstrip()
@@ -126,37 +231,46 @@ class Module:
         total = sum(p.size for p in self.parameters())
         return "\n".join([*lines, f"{total:,} parameters"])
 
-    def _rows(self, name):
-        own = [(n, v) for n, v in vars(self).items() if isinstance(v, Parameter)]
+    def _row(self, name):
+        own = list(self._own(Parameter))
         shapes = "  ".join(f"{n} {v.shape}" for n, v in own)
         count = f"{sum(v.size for _, v in own):,}" if own else ""
-        yield name, type(self).__name__, self.describe(), shapes, count
-        for child_name, child in self.children():
-            yield from child._rows(f"{name}.{child_name}" if name else child_name)
+        return name, type(self).__name__, self.extra_repr(), shapes, count
 
 
-class Sequential(Module):
-    """Layers applied one after the other.
+def _unpacked(name, value):
+    """(dotted name, it) for each Parameter, Buffer, Module and leaf in an attribute's `value`."""
+    if isinstance(value, Parameter | Buffer | Module):
+        yield name, value
+    elif isinstance(value, Tensor):
+        if value.is_leaf:
+            yield name, value
+    elif isinstance(value, list | tuple):
+        for k, item in enumerate(value):
+            yield from _unpacked(f"{name}.{k}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _unpacked(f"{name}.{key}", item)
+    elif isinstance(value, set | frozenset | deque):
+        for inside, _ in itertools.chain.from_iterable(_unpacked(name, item) for item in value):
+            raise TypeError(
+                f"{inside} is a {type(value).__name__} that holds Parameters or Modules, which has "
+                "no names to save them under: use a list, a dict, ModuleList or ModuleDict"
+            )
 
-    >>> from minigrad.nn import Dense
-    >>> rng = np.random.default_rng(0)
-    >>> Sequential(Dense(784, 64, activation="relu", rng=rng), Dense(64, 784, rng=rng))
-              Sequential
-    layers.0  Dense       784 -> 64, relu  weight (784, 64)  bias (64,)   50,240
-    layers.1  Dense       64 -> 784        weight (64, 784)  bias (784,)  50,960
-    101,200 parameters
-    """
 
-    def __init__(self, *layers):
-        self.layers = list(layers)
+def _once(pairs):
+    """The (name, value) pairs without those whose value came before."""
+    seen = set()
+    for name, value in pairs:
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
 
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x
 
-    def __getitem__(self, index):
-        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
-
-    def __len__(self):
-        return len(self.layers)
+def _untrained(what, value):
+    """Why a leaf that is no Parameter is refused."""
+    return (
+        f"{what} is {describe(value)} but no Parameter, so it would not be trained: "
+        "make it Parameter(...), or detach() it if it is a constant"
+    )

@@ -1,7 +1,10 @@
 """Layers that own their weights; how they are put together is in ``module.py``."""
 
+import functools
+
 import numpy as np
 
+from .containers import ModuleDict, ModuleList, Sequential
 from .conv import key, pair
 from .functional import (
     check_rng,
@@ -12,11 +15,13 @@ from .functional import (
     gaussian_noise,
 )
 from .init import fan_in_out, initialisers
-from .module import Module, Parameter, Sequential
+from .module import Module
 from .ops import relu, sigmoid, tanh
+from .parameter import Buffer, Parameter
 from .shapes import reshape
 
 __all__ = [
+    "Buffer",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
@@ -24,6 +29,8 @@ __all__ = [
     "Flatten",
     "GaussianNoise",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
     "ReLU",
     "Reshape",
@@ -38,6 +45,8 @@ class Dense(Module):
 
     `weight_init` is a name or function of ``minigrad.init``; `rng` a numpy Generator.
     """
+
+    torch_axes = (1, 0)
 
     def __init__(
         self,
@@ -57,12 +66,14 @@ class Dense(Module):
     def forward(self, x):
         return dense(x, self.weight, self.bias, activation=self.activation)
 
-    def describe(self):
+    def extra_repr(self):
         return _words(*self.weight.shape, activation=self.activation)
 
 
 class Conv2D(Module):
     """`minigrad.conv2d` with its own kernel (kh, kw, in_channels / groups, out) and bias (out,)."""
+
+    torch_axes = (3, 2, 0, 1)
 
     def __init__(
         self,
@@ -95,7 +106,7 @@ class Conv2D(Module):
     def forward(self, x):
         return conv2d(x, self.weight, self.bias, activation=self.activation, **self.options)
 
-    def describe(self):
+    def extra_repr(self):
         kh, kw, i, o = self.weight.shape
         return _words(
             i * self.options["groups"],
@@ -111,6 +122,8 @@ class Conv2DTranspose(Module):
 
     With ``padding="same"`` the output is exactly stride times as large as the input.
     """
+
+    torch_axes = (3, 2, 0, 1)
 
     def __init__(
         self,
@@ -139,7 +152,7 @@ class Conv2DTranspose(Module):
             x, self.weight, self.bias, activation=self.activation, **self.options
         )
 
-    def describe(self):
+    def extra_repr(self):
         kh, kw, o, i = self.weight.shape
         return _words(i, o, kernel=(kh, kw), activation=self.activation, **self.options)
 
@@ -160,7 +173,7 @@ class Reshape(Module):
     def forward(self, x):
         return reshape(x, (x.shape[0], *self.shape))
 
-    def describe(self):
+    def extra_repr(self):
         return f"to {self.shape}"
 
 
@@ -195,7 +208,7 @@ class Dropout(Module):
     def forward(self, x):
         return dropout(x, self.rate, self.rng) if self.training else x
 
-    def describe(self):
+    def extra_repr(self):
         return f"rate {self.rate}"
 
 
@@ -209,7 +222,7 @@ class GaussianNoise(Module):
     def forward(self, x):
         return gaussian_noise(x, self.std, self.rng) if self.training else x
 
-    def describe(self):
+    def extra_repr(self):
         return f"std {self.std}"
 
 
@@ -227,7 +240,18 @@ def _words(i, o, kernel=None, activation=None, **options):
     usual = {"stride": 1, "padding": "same", "dilation": 1, "groups": 1, "output_size": None}
     words = [f"{i} -> {o}"] + ([f"{kernel[0]}x{kernel[1]}"] if kernel else [])
     words += [f"{name} {value}" for name, value in options.items() if value != usual[name]]
-    words += (
-        [activation if isinstance(activation, str) else activation.__name__] if activation else []
-    )
+    words += [_name(activation)] if activation is not None else []
     return ", ".join(words)
+
+
+def _name(activation):
+    """What to call an activation: a name, a function, a partial of one, a Module or other object.
+
+    >>> _name(functools.partial(relu))
+    'relu'
+    """
+    if isinstance(activation, functools.partial):
+        return _name(activation.func)
+    if isinstance(activation, str):
+        return activation
+    return getattr(activation, "__name__", type(activation).__name__)

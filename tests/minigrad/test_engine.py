@@ -1306,8 +1306,12 @@ LAYERS = [  # each module imports from the lines above its own
     {"cpu", "cuda"},
     {"random"},
     {"functional"},
-    {"init", "optim", "data", "checkpoint", "testing", "debug", "module"},
+    {"init", "optim", "data", "checkpoint", "testing", "debug", "hooks", "parameter"},
+    {"weights"},
+    {"module"},
+    {"containers"},
     {"nn"},
+    {"interchange"},
     {"__init__"},
 ]
 LAZY = {"backend": {"cupy"}, "cuda": {"cupy"}, "cpu": {"threadpoolctl"}}  # slow to import

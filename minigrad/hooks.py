@@ -1,0 +1,35 @@
+"""Functions that listen to the calls of a Module, and the handles that remove them."""
+
+
+class Hook:
+    """A function called before or after each ``forward`` of `module`, until ``remove()``.
+
+    As a context manager it is removed at the end of the block.
+    """
+
+    def __init__(self, module, function, before):
+        self.module, self.function, self.before = module, function, before
+        module._hooks = (*module._hooks, self)
+
+    def remove(self):
+        """Stop calling the function; a second time does nothing."""
+        self.module._hooks = tuple(hook for hook in self.module._hooks if hook is not self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+def call(module, args, kwargs):
+    """``module.forward(*args, **kwargs)`` with the hooks of `module` around it."""
+    hooks = module._hooks
+    for hook in hooks:
+        if hook.before and (changed := hook.function(module, args)) is not None:
+            args = changed if isinstance(changed, tuple) else (changed,)
+    output = module.forward(*args, **kwargs)
+    for hook in hooks:
+        if not hook.before and (changed := hook.function(module, args, output)) is not None:
+            output = changed
+    return output

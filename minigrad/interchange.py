@@ -1,0 +1,269 @@
+"""Weights to and from PyTorch and Keras.
+
+=================  ======================  ============================  ===========================
+minigrad           weight here             PyTorch                       Keras
+=================  ======================  ============================  ===========================
+Dense              (in, out)               Linear (out, in)              Dense, unchanged
+Conv2D             (kh, kw, in, out)       Conv2d (out, in, kh, kw)      Conv2D, unchanged
+Conv2DTranspose    (kh, kw, out, in)       ConvTranspose2d               Conv2DTranspose, unchanged
+                                           (in, out, kh, kw)
+all of these       bias (out,)             bias, unchanged               bias, unchanged
+norm layers        weight, bias            the same names                gamma, beta
+                   running_mean,           the same names                moving_mean,
+                   running_var                                           moving_variance
+=================  ======================  ============================  ===========================
+
+Names in PyTorch are the attributes' names, as here, but the layers of a Sequential have no
+``layers.`` before their number, and an activation is a layer of its own:
+``Sequential(Dense(4, 3, activation="relu"), Dense(3, 2))`` has the names of
+``torch.nn.Sequential(Linear(4, 3), ReLU(), Linear(3, 2))``, that is ``0.weight`` and ``2.weight``.
+
+Images are NHWC here and NCHW in PyTorch, so `Flatten` and `Reshape` put the pixels in another
+order: within a Sequential, the `Dense` layer after a Flatten or before a Reshape to (H, W, C) has
+its inputs or outputs reordered. Where ``forward`` itself reshapes images, that is left to you.
+
+A layer of your own with a parameter of two or more axes says how PyTorch orders them, for example
+``torch_axes = (1, 0)`` for the transposed.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .backend import to_numpy
+from .containers import Sequential
+from .module import Module
+from .nn import Conv2D, Conv2DTranspose, Dense, Flatten, Reshape
+from .parameter import Buffer, Parameter
+from .tensor import Tensor
+
+
+def to_torch_state_dict(model, channels=None):
+    """The weights of the Module `model` as arrays under PyTorch's names and in its layout.
+
+    `channels` is the number of channels of the images that a Flatten gets, where no layer before
+    it in its Sequential tells. Raises ValueError where a layout is not known. PyTorch takes them as
+    ``theirs.load_state_dict({name: torch.from_numpy(a) for name, a in arrays.items()})``.
+
+    >>> model = Sequential(Dense(4, 3, activation="relu", rng=np.random.default_rng(0)))
+    >>> {name: a.shape for name, a in to_torch_state_dict(model).items()}
+    {'0.weight': (3, 4), '0.bias': (3,)}
+    """
+    return {place.theirs: place.to_torch() for place in _places(model, channels)}
+
+
+def from_torch_state_dict(model, state, channels=None):
+    """What ``model.load_state_dict`` takes, from the ``state_dict()`` of the same model in PyTorch.
+
+    `state` has PyTorch's tensors, or arrays, by name; `channels` is explained in
+    `to_torch_state_dict`. Raises ValueError where names or shapes are not those of `model`.
+
+    >>> model = Dense(2, 1, rng=np.random.default_rng(0))
+    >>> state = {"weight": np.array([[1.0, 2.0]]), "bias": np.array([3.0])}
+    >>> model.load_state_dict(from_torch_state_dict(model, state))
+    >>> model(np.array([[10.0, 1.0]], np.float32)).data
+    array([[15.]], dtype=float32)
+    """
+    places = {place.theirs: place for place in _places(model, channels)}
+    arrays = {name: _array(value) for name, value in state.items()}
+    problems = [f"{name} is missing" for name in places if name not in arrays]
+    # BatchNorm counts its batches in PyTorch, and only PyTorch uses the number
+    unknown = [name for name in arrays if name not in places]
+    problems += [f"{n} is unknown" for n in unknown if not n.endswith("num_batches_tracked")]
+    problems += [
+        f"{name} is {arrays[name].shape}, expected {place.shape}"
+        for name, place in places.items()
+        if name in arrays and arrays[name].shape != place.shape
+    ]
+    if problems:
+        _refuse("from_torch_state_dict", model, problems)
+    names = {id(value): name for name, value in model._state().items()}
+    mine = {}
+    for name, place in places.items():
+        array, ours = place.from_torch(arrays[name]), names[id(place.value)]
+        if not np.array_equal(mine.setdefault(ours, array), array, equal_nan=True):
+            raise ValueError(
+                f"from_torch_state_dict: {ours} is shared by several layers of this "
+                f"{type(model).__name__}, but {name} has values of its own: share it in PyTorch too"
+            )
+    return mine
+
+
+def to_keras_weights(model):
+    """The weights of the Module `model` as the list that Keras' ``set_weights`` takes.
+
+    They are in the order of the layers, for each the weight, the bias and the running statistics.
+    """
+    return list(model.state_dict().values())
+
+
+def from_keras_weights(model, weights):
+    """What ``model.load_state_dict`` takes, from the list of Keras' ``get_weights()``.
+
+    Every array is taken as it is: the layouts are the same. Raises ValueError where the number of
+    arrays or their shapes are not those of `model`.
+
+    >>> model = Dense(2, 1, rng=np.random.default_rng(0))
+    >>> from_keras_weights(model, [np.array([[1.0], [2.0]]), np.array([3.0])])["bias"]
+    array([3.])
+    """
+    mine, arrays = model.state_dict(), [_array(a) for a in weights]
+    if len(arrays) != len(mine):
+        _refuse("from_keras_weights", model, [f"{len(arrays)} arrays, expected {len(mine)}"])
+    pairs = dict(zip(mine, arrays, strict=True))
+    problems = [
+        f"{name} is {a.shape}, expected {mine[name].shape}"
+        for name, a in pairs.items()
+        if a.shape != mine[name].shape
+    ]
+    if problems:
+        _refuse("from_keras_weights", model, problems)
+    return pairs
+
+
+class _Place(NamedTuple):
+    """A parameter or buffer under one of its names, and what PyTorch does differently."""
+
+    theirs: str
+    value: Tensor
+    axes: tuple  # the axes here in PyTorch's order
+    orders: dict  # by axis here, the order in which PyTorch counts the elements along it
+
+    @property
+    def shape(self):
+        """The shape in PyTorch."""
+        return tuple(self.value.shape[axis] for axis in self.axes)
+
+    def to_torch(self):
+        array = to_numpy(self.value._data)
+        for axis, order in self.orders.items():
+            array = array.take(order, axis)
+        return np.array(array.transpose(self.axes), order="C")
+
+    def from_torch(self, array):
+        array = array.transpose(np.argsort(self.axes))
+        for axis, order in self.orders.items():
+            array = array.take(np.argsort(order), axis)
+        return np.array(array, order="C")
+
+
+def _places(model, channels):
+    """A `_Place` for each name that a parameter or buffer of `model` has in PyTorch."""
+    modules = list(model.named_modules(remove_duplicate=False))
+    theirs, axes = {"": ""}, {}
+    for name, module in modules:  # outer ones come first
+        numbers = _numbers(module) if isinstance(module, Sequential) else {}
+        for child, _ in module._own(Module):
+            theirs[_join(name, child)] = _join(theirs[name], numbers.get(child, child))
+        for _, value in module._own(Parameter | Buffer):
+            if value.ndim < 2:
+                axes[id(value)] = tuple(range(value.ndim))
+            elif value.ndim == len(module.torch_axes):
+                axes[id(value)] = module.torch_axes
+    orders = _pixel_orders(modules, channels)
+    places = []
+    for name, module in modules:
+        for inside, value in module._own(Parameter | Buffer):
+            if id(value) not in axes:
+                raise ValueError(
+                    f"{_join(name, inside)} has {value.ndim} axes, and {type(module).__name__} "
+                    "does not say how PyTorch orders them: give the class torch_axes, which is "
+                    f"{tuple(range(value.ndim))} where the order is the same"
+                )
+            order = orders.get(id(value), {})
+            places.append(_Place(_join(theirs[name], inside), value, axes[id(value)], order))
+    return places
+
+
+def _numbers(sequential):
+    """The names of its layers in PyTorch, where each activation is one more layer."""
+    numbers, k = {}, 0
+    for n, layer in enumerate(sequential.layers):
+        numbers[f"layers.{n}"] = str(k)
+        k += 1 if getattr(layer, "activation", None) is None else 2
+    return numbers
+
+
+def _pixel_orders(modules, channels):
+    """For weights beside a Flatten or Reshape: by their id, the orders of a `_Place`."""
+    orders, nested = {}, set()
+    for _, module in modules:
+        if isinstance(module, Sequential) and id(module) not in nested:
+            nested.update(id(m) for m in module.modules())
+            _follow(_layers(module), channels, orders)
+    return orders
+
+
+def _layers(sequential):
+    """The layers in the order in which they are applied, nested Sequentials unfolded."""
+    for layer in sequential.layers:
+        if isinstance(layer, Sequential):
+            yield from _layers(layer)
+        else:
+            yield layer
+
+
+def _follow(layers, unknown, orders):
+    """Follow the data through `layers` and note the `orders` of weights that run over pixels.
+
+    `unknown` is the number of channels where the layers do not tell.
+    """
+    data, channels = "images", None
+    made = []  # the (weight, axis) that give features their order; None for a layer of the user
+    for layer in layers:
+        own = list(layer._own(Parameter | Buffer)) if isinstance(layer, Module) else []
+        if isinstance(layer, Flatten) and data == "images":
+            data, channels = "flattened", channels or unknown
+        elif isinstance(layer, Reshape):
+            if data == "features" and len(layer.shape) == 3:
+                _reorder(made, layer.shape[-1], orders)
+            data, channels = "images", layer.shape[-1]
+        elif isinstance(layer, Conv2D | Conv2DTranspose):
+            data, channels = (
+                "images",
+                layer.weight.shape[2 if isinstance(layer, Conv2DTranspose) else 3],
+            )
+        elif isinstance(layer, Dense):
+            if data == "flattened":
+                _reorder([(layer.weight, 0)], channels, orders)
+            data, made = "features", [(value, value.ndim - 1) for _, value in own]
+        elif not type(layer).__module__.startswith("minigrad."):  # it may do anything
+            if data == "flattened" and own:
+                _reorder([(None, 0)], channels, orders)
+            channels, made = None, [(None, 0)]
+        elif data == "flattened":  # normalization of each feature
+            _reorder([(value, 0) for _, value in own if value.ndim], channels, orders)
+        else:
+            made += [(value, 0) for _, value in own if value.ndim]
+
+
+def _reorder(weights, channels, orders):
+    """Note that `weights`, (weight, axis), run over pixels: (H, W, C) here, (C, H, W) there."""
+    if channels == 1:
+        return
+    for value, axis in weights:
+        if value is None or channels is None or value.shape[axis] % channels:
+            raise ValueError(
+                "the order of the pixels is not known in a Sequential with Flatten or Reshape: "
+                "pass channels=, the number of channels of the images that are flattened, and "
+                "convert layers of your own between images and features by themselves"
+            )
+        pixels = np.arange(value.shape[axis]).reshape(-1, channels)  # (H * W, C)
+        orders.setdefault(id(value), {})[axis] = pixels.T.ravel()
+
+
+def _join(prefix, name):
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _array(value):
+    """`value`, also a tensor of PyTorch on any device, as a NumPy array."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "cpu") else value)
+
+
+def _refuse(function, model, problems):
+    raise ValueError(
+        f"{function}: the weights are not those of this {type(model).__name__}: "
+        f"{'; '.join(problems[:5])}{' ...' if len(problems) > 5 else ''}: build both models with "
+        "the same layers in the same order"
+    )
