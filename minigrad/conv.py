@@ -70,8 +70,8 @@ dilation=(1, 1), groups=1)
             pads = pads_of(padding, operation)
         if any(sum(p) + n < e for p, n, e in zip(pads, size, extent, strict=True)):
             raise ValueError(
-                f"{operation}: a kernel of {kernel} with dilation {dilation} covers {extent} pixels, "
-                f"more than the image of {size} with padding {pads}: "
+                f"{operation}: a kernel of {kernel} with dilation {dilation} covers {extent} "
+                f"pixels, more than the image of {size} with padding {pads}: "
                 'use a smaller kernel or dilation, more padding, or padding="same"'
             )
         out = tuple(

@@ -33,7 +33,7 @@ import numpy as np
 from .backend import to_numpy
 from .containers import Sequential
 from .module import Module
-from .nn import Conv2D, Conv2DTranspose, Dense, Flatten, Reshape
+from .nn import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Dense, Flatten, Reshape
 from .parameter import Buffer, Parameter
 from .tensor import Tensor
 
@@ -218,11 +218,9 @@ def _follow(layers, unknown, orders):
             if data == "features" and len(layer.shape) == 3:
                 _reorder(made, layer.shape[-1], orders)
             data, channels = "images", layer.shape[-1]
-        elif isinstance(layer, Conv2D | Conv2DTranspose):
-            data, channels = (
-                "images",
-                layer.weight.shape[2 if isinstance(layer, Conv2DTranspose) else 3],
-            )
+        elif isinstance(layer, Conv1D | Conv2D | Conv2DTranspose):
+            transposed = isinstance(layer, Conv1DTranspose | Conv2DTranspose)
+            data, channels = "images", layer.weight.shape[-2 if transposed else -1]
         elif isinstance(layer, Dense):
             if data == "flattened":
                 _reorder([(layer.weight, 0)], channels, orders)

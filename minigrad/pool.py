@@ -1,8 +1,7 @@
 """Pooling over windows, and enlarging, which is its adjoint.
 
-A window's pixels are met tap by tap, as in ``conv.py``: tap t is the same place in every window. For
-images x, outputs y and, where a window takes one of its pixels only, the number of the tap `chosen`
-for each output,
+A window's pixels are met tap by tap: tap t is the same place in every window. For images x, outputs
+y and, where a window takes only one of its pixels, the number of the tap `chosen` for each output,
 
     P(x, y) = sum over outputs (n, p, q, c) and their taps t (t = chosen[n, p, q, c])
               of x[n, pixel that tap t of window (p, q) meets, c] y[n, p, q, c]
@@ -81,7 +80,7 @@ def upsample2d(x, factor=2, interpolation="nearest"):
            [1., 1., 2., 2.]])
     """
     factors = pair(key(factor), "factor", 1, "upsample2d")
-    n, h, w, c = _images("upsample2d", x).shape
+    h, w = _images("upsample2d", x).shape[1:3]
     size = (h * factors[0], w * factors[1])
     if interpolation == "nearest":
         return pool_x(x, None, Geometry.of(size, factors, factors, "valid"))
@@ -91,6 +90,52 @@ def upsample2d(x, factor=2, interpolation="nearest"):
             f"got {interpolation!r}"
         )
     return (resize_bilinear if interpolation == "bilinear" else resize_bicubic)(x, size)
+
+
+# ---------------------------------------------------------------------- layers
+class MaxPool2D(Module):
+    """`minigrad.max_pool2d` as a layer, with the same settings.
+
+    >>> MaxPool2D(3, stride=2)(np.zeros((1, 7, 7, 5))).shape
+    (1, 3, 3, 5)
+    """
+
+    function = staticmethod(max_pool2d)
+
+    def __init__(self, size=2, **settings):
+        self.size, self.settings = size, settings
+
+    def forward(self, x):
+        return self.function(x, self.size, **self.settings)
+
+    def extra_repr(self):
+        return ", ".join([f"{self.size}", *(f"{k} {v}" for k, v in self.settings.items())])
+
+
+class AvgPool2D(MaxPool2D):
+    """`minigrad.avg_pool2d` as a layer, with the same settings."""
+
+    function = staticmethod(avg_pool2d)
+
+
+class UpSampling2D(MaxPool2D):
+    """`minigrad.upsample2d` as a layer, with the same settings."""
+
+    function = staticmethod(upsample2d)
+
+
+class GlobalAvgPool2D(Module):
+    """The mean of each channel: images (N, H, W, C) -> (N, C)."""
+
+    def forward(self, x):
+        return global_avg_pool2d(x)
+
+
+class GlobalMaxPool2D(Module):
+    """The maximum of each channel: images (N, H, W, C) -> (N, C)."""
+
+    def forward(self, x):
+        return global_max_pool2d(x)
 
 
 # ---------------------------------------------------------------------- primitives

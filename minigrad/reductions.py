@@ -34,8 +34,8 @@ def _norm(x, axis):
 def std(x, axis=None, keepdims=False, ddof=0):
     """The standard deviation over `axis`, the square root of `var`, with gradient 0 at 0.
 
-    >>> std(np.array([1.0, 3.0]))
-    array(1.)
+    >>> float(std(np.array([1.0, 3.0])))
+    1.0
     """
     degrees = math.prod(x.shape[a] for a in axes_of("std", x, axis)) - ddof
     if degrees <= 0:

@@ -44,9 +44,7 @@ def resize_bilinear(x, size, *, half_pixel_centers=True, antialias=False):
 
 def _resize(name, x, size, rule):
     if getattr(x, "ndim", 0) != 4:
-        raise ValueError(
-            f"{name}: expected images (N, height, width, channels), got {describe(x)}"
-        )
+        raise ValueError(f"{name}: expected images (N, height, width, channels), got {describe(x)}")
     sizes = tuple(size) if isinstance(size, list | tuple) else (size, size)
     n, h, w, c = x.shape
     whole = len(sizes) == 2 and all(isinstance(v, int | np.integer) and v > 0 for v in sizes)

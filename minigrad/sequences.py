@@ -4,7 +4,8 @@ import numpy as np
 
 from .backend import array_module
 from .functional import check_rng, conv2d, conv2d_transpose
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 from .shapes import getitem, squeeze, unsqueeze
 from .tensor import Tensor, describe
 
@@ -78,6 +79,8 @@ class Embedding(Module):
     """One trained vector of `features` numbers for each integer below `count`: (...) -> (...,
     features). The vectors are normal numbers at first."""
 
+    torch_axes = (0, 1)
+
     def __init__(self, count, features, *, dtype=np.float32, rng):
         check_rng("Embedding", rng)
         self.weight = Parameter(rng.standard_normal((count, features)).astype(dtype))
@@ -85,5 +88,5 @@ class Embedding(Module):
     def forward(self, indices):
         return embedding(indices, self.weight)
 
-    def describe(self):
+    def extra_repr(self):
         return "{} -> {}".format(*self.weight.shape)

@@ -18,6 +18,7 @@ def einsum(subscripts, *operands):
     """The sum of products that `subscripts` describes, as in NumPy: ``"ij,jk->ik"`` is a matrix
     product; ``...`` stands for leading axes, a letter twice in one operand for its diagonal.
 
+    >>> import numpy as np
     >>> x = np.arange(4.0).reshape(2, 2)
     >>> einsum("ii->", x), einsum("ij,j->i", x, np.ones(2))
     (array(3.), array([1., 5.]))
