@@ -597,16 +597,16 @@ def _(primitive, rng):
         fraction, modulus = rng.uniform(0.3, 0.7, a), off_zero(rng, *b)
         full = inside(fraction, modulus)
         yield label, primitive, [full, modulus]
-    full, modulus = inside(rng.uniform(0.3, 0.7, (2, 3)), np.array(0.7)), 0.7
-    yield "x and number", lambda x: primitive(x, modulus), [full], False, None
+    full = inside(rng.uniform(0.3, 0.7, (2, 3)), np.array(0.7))
+    yield "x and number", lambda x: primitive(x, 0.7), [full], False, None
     yield "number and x", lambda x: primitive(5.0, x), [np.array([2.0, -2.2, 9.0])], False, None
 
 
 @spec("floor_divide")
 def _(primitive, rng):
     a, b = rng.uniform(0.3, 0.7, (2, 3)) + 4, off_zero(rng, 3)
-    yield "a", lambda x: mg.multiply(primitive(a.astype(x.dtype), 1.0), x), [off_zero(rng, 2, 3)]
-    yield "two", lambda x, y: mg.multiply(primitive(x, y), y), [a * b, b]
+    yield "x and number", lambda x: mg.multiply(primitive(x, 1.0), x), [a]
+    yield "two", lambda x, y: mg.multiply(primitive(x, y), mg.multiply(x, y)), [a * b, b]
 
 
 @spec("leaky_relu", "elu")
