@@ -25,7 +25,7 @@ def leaky_relu(x, slope=0.01):
     return np.where(x > 0, x, x * slope)
 
 
-@primitive(_FLOATS, x=lambda g, x, y, alpha: where(x > 0, g, g * (y + alpha)))
+@primitive(_FLOATS, x=lambda g, x, y, alpha: where(x <= 0, g * (y + alpha), g))
 def elu(x, alpha=1.0):
     """`x` where it is above 0, ``alpha (exp(x) - 1)`` elsewhere (D.-A. Clevert et al., 2016).
 
@@ -35,7 +35,7 @@ def elu(x, alpha=1.0):
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * alpha)
 
 
-@primitive(_FLOATS, x=lambda g, y, slope: where((y > 0) & (y < 1), g * slope, 0.0))
+@primitive(_FLOATS, x=lambda g, y, slope: where((y <= 0) | (y >= 1), 0.0, g * slope))
 def hard_sigmoid(x, slope=1 / 6, offset=0.5):
     """``slope * x + offset`` limited to [0, 1]: three straight lines instead of a sigmoid.
 

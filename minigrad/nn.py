@@ -218,6 +218,10 @@ class Conv1DTranspose(Conv1D):
 
     function, flat = staticmethod(conv1d_transpose), Conv2DTranspose
 
+    def extra_repr(self):
+        k, o, i = self.weight.shape
+        return _words(i, o, kernel=(k,), activation=self.activation, **self.options)
+
 
 class Flatten(Module):
     """(N, ...) -> (N, everything else)."""

@@ -3,7 +3,7 @@
 from . import gradient
 from .backend import array_module, as_array
 from .engine import broadcast_to
-from .tensor import Tensor
+from .tensor import Tensor, describe
 
 
 def grad(output, inputs=None, *args, argnums=0, **options):
@@ -17,6 +17,8 @@ def grad(output, inputs=None, *args, argnums=0, **options):
     (6.0, 6.0)
     """
     if not callable(output):
+        if inputs is None:
+            raise TypeError(f"grad: name the inputs, the Tensors to derive {describe(output)} by")
         return gradient.grad(output, inputs, *args, **options)
     both = value_and_grad(output, argnums if inputs is None else inputs)
     return lambda *args, **options: both(*args, **options)[1]
@@ -39,12 +41,13 @@ def value_and_grad(f, argnums=0):
     places = list(argnums) if several else [argnums]
 
     def function(*args, **options):
-        args, variables = list(args), []
+        args, variables, leaves = list(args), [], set()
         for i in places:
             x = args[i] if isinstance(args[i], Tensor) else Tensor(as_array(args[i]))
             if not x.requires_grad:
                 x = Tensor(x._data)
                 x.requires_grad = True
+                leaves.add(x.node)
             args[i] = broadcast_to(x, x.shape)  # a node of its own, also where x is used elsewhere
             variables.append(args[i])
         if not all(x.requires_grad for x in variables):
@@ -54,7 +57,7 @@ def value_and_grad(f, argnums=0):
         y = f(*args, **options)
         found, nested = [None] * len(variables), False
         if isinstance(y, Tensor) and y.requires_grad:
-            nested = _uses_more(y, variables)
+            nested = _uses_more(y, leaves)
             found = gradient.grad(y, variables, create_graph=nested, allow_unused=True)
             y = y if nested else Tensor(y._data)
         grads = tuple(
@@ -66,9 +69,8 @@ def value_and_grad(f, argnums=0):
     return function
 
 
-def _uses_more(y, variables):
-    """Whether `y` depends on leaves of the caller, and not only on leaves made here."""
-    own = {x.node.parents[0] for x in variables}
+def _uses_more(y, own):
+    """Whether `y` depends on leaves of the caller, and not only on the leaves `own` made here."""
     stack, seen = [y.node], set()
     while stack:
         node = stack.pop()
