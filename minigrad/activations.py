@@ -1,4 +1,4 @@
-"""Activation functions beyond relu, sigmoid, tanh and softplus of ``ops.py``; all as layers.
+"""Activation functions beyond relu, sigmoid, tanh and softplus of ``ops.py``.
 
 Gradients at kinks are PyTorch's. What is not a primitive here is a composition that is as fast.
 """
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from .engine import primitive
-from .module import Module
-from .ops import exp, relu, sigmoid, softplus, tanh, where
+from .ops import exp, sigmoid, softplus, where
 
 _FLOATS = "a float32 or float64 array"
 
@@ -114,78 +113,3 @@ _CHEBYSHEV = [  # the coefficients, computed with 40 digits
 ]  # fmt: skip
 # as coefficients of powers, the highest first; float32 needs only some
 _SINGLE, _DOUBLE = (chebyshev.cheb2poly(_CHEBYSHEV[:n])[::-1].tolist() for n in (12, 23))
-
-
-# ---------------------------------------------------------------------- layers
-class _Elementwise(Module):
-    """A function of each element as a layer, with the function's settings."""
-
-    def __init__(self, *settings, **named):
-        self.function(np.zeros(1), *settings, **named)  # refuses what the function does not take
-        self.settings, self.named = settings, named
-
-    def forward(self, x):
-        return self.function(x, *self.settings, **self.named)
-
-    def extra_repr(self):
-        return ", ".join([*map(str, self.settings), *(f"{k} {v}" for k, v in self.named.items())])
-
-
-class ELU(_Elementwise):
-    """`minigrad.elu` of each element with `alpha`."""
-
-    function = staticmethod(elu)
-
-
-class GELU(_Elementwise):
-    """`minigrad.gelu` of each element, or ``GELU("tanh")``."""
-
-    function = staticmethod(gelu)
-
-
-class HardSigmoid(_Elementwise):
-    """`minigrad.hard_sigmoid` of each element with `slope` and `offset`."""
-
-    function = staticmethod(hard_sigmoid)
-
-
-class LeakyReLU(_Elementwise):
-    """`minigrad.leaky_relu` of each element with `slope`."""
-
-    function = staticmethod(leaky_relu)
-
-
-class LogSigmoid(_Elementwise):
-    """`minigrad.log_sigmoid` of each element."""
-
-    function = staticmethod(log_sigmoid)
-
-
-class ReLU(_Elementwise):
-    """`minigrad.relu` of each element."""
-
-    function = staticmethod(relu)
-
-
-class SiLU(_Elementwise):
-    """`minigrad.silu` of each element."""
-
-    function = staticmethod(silu)
-
-
-class Sigmoid(_Elementwise):
-    """`minigrad.sigmoid` of each element."""
-
-    function = staticmethod(sigmoid)
-
-
-class Softplus(_Elementwise):
-    """`minigrad.softplus` of each element."""
-
-    function = staticmethod(softplus)
-
-
-class Tanh(_Elementwise):
-    """`minigrad.tanh` of each element."""
-
-    function = staticmethod(tanh)

@@ -4,20 +4,25 @@ import functools
 
 import numpy as np
 
-from .activations import (
+from .containers import ModuleDict, ModuleList, Sequential
+from .conv import key, pair
+from .function_layers import (
     ELU,
     GELU,
+    AvgPool2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
     HardSigmoid,
     LeakyReLU,
     LogSigmoid,
+    MaxPool2D,
     ReLU,
     Sigmoid,
     SiLU,
     Softplus,
     Tanh,
+    UpSampling2D,
 )
-from .containers import ModuleDict, ModuleList, Sequential
-from .conv import key, pair
 from .functional import (
     check_rng,
     conv2d,
@@ -30,46 +35,15 @@ from .init import fan_in_out, initialisers
 from .module import Module
 from .normalization import BatchNorm1D, BatchNorm2D, GroupNorm, LayerNorm
 from .parameter import Buffer, Parameter
-from .pool import AvgPool2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D, UpSampling2D
 from .sequences import Embedding, conv1d, conv1d_transpose
 from .shapes import reshape
 
 __all__ = [
-    "ELU",
-    "GELU",
-    "AvgPool2D",
-    "BatchNorm1D",
-    "BatchNorm2D",
-    "Buffer",
-    "Conv1D",
-    "Conv1DTranspose",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GaussianNoise",
-    "GlobalAvgPool2D",
-    "GlobalMaxPool2D",
-    "GroupNorm",
-    "HardSigmoid",
-    "LayerNorm",
-    "LeakyReLU",
-    "LogSigmoid",
-    "MaxPool2D",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "Parameter",
-    "ReLU",
-    "Reshape",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softplus",
-    "Tanh",
-    "UpSampling2D",
+    "ELU", "GELU", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Buffer", "Conv1D", "Conv1DTranspose",
+    "Conv2D", "Conv2DTranspose", "Dense", "Dropout", "Embedding", "Flatten", "GaussianNoise",
+    "GlobalAvgPool2D", "GlobalMaxPool2D", "GroupNorm", "HardSigmoid", "LayerNorm", "LeakyReLU",
+    "LogSigmoid", "MaxPool2D", "Module", "ModuleDict", "ModuleList", "Parameter", "ReLU", "Reshape",
+    "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "UpSampling2D",
 ]  # fmt: skip
 
 

@@ -18,7 +18,6 @@ import numpy as np
 from .backend import array_module
 from .conv import Geometry, key, pair
 from .engine import primitive
-from .module import Module
 from .ops import max as max_over
 from .ops import mean
 from .resize import resize_bicubic, resize_bilinear
@@ -92,52 +91,6 @@ def upsample2d(x, factor=2, interpolation="nearest"):
     return (resize_bilinear if interpolation == "bilinear" else resize_bicubic)(x, size)
 
 
-# ---------------------------------------------------------------------- layers
-class MaxPool2D(Module):
-    """`minigrad.max_pool2d` as a layer, with the same settings.
-
-    >>> MaxPool2D(3, stride=2)(np.zeros((1, 7, 7, 5))).shape
-    (1, 3, 3, 5)
-    """
-
-    function = staticmethod(max_pool2d)
-
-    def __init__(self, size=2, **settings):
-        self.size, self.settings = size, settings
-
-    def forward(self, x):
-        return self.function(x, self.size, **self.settings)
-
-    def extra_repr(self):
-        return ", ".join([f"{self.size}", *(f"{k} {v}" for k, v in self.settings.items())])
-
-
-class AvgPool2D(MaxPool2D):
-    """`minigrad.avg_pool2d` as a layer, with the same settings."""
-
-    function = staticmethod(avg_pool2d)
-
-
-class UpSampling2D(MaxPool2D):
-    """`minigrad.upsample2d` as a layer, with the same settings."""
-
-    function = staticmethod(upsample2d)
-
-
-class GlobalAvgPool2D(Module):
-    """The mean of each channel: images (N, H, W, C) -> (N, C)."""
-
-    def forward(self, x):
-        return global_avg_pool2d(x)
-
-
-class GlobalMaxPool2D(Module):
-    """The maximum of each channel: images (N, H, W, C) -> (N, C)."""
-
-    def forward(self, x):
-        return global_max_pool2d(x)
-
-
 # ---------------------------------------------------------------------- primitives
 @primitive(
     "images x (N, H, W, C) of the geometry's size",
@@ -190,24 +143,14 @@ def pool_x(y, chosen, geometry):
 def _taps(geometry):
     """(number, outputs, pixels) of each tap: where it meets a pixel and not the padding."""
     axes = []
-    for n, k, p, s, (pad, _), d in zip(
-        geometry.size,
-        geometry.kernel,
-        geometry.out,
-        geometry.stride,
-        geometry.pads,
-        geometry.dilation,
-        strict=True,
-    ):
+    for axis in (0, 1):
+        n, p, s = geometry.size[axis], geometry.out[axis], geometry.stride[axis]
         parts = []
-        for i in range(k):  # output o meets pixel o * s + offset
-            offset = i * d - pad
+        for i in range(geometry.kernel[axis]):  # output o meets pixel o * s + offset
+            offset = i * geometry.dilation[axis] - geometry.pads[axis][0]
             first, last = max(0, -(offset // s)), min(p - 1, (n - 1 - offset) // s)
-            start = first * s + offset
-            met = max(0, last - first + 1)
-            parts.append(
-                (slice(first, first + met), slice(start, start + met * s, s)) if met else None
-            )
+            pixels = slice(first * s + offset, last * s + offset + 1, s)
+            parts.append((slice(first, last + 1), pixels) if first <= last else None)
         axes.append(parts)
     rows, columns = axes
     every = slice(None)

@@ -114,6 +114,11 @@ def _softplus(x, out):
     out += np.maximum(x, 0, out=_temporary(out))
 
 
+@_elementwise("normal_cdf")
+def _normal_cdf(x, out):
+    out[...] = registry["normal_cdf"].forward(x)  # block by block: all its steps in the cache
+
+
 @_elementwise("bernoulli_nll_of_logits")
 def _bernoulli_nll_of_logits(x, t, out):
     product = np.multiply(t, x, out=_temporary(out))

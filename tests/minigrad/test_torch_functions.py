@@ -298,12 +298,13 @@ def test_prod_of_zeros_and_infinities():
 @pytest.mark.parametrize("draw", [normal, few])
 def test_places_of_extrema(axis, keep, draw):
     x = draw(5, 7)
-    for name in ("argmax", "argmin"):
-        mine = getattr(mg, name)(mg.tensor(x, requires_grad=True), axis, keep)
+    for name, function in (("argmax", mg.argmax), ("argmin", mg.argmin)):
+        mine = function(mg.tensor(x, requires_grad=True), axis, keep)
         assert isinstance(mine, np.ndarray | np.integer) and mine.dtype == np.int64
         np.testing.assert_array_equal(mine, getattr(np, name)(x, axis, keepdims=keep))
         theirs = getattr(torch, name)(torch.tensor(x), axis, keepdim=keep)
         np.testing.assert_array_equal(mine, theirs.numpy())
+    assert mg.argmin(np.array([1.0, np.nan, 3.0])) == 1
     assert mg.argmax(np.array([1.0, np.nan, 3.0])) == torch.tensor([1.0, np.nan, 3.0]).argmax()
 
 

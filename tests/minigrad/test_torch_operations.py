@@ -331,6 +331,17 @@ ELSEWHERE = {  # name: the test file that compares it with PyTorch
     "conv2d_weight": "test_torch_convolution.py",
     "resize_bicubic": "test_torch_convolution.py",
     "dense": "test_torch_layers.py",
+    **dict.fromkeys(
+        "argmax argmin conv1d conv1d_transpose cos cumsum einsum elu embedding expm1 flatten gelu "
+        "hard_sigmoid leaky_relu log1p log_sigmoid norm normal_cdf prod remainder silu sin sort "
+        "split squeeze std unsqueeze value_and_grad".split(),
+        "test_torch_functions.py",
+    ),
+    **dict.fromkeys(
+        "avg_pool2d batch_norm global_avg_pool2d global_max_pool2d group_norm layer_norm "
+        "max_pool2d resize_bilinear upsample2d".split(),
+        "test_torch_images.py",
+    ),
 }
 NO_ARRAYS = {  # functions that are not operations on arrays
     "tensor": "makes a leaf",
