@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from ..activations import normal_cdf
 from ..backend import FLOATS
 from ..engine import override, registry
 from ..fused import sigmoid_into
@@ -116,7 +117,7 @@ def _softplus(x, out):
 
 @_elementwise("normal_cdf")
 def _normal_cdf(x, out):
-    out[...] = registry["normal_cdf"].forward(x)  # block by block: all its steps in the cache
+    out[...] = normal_cdf.forward(x)  # block by block: all its steps in the cache
 
 
 @_elementwise("bernoulli_nll_of_logits")

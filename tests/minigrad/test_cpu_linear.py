@@ -87,6 +87,7 @@ CASES = {
     "gate": [(LARGE, LARGE)],
     "relu": [(LARGE,)],
     "sigmoid": [(LARGE,)],
+    "normal_cdf": [(LARGE,)],
     "softplus": [(LARGE,)],
     "tanh": [(LARGE,)],
     "exp": [(LARGE,)],
