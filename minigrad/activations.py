@@ -31,7 +31,7 @@ def elu(x, alpha=1.0):
     >>> elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)) * alpha)
+    return np.maximum(x, 0) + np.expm1(np.minimum(x, 0)) * alpha
 
 
 @primitive(_FLOATS, x=lambda g, y, slope: where((y <= 0) | (y >= 1), 0.0, g * slope))

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .engine import sum_to
+from .engine import broadcast_to, sum_to
 from .module import Module
 from .ops import sqrt
 from .parameter import Buffer, Parameter
@@ -64,10 +64,17 @@ def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
             f"group_norm: the channels (last axis) of {describe(x)} cannot be divided into "
             f"{groups!r} equal groups: expected x (N, ..., C) and a number of groups that divides C"
         )
-    n, c = x.shape[0], x.shape[-1]
-    parts = reshape(x, (n, math.prod(x.shape[1:-1]), groups, c // groups))
-    deviation, _, variance = centred("group_norm", parts, (n, 1, groups, 1))
-    return _affine(reshape(deviation / sqrt(variance + eps), x.shape), weight, bias)
+    n, c, pixels = x.shape[0], x.shape[-1], math.prod(x.shape[1:-1])
+
+    def mean(v):  # of each group, for each of its channels: (N, pixels, C) -> (N, 1, C)
+        sums = reshape(sum_to(v, (n, 1, c)), (n, 1, groups, c // groups))
+        means = sum_to(sums, (n, 1, groups, 1)) / (pixels * c // groups)
+        return reshape(broadcast_to(means, sums.shape), (n, 1, c))
+
+    v = reshape(x, (n, pixels, c))
+    deviation = v - mean(v)
+    normed = scaled(deviation, mean(deviation * deviation), weight, bias, eps)
+    return reshape(normed, x.shape)
 
 
 def centred(name, x, shape):
