@@ -28,8 +28,11 @@ from . import (
 )
 from . import numpy_functions as _numpy_functions  # noqa: F401  (np.exp(x) is exp(x))
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
+from .activations import elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, normal_cdf, silu
+from .contraction import einsum
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import hvp, jacobian, jvp, vjp
+from .elementary import cos, expm1, log1p, remainder, sin
 from .engine import broadcast_to, override, primitive, registry, sum_to
 from .functional import (
     conv2d,
@@ -39,7 +42,7 @@ from .functional import (
     dropout,
     gaussian_noise,
 )
-from .gradient import grad
+from .normalization import batch_norm, group_norm, layer_norm
 from .ops import (
     abs,
     add,
@@ -70,81 +73,40 @@ from .ops import (
     var,
     where,
 )
-from .resize import resize_bicubic
-from .shapes import astype, concatenate, getitem, pad, reshape, scatter, stack, transpose
+from .pool import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d, upsample2d
+from .reductions import argmax, argmin, cumsum, norm, prod, sort, std
+from .resize import resize_bicubic, resize_bilinear
+from .sequences import conv1d, conv1d_transpose, embedding
+from .shapes import (
+    astype,
+    concatenate,
+    flatten,
+    getitem,
+    pad,
+    reshape,
+    scatter,
+    split,
+    squeeze,
+    stack,
+    transpose,
+    unsqueeze,
+)
 from .state import hook, no_grad
 from .tensor import Tensor, tensor
+from .transforms import grad, value_and_grad
 
 __all__ = [
-    "Tensor",
-    "abs",
-    "add",
-    "astype",
-    "broadcast_to",
-    "checkpoint",
-    "clip",
-    "concatenate",
-    "conv2d",
-    "conv2d_transpose",
-    "conv2d_weight",
-    "cpu",
-    "cuda",
-    "data",
-    "debug",
-    "dense",
-    "divide",
-    "dropout",
-    "exp",
-    "gaussian_noise",
-    "get_num_threads",
-    "getitem",
-    "grad",
-    "hook",
-    "hvp",
-    "init",
-    "interchange",
-    "jacobian",
-    "jvp",
-    "log",
-    "log_softmax",
-    "logsumexp",
-    "losses",
-    "matmul",
-    "max",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "multiply",
-    "negative",
-    "nn",
-    "no_grad",
-    "optim",
-    "override",
-    "pad",
-    "power",
-    "primitive",
-    "random",
-    "registry",
-    "relu",
-    "reshape",
-    "resize_bicubic",
-    "scatter",
-    "set_num_threads",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "softplus",
-    "sqrt",
-    "stack",
-    "subtract",
-    "sum",
-    "sum_to",
-    "tanh",
-    "tensor",
-    "testing",
-    "transpose",
-    "var",
-    "vjp",
-    "where",
-]
+    "Tensor", "abs", "add", "argmax", "argmin", "astype", "avg_pool2d", "batch_norm",
+    "broadcast_to", "checkpoint", "clip", "concatenate", "conv1d", "conv1d_transpose", "conv2d",
+    "conv2d_transpose", "conv2d_weight", "cos", "cpu", "cuda", "cumsum", "data", "debug", "dense",
+    "divide", "dropout", "einsum", "elu", "embedding", "exp", "expm1", "flatten", "gaussian_noise",
+    "gelu", "get_num_threads", "getitem", "global_avg_pool2d", "global_max_pool2d", "grad",
+    "group_norm", "hard_sigmoid", "hook", "hvp", "init", "interchange", "jacobian", "jvp",
+    "layer_norm", "leaky_relu", "log", "log1p", "log_sigmoid", "log_softmax", "logsumexp", "losses",
+    "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "multiply", "negative",
+    "nn", "no_grad", "norm", "normal_cdf", "optim", "override", "pad", "power", "primitive", "prod",
+    "random", "registry", "relu", "remainder", "reshape", "resize_bicubic", "resize_bilinear",
+    "scatter", "set_num_threads", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "sort",
+    "split", "sqrt", "squeeze", "stack", "std", "subtract", "sum", "sum_to", "tanh", "tensor",
+    "testing", "transpose", "unsqueeze", "upsample2d", "value_and_grad", "var", "vjp", "where",
+]  # fmt: skip

@@ -51,13 +51,14 @@ dilation=(1, 1), groups=1)
 
     @staticmethod
     @functools.lru_cache(1024)
-    def of(size, kernel, stride=1, padding="same", dilation=1, groups=1):
+    def of(size, kernel, stride=1, padding="same", dilation=1, groups=1, operation="conv2d"):
         """The geometry of a convolution of images of `size`, or ValueError where there is none.
 
         `padding`: "same" (TensorFlow's rule, output ``ceil(size / stride)``, the odd pixel goes at
         the end), "valid" (none), an int, or ``((top, bottom), (left, right))``.
         """
-        stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+        stride = pair(stride, "stride", 1, operation)
+        dilation = pair(dilation, "dilation", 1, operation)
         extent = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
         if padding == "same":
             pads = tuple(
@@ -66,11 +67,11 @@ dilation=(1, 1), groups=1)
                 for total in [max((math.ceil(n / s) - 1) * s + e - n, 0)]
             )
         else:
-            pads = pads_of(padding)
+            pads = pads_of(padding, operation)
         if any(sum(p) + n < e for p, n, e in zip(pads, size, extent, strict=True)):
             raise ValueError(
-                f"conv2d: a kernel of {kernel} with dilation {dilation} covers {extent} pixels, "
-                f"more than the image of {size} with padding {pads}: "
+                f"{operation}: a kernel of {kernel} with dilation {dilation} covers {extent} "
+                f"pixels, more than the image of {size} with padding {pads}: "
                 'use a smaller kernel or dilation, more padding, or padding="same"'
             )
         out = tuple(
@@ -192,27 +193,27 @@ def key(value):
     return tuple(map(key, value)) if isinstance(value, list | tuple) else value
 
 
-def pair(value, name, least):
+def pair(value, name, least, operation="conv2d"):
     """A setting as a (height, width) pair of integers of at least `least`."""
     two = value if isinstance(value, tuple) else (value, value)
     if len(two) != 2 or any(not isinstance(v, int | np.integer) or v < least for v in two):
         raise ValueError(
-            f"conv2d: {name} must be an integer of at least {least} or a pair of them, "
+            f"{operation}: {name} must be an integer of at least {least} or a pair of them, "
             f"got {value!r}"
         )
     return tuple(map(int, two))
 
 
-def pads_of(padding):
+def pads_of(padding, operation="conv2d"):
     if padding == "valid":
         return (0, 0), (0, 0)
     if isinstance(padding, int | np.integer) and padding >= 0:
         return (int(padding),) * 2, (int(padding),) * 2
     try:
         (top, bottom), (left, right) = padding
-        return pair((top, bottom), "padding", 0), pair((left, right), "padding", 0)
+        return tuple(pair(p, "padding", 0) for p in ((top, bottom), (left, right)))
     except (TypeError, ValueError):
         raise ValueError(
-            f'conv2d: padding must be "same", "valid", an integer of at least 0, or '
+            f'{operation}: padding must be "same", "valid", an integer of at least 0, or '
             f"((top, bottom), (left, right)), got {padding!r}"
         ) from None

@@ -5,6 +5,7 @@ Compositions of primitives only: there is nothing here that the engine could get
 
 import numpy as np
 
+from .activations import elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, silu
 from .backend import device_of, is_array, to_device
 from .conv import Geometry, conv_w, conv_x, conv_y, key, pads_of, pair
 from .fused import FUSED, conv_layer, conv_transpose_layer, dense_layer
@@ -12,15 +13,19 @@ from .ops import matmul, softplus
 from .random import Philox
 from .tensor import describe
 
-activations = {**FUSED, "softplus": softplus}
+activations = {
+    **FUSED,
+    "softplus": softplus,
+    **{f.__name__: f for f in (elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, silu)},
+}
 
 
 def conv2d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, activation=None):
     """Two-dimensional convolution of images `x` (N, H, W, C) with `w` (kh, kw, C / groups, F).
 
-    Returns (N, P, Q, F), with the bias `b` (F,) and the activation ("relu", "sigmoid", "tanh",
-    "softplus" or a function) applied. `padding`: see `Geometry.of`. Raises ValueError where shapes
-    or settings do not fit.
+    Returns (N, P, Q, F), with the bias `b` (F,) and the activation (a function, or the name of one
+    of `activations`: "relu", "gelu" and others) applied. `padding`: see `Geometry.of`. Raises
+    ValueError where shapes or settings do not fit.
 
     >>> x = np.arange(4.0).reshape(1, 2, 2, 1)
     >>> conv2d(x, np.ones((2, 2, 1, 1)), padding="valid")

@@ -33,7 +33,7 @@ import numpy as np
 from .backend import to_numpy
 from .containers import Sequential
 from .module import Module
-from .nn import Conv2D, Conv2DTranspose, Dense, Flatten, Reshape
+from .nn import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Dense, Flatten, Reshape
 from .parameter import Buffer, Parameter
 from .tensor import Tensor
 
@@ -219,10 +219,9 @@ def _follow(layers, unknown, orders):
             if len(layer.shape) == 3:
                 _reorder(made, layer.shape[-1], orders)
             data, channels, made = "images", layer.shape[-1], []
-        elif isinstance(layer, Conv2D):
-            data, channels, made = "images", layer.weight.shape[3], []
-        elif isinstance(layer, Conv2DTranspose):
-            data, channels, made = "images", layer.weight.shape[2], []
+        elif isinstance(layer, Conv1D | Conv2D | Conv2DTranspose):
+            transposed = isinstance(layer, Conv1DTranspose | Conv2DTranspose)
+            data, channels, made = "images", layer.weight.shape[-2 if transposed else -1], []
         elif isinstance(layer, Dense):
             if data == "flattened":
                 _reorder([(layer.weight, 0)], channels, orders)

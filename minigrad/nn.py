@@ -6,6 +6,23 @@ import numpy as np
 
 from .containers import ModuleDict, ModuleList, Sequential
 from .conv import key, pair
+from .function_layers import (
+    ELU,
+    GELU,
+    AvgPool2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    HardSigmoid,
+    LeakyReLU,
+    LogSigmoid,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    UpSampling2D,
+)
 from .functional import (
     check_rng,
     conv2d,
@@ -16,28 +33,18 @@ from .functional import (
 )
 from .init import fan_in_out, initialisers
 from .module import Module
-from .ops import relu, sigmoid, tanh
+from .normalization import BatchNorm1D, BatchNorm2D, GroupNorm, LayerNorm
 from .parameter import Buffer, Parameter
+from .sequences import Embedding, conv1d, conv1d_transpose
 from .shapes import reshape
 
 __all__ = [
-    "Buffer",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "GaussianNoise",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "Parameter",
-    "ReLU",
-    "Reshape",
-    "Sequential",
-    "Sigmoid",
-    "Tanh",
-]
+    "ELU", "GELU", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Buffer", "Conv1D", "Conv1DTranspose",
+    "Conv2D", "Conv2DTranspose", "Dense", "Dropout", "Embedding", "Flatten", "GaussianNoise",
+    "GlobalAvgPool2D", "GlobalMaxPool2D", "GroupNorm", "HardSigmoid", "LayerNorm", "LeakyReLU",
+    "LogSigmoid", "MaxPool2D", "Module", "ModuleDict", "ModuleList", "Parameter", "ReLU", "Reshape",
+    "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "UpSampling2D",
+]  # fmt: skip
 
 
 class Dense(Module):
@@ -157,6 +164,39 @@ class Conv2DTranspose(Module):
         return _words(i, o, kernel=(kh, kw), activation=self.activation, **self.options)
 
 
+class Conv1D(Module):
+    """`minigrad.conv1d` with its own kernel (k, in_channels / groups, out_channels) and bias.
+
+    What it takes by name is what `Conv2D` takes.
+    """
+
+    torch_axes = (2, 1, 0)
+    function, flat = staticmethod(conv1d), Conv2D
+
+    def __init__(self, in_channels, out_channels, kernel_size=3, **settings):
+        image = self.flat(in_channels, out_channels, (1, kernel_size), **settings)
+        self.options, self.activation = image.options, image.activation
+        self.weight, self.bias = Parameter(image.weight.data[0]), image.bias
+
+    def forward(self, x):
+        return self.function(x, self.weight, self.bias, activation=self.activation, **self.options)
+
+    def extra_repr(self):
+        k, i, o = self.weight.shape
+        i *= self.options.get("groups", 1)
+        return _words(i, o, kernel=(k,), activation=self.activation, **self.options)
+
+
+class Conv1DTranspose(Conv1D):
+    """`minigrad.conv1d_transpose` with its own kernel (k, out_channels, in_channels) and bias."""
+
+    function, flat = staticmethod(conv1d_transpose), Conv2DTranspose
+
+    def extra_repr(self):
+        k, o, i = self.weight.shape
+        return _words(i, o, kernel=(k,), activation=self.activation, **self.options)
+
+
 class Flatten(Module):
     """(N, ...) -> (N, everything else)."""
 
@@ -175,27 +215,6 @@ class Reshape(Module):
 
     def extra_repr(self):
         return f"to {self.shape}"
-
-
-class ReLU(Module):
-    """max(x, 0) of each element."""
-
-    def forward(self, x):
-        return relu(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + exp(-x)) of each element."""
-
-    def forward(self, x):
-        return sigmoid(x)
-
-
-class Tanh(Module):
-    """tanh of each element."""
-
-    def forward(self, x):
-        return tanh(x)
 
 
 class Dropout(Module):
@@ -238,7 +257,7 @@ def _weights(shape, weight_init, dtype, rng, fans=None):
 def _words(i, o, kernel=None, activation=None, **options):
     """The settings of a layer that are not the usual ones, in a few words."""
     usual = {"stride": 1, "padding": "same", "dilation": 1, "groups": 1, "output_size": None}
-    words = [f"{i} -> {o}"] + ([f"{kernel[0]}x{kernel[1]}"] if kernel else [])
+    words = [f"{i} -> {o}"] + (["x".join(map(str, kernel))] if kernel else [])
     words += [f"{name} {value}" for name, value in options.items() if value != usual[name]]
     words += [_name(activation)] if activation is not None else []
     return ", ".join(words)
@@ -247,8 +266,8 @@ def _words(i, o, kernel=None, activation=None, **options):
 def _name(activation):
     """What to call an activation: a name, a function, a partial of one, a Module or other object.
 
-    >>> _name(functools.partial(relu))
-    'relu'
+    >>> _name(functools.partial(conv1d))
+    'conv1d'
     """
     if isinstance(activation, functools.partial):
         return _name(activation.func)

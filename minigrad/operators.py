@@ -5,7 +5,7 @@ Comparisons give plain boolean arrays: they have no derivative, and are used to 
 
 import operator
 
-from . import ops, shapes
+from . import elementary, ops, reductions, shapes
 from .backend import plain
 from .tensor import Tensor, describe
 
@@ -59,6 +59,7 @@ for _name, _sign, _function in (
     ("mul", "*", ops.multiply),
     ("truediv", "/", ops.divide),
     ("pow", "**", ops.power),
+    ("mod", "%", elementary.remainder),
     ("matmul", "@", ops.matmul),
 ):
     _binary(_name, _function)
@@ -67,29 +68,19 @@ for _name, _sign, _function in (
 for _name in ("lt", "le", "eq", "ne", "gt", "ge"):
     _comparison(_name)
 
-for _name in [
-    "abs",
-    "clip",
-    "exp",
-    "log",
-    "logsumexp",
-    "max",
-    "mean",
-    "min",
-    "relu",
-    "sigmoid",
-    "softmax",
-    "sqrt",
-    "sum",
-    "tanh",
-    "var",
-]:
-    _method(getattr(ops, _name))
-_method(shapes.astype)
+for _module, _names in (
+    (ops, "abs clip exp log logsumexp max mean min relu sigmoid softmax sqrt sum tanh var"),
+    (elementary, "cos expm1 log1p sin"),
+    (reductions, "argmax argmin cumsum norm prod sort std"),
+    (shapes, "astype flatten split squeeze unsqueeze"),
+):
+    for _name in _names.split():
+        _method(getattr(_module, _name))
 
 Tensor.__neg__ = lambda self: ops.negative(self)
 Tensor.__abs__ = lambda self: ops.abs(self)
 Tensor.__getitem__ = lambda self, index: shapes.getitem(self, _index(index))
 Tensor.reshape = lambda self, *shape: shapes.reshape(self, _one_or_many(shape))
 Tensor.transpose = lambda self, *axes: shapes.transpose(self, _one_or_many(axes) if axes else None)
+Tensor.tolist = lambda self: self._data.tolist()
 Tensor.T = property(lambda self: shapes.transpose(self), doc="The axes reversed.")

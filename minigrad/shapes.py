@@ -4,6 +4,8 @@ Each is linear, so each VJP is the adjoint, itself one of these. They take integ
 too, as constants.
 """
 
+import math
+
 import numpy as np
 
 from .backend import FLOATS, array_module
@@ -138,3 +140,70 @@ def pad(x, widths, value=0.0):
     if len(widths) != x.ndim:
         raise ValueError(f"{len(widths)} pairs for {x.ndim} axes")
     return array_module(x).pad(x, widths, constant_values=value)
+
+
+def squeeze(x, axis=None):
+    """`x` without the axes `axis`, each of length 1 (default: all that are).
+
+    >>> squeeze(np.zeros((1, 3, 1)), 0).shape
+    (3, 1)
+    """
+    ones = tuple(a for a, n in enumerate(x.shape) if n == 1)
+    axes = axes_of("squeeze", x, ones if axis is None else axis)
+    if any(x.shape[a] != 1 for a in axes):
+        raise ValueError(
+            f"squeeze: axis {axis} of {describe(x)} is not of length 1: use reshape to join axes"
+        )
+    return reshape(x, tuple(n for a, n in enumerate(x.shape) if a not in axes))
+
+
+def unsqueeze(x, axis):
+    """`x` with a new axis of length 1, which is axis `axis` of the result: NumPy's expand_dims.
+
+    >>> unsqueeze(np.zeros((2, 3)), -1).shape
+    (2, 3, 1)
+    """
+    place = _place(axis, x.ndim + 1)
+    if place is None:
+        raise IndexError(f"unsqueeze: there is no place {axis!r} for an axis in {describe(x)}")
+    return reshape(x, (*x.shape[:place], 1, *x.shape[place:]))
+
+
+def flatten(x, start=0, end=-1):
+    """`x` with the axes from `start` to `end` made one.
+
+    >>> flatten(np.zeros((2, 3, 4)), 1).shape
+    (2, 12)
+    """
+    x = x if x.ndim else reshape(x, (1,))
+    (first,), (last,) = (axes_of("flatten", x, (axis,)) for axis in (start, end))
+    one = math.prod(x.shape[first : last + 1])
+    return reshape(x, (*x.shape[:first], one, *x.shape[last + 1 :]))
+
+
+def split(x, parts, axis=0):
+    """`x` cut along `axis` into `parts` equal parts, or before each of the places in a list.
+
+    >>> split(np.arange(4.0), [1, 3])
+    [array([0.]), array([1., 2.]), array([3.])]
+    """
+    (axis,) = axes_of("split", x, (axis,))
+    n = x.shape[axis]
+    if isinstance(parts, int | np.integer):
+        if parts < 1 or n % parts:
+            raise ValueError(
+                f"split: axis {axis} of {describe(x)} cannot be cut into {parts} equal parts: "
+                "give a number that divides its length, or a list of places to cut at"
+            )
+        parts = range(n // parts, n, n // parts) if n else [0] * (parts - 1)
+    ends = (*parts, n)
+    return [getitem(x, _part(k, axis, ends)) for k in range(len(ends))]
+
+
+def axes_of(name, x, axis):
+    """`axis` (None for all, an integer or a tuple) as axes of `x`, counted from the front."""
+    given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(_place(a, x.ndim) for a in given)
+    if None in axes or len(set(axes)) < len(axes):
+        raise IndexError(f"{name}: {describe(x)} has no axis {axis!r}, or it is named twice")
+    return axes

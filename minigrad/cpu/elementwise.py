@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from ..activations import normal_cdf
 from ..backend import FLOATS
 from ..engine import override, registry
 from ..fused import sigmoid_into
@@ -108,10 +109,32 @@ def _gate(x, y, out):
     np.multiply(x.view(bits), open_, out=out.view(bits))
 
 
+@_elementwise("where")
+def _where(condition, a, b, out):
+    """Bits of `a` and `b` chosen by a mask: three times as fast as ``np.where``, see `_gate`."""
+    bits, condition = f"i{out.itemsize}", np.asarray(condition, bool)
+    mask = np.negative(condition.view(np.int8)).astype(bits)  # all bits or none
+    a, b = (np.asarray(v, out.dtype).view(bits) for v in (a, b))
+    chosen = np.bitwise_xor(a, b, out=out.view(bits))
+    chosen &= mask
+    chosen ^= b
+
+
+@_elementwise("leaky_relu")
+def _leaky_relu(x, slope, out):
+    np.multiply(x, slope, out=out)
+    _where(x > 0, x, out.copy(), out)
+
+
 @_elementwise("softplus")
 def _softplus(x, out):
     _log_1p_exp_minus_abs(x, out)
     out += np.maximum(x, 0, out=_temporary(out))
+
+
+@_elementwise("normal_cdf")
+def _normal_cdf(x, out):
+    out[...] = normal_cdf.forward(x)  # block by block: all its steps in the cache
 
 
 @_elementwise("bernoulli_nll_of_logits")

@@ -573,3 +573,122 @@ def _(primitive, rng):
     inputs = [rng.standard_normal(s) for s in ((3, 4), (4, 2), (2,))]
     for activation in ("relu", "sigmoid", "tanh"):
         yield activation, lambda x, w, b, act=activation: primitive(x, w, b, act), inputs
+
+
+# ---------------------------------------------------------------------- more functions
+@spec("sin", "cos", "expm1", "normal_cdf")
+def _(primitive, rng):
+    yield from _elementwise(primitive, rng, off_zero)
+    yield "at 0", primitive, [np.array([0.0, -0.0])]
+
+
+@spec("log1p")
+def _(primitive, rng):
+    yield from _elementwise(primitive, rng, positive)
+    yield "negative and 0", primitive, [np.array([-0.5, 0.0])]
+
+
+@spec("remainder", degree=1)
+def _(primitive, rng):
+    def inside(a, b):  # values of a whose remainder is nowhere near 0 or b
+        return (rng.integers(-3, 4, np.broadcast_shapes(a.shape, b.shape)) + a) * b
+
+    for label, (a, b) in PAIRS.items():
+        fraction, modulus = rng.uniform(0.3, 0.7, a), off_zero(rng, *b)
+        full = inside(fraction, modulus)
+        yield label, primitive, [full, modulus]
+    full = inside(rng.uniform(0.3, 0.7, (2, 3)), np.array(0.7))
+    yield "x and number", lambda x: primitive(x, 0.7), [full], False, None
+    yield "number and x", lambda x: primitive(5.0, x), [np.array([2.0, -2.2, 9.0])], False, None
+
+
+@spec("floor_divide")
+def _(primitive, rng):
+    a, b = rng.uniform(0.3, 0.7, (2, 3)) + 4, off_zero(rng, 3)
+    yield "x and number", lambda x: mg.multiply(primitive(x, 1.0), x), [a]
+    yield "two", lambda x, y: mg.multiply(primitive(x, y), mg.multiply(x, y)), [a * b, b]
+
+
+@spec("leaky_relu", "elu")
+def _(primitive, rng):
+    yield from _elementwise(primitive, rng, off_zero)
+    yield "another slope", lambda x: primitive(x, 0.3), [off_zero(rng, 2, 3)]
+
+
+@spec("hard_sigmoid")
+def _(primitive, rng):
+    yield from _elementwise(primitive, rng, off_zero)
+    yield "the flat ends", primitive, [np.array([-5.0, 1.0, 5.0])]
+    yield "another line", lambda x: primitive(x, 0.2, 0.4), [off_zero(rng, 2, 3)]
+
+
+@spec("norm", degree=1)
+def _(primitive, rng):
+    for axis in AXES:
+        yield f"axis {axis}", lambda x, a=axis: primitive(x, a), [off_zero(rng, 2, 3, 4)]
+        if axis != ():
+            yield f"norm {axis}", lambda x, a=axis: mg.norm(x, a), [off_zero(rng, 2, 3, 4)]
+    yield "0-d", lambda x: primitive(x, None), [off_zero(rng)]
+    yield "empty, other axis", lambda x: primitive(x, 1), [np.zeros((0, 2))]
+
+
+@spec("cumsum", linear=True)
+def _(primitive, rng):
+    for reverse in (False, True):
+        for axis in (None, 0, 1, -1, -3):
+            yield (
+                f"axis {axis}{' from the end' if reverse else ''}",
+                lambda x, a=axis, r=reverse: primitive(x, a, r),
+                [rng.standard_normal((2, 3, 4))],
+            )
+    yield "default", primitive, [rng.standard_normal(3)]
+    yield "0-d", primitive, [rng.standard_normal(())]
+    yield "empty", lambda x: primitive(x, 1), [np.zeros((2, 0))]
+
+
+@spec("reorder", degree=1)
+def _(primitive, rng):
+    for axis in (-1, 0, 1):
+        yield f"sort, axis {axis}", lambda x, a=axis: mg.sort(x, a), [distinct(rng, 2, 3, 4)]
+    order = np.array([[2, 0, 1], [0, 2, 1]])
+    yield "fixed order", lambda x, o=order: primitive(x, o, 1), [distinct(rng, 2, 3)], True, 1
+    yield "empty", mg.sort, [np.zeros((2, 0))]
+
+
+# ---------------------------------------------------------------------- pooling
+WINDOWS = {  # label -> (image size, window, settings)
+    "2 x 2": ((4, 6), (2, 2), dict(stride=2, padding="valid")),
+    "overlapping": ((5, 4), (3, 2), dict(stride=(2, 1), padding="valid")),
+    "pixels left over": ((5, 7), (2, 2), dict(stride=(2, 3), padding="valid")),
+    "gaps between windows": ((5, 6), (1, 2), dict(stride=3, padding="valid")),
+    "same, stride 2: pads (0, 1)": ((4, 5), (3, 3), dict(stride=2)),
+    "asymmetric pads": ((3, 4), (3, 2), dict(padding=((0, 2), (1, 0)))),
+    "dilation": ((5, 4), (2, 2), dict(padding=1, dilation=2)),
+    "the whole image": ((2, 3), (2, 3), dict(padding="valid")),
+}
+
+
+def windows():
+    """(label, Geometry, shape of two images, shape of their outputs)."""
+    for label, (size, window, settings) in WINDOWS.items():
+        geometry = Geometry.of(size, window, **settings)
+        yield label, geometry, (2, *size, 3), (2, *geometry.out, 3)
+
+
+@spec("max_pool", degree=1)
+def _(primitive, rng):
+    for label, geometry, x, _ in windows():
+        yield label, lambda x, geo=geometry: primitive(x, geo), [distinct(rng, *x)]
+    yield "no images", lambda x: primitive(x, geometry), [np.zeros((0, *x[1:]))]
+
+
+@spec("pool_y", "pool_x", linear=True)
+def _(primitive, rng):
+    for label, geometry, x, y in windows():
+        taps = rng.integers(0, np.prod(geometry.kernel), y).astype(np.int32)
+        for name, chosen in (("all", None), ("chosen", taps)):
+            yield (
+                f"{label}, {name}",
+                lambda v, c=chosen, geo=geometry: primitive(v, c, geo),
+                [rng.standard_normal(x if primitive.name == "pool_y" else y)],
+            )

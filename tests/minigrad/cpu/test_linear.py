@@ -87,6 +87,8 @@ CASES = {
     "gate": [(LARGE, LARGE)],
     "relu": [(LARGE,)],
     "sigmoid": [(LARGE,)],
+    "normal_cdf": [(LARGE,)],
+    "leaky_relu": [(LARGE, 0.2)],
     "softplus": [(LARGE,)],
     "tanh": [(LARGE,)],
     "exp": [(LARGE,)],
@@ -138,6 +140,18 @@ def test_gate_lets_no_nan_through_a_closed_gate():
     got = registry["gate"](a, y)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, np.where(y <= 0, np.float32(0), a))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_takes_the_very_bits(dtype):
+    a, b = (rng.standard_normal(LARGE).astype(dtype) for _ in range(2))
+    a[0], b[1], a[2], b[3] = np.nan, np.nan, np.inf, -0.0
+    tail = rng.random(LARGE[-1]) < 0.5
+    everywhere = np.broadcast_to(np.array(True), LARGE)
+    for condition in (rng.random(LARGE) < 0.5, tail, everywhere, a, True, (a > 0).astype(int)):
+        for x, y in ((a, b), (a, 0.0), (-0.5, b), (a, b[0, 0, 0]), (a, np.nan)):
+            got, expected = registry["where"](condition, x, y), np.where(condition, x, y)
+            assert got.dtype == dtype and got.tobytes() == expected.tobytes()
 
 
 def test_mixed_types_go_to_the_reference():

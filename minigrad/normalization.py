@@ -1,0 +1,198 @@
+"""Normalisation: batch, layer and group norm, whose derivatives are those of the means inside.
+
+Layout: channels are the last axis, as everywhere here. Batch norm takes the statistics of each
+channel over all other axes, (N, C) and (N, H, W, C) alike; layer norm those of each example over
+the last axes; group norm those of each example and group of channels.
+"""
+
+import math
+
+import numpy as np
+
+from .engine import broadcast_to, sum_to
+from .module import Module
+from .ops import sqrt
+from .parameter import Buffer, Parameter
+from .shapes import axes_of, reshape
+from .state import no_grad
+from .tensor import describe
+
+
+def batch_norm(x, weight=None, bias=None, *, mean=None, variance=None, eps=1e-5):
+    """``(x - mean) / sqrt(variance + eps) * weight + bias``, all of shape (C,), for x (..., C).
+
+    `mean` and `variance` are the batch's own unless both are given (S. Ioffe and C. Szegedy, 2015).
+
+    >>> batch_norm(np.array([[1.0, 5.0], [3.0, 9.0]]), eps=0)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    """
+    if mean is None:
+        deviation, _, variance = centred("batch_norm", x, x.shape[-1:])
+    else:
+        deviation = x - mean
+    return scaled(deviation, variance, weight, bias, eps)
+
+
+def layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
+    """Each example of `x` with mean 0 and variance 1 over `axis`, an integer or several; then
+    ``* weight + bias``, of the shape of these axes (J. Ba et al., 2016).
+
+    For images `axis` -1 normalises each pixel's channels, (1, 2, 3) the image as PyTorch does.
+
+    >>> layer_norm(np.array([[1.0, 3.0], [5.0, 9.0]]), eps=0)
+    array([[-1.,  1.],
+           [-1.,  1.]])
+    """
+    axes = axes_of("layer_norm", x, axis)
+    shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    deviation, _, variance = centred("layer_norm", x, shape)
+    return _affine(deviation / sqrt(variance + eps), weight, bias)
+
+
+def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
+    """Each example and each of `groups` equal groups of channels of x (N, ..., C) with mean 0 and
+    variance 1; then ``* weight + bias``, of shape (C,) (Y. Wu and K. He, 2018).
+
+    With as many groups as channels it is instance norm.
+
+    >>> group_norm(np.array([[1.0, 3.0, 4.0, 8.0]]), 2, eps=0)
+    array([[-1.,  1., -1.,  1.]])
+    """
+    if x.ndim < 2 or not isinstance(groups, int | np.integer) or groups < 1 or x.shape[-1] % groups:
+        raise ValueError(
+            f"group_norm: the channels (last axis) of {describe(x)} cannot be divided into "
+            f"{groups!r} equal groups: expected x (N, ..., C) and a number of groups that divides C"
+        )
+    n, c, pixels = x.shape[0], x.shape[-1], math.prod(x.shape[1:-1])
+
+    def mean(v):  # of each group, for each of its channels: (N, pixels, C) -> (N, 1, C)
+        sums = reshape(sum_to(v, (n, 1, c)), (n, 1, groups, c // groups))
+        means = sum_to(sums, (n, 1, groups, 1)) / (pixels * c // groups)
+        return reshape(broadcast_to(means, sums.shape), (n, 1, c))
+
+    v = reshape(x, (n, pixels, c))
+    deviation = v - mean(v)
+    normed = scaled(deviation, mean(deviation * deviation), weight, bias, eps)
+    return reshape(normed, x.shape)
+
+
+def centred(name, x, shape):
+    """`x` less its mean, the mean, and the variance, over the axes that broadcasting from `shape`
+    would stretch."""
+    count = x.size // max(1, math.prod(shape))
+    if not count:
+        raise ValueError(f"{name}: {describe(x)} has no elements to take the mean of")
+    mean = sum_to(x, shape) / count
+    deviation = x - mean
+    return deviation, mean, sum_to(deviation * deviation, shape) / count
+
+
+def scaled(deviation, variance, weight, bias, eps):
+    """Deviations from the mean made a batch norm, with one product for variance and weight."""
+    root = sqrt(variance + eps)
+    return _affine(deviation, 1 / root if weight is None else weight / root, bias)
+
+
+def _affine(x, weight, bias):
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+# ---------------------------------------------------------------------- layers
+class BatchNorm1D(Module):
+    """`batch_norm` of features (N, C) or sequences (N, L, C), with its own weight and bias (C,).
+
+    While training with the batch's mean and variance, which also move `running_mean` and
+    `running_var` by the share `momentum`; after ``eval()`` with these. The variance that is kept
+    is the unbiased one, as in PyTorch. ``affine=False`` leaves weight and bias out.
+    """
+
+    dimensions = (2, 3)
+
+    def __init__(self, channels, *, momentum=0.1, eps=1e-5, affine=True, dtype=np.float32):
+        self.momentum, self.eps = momentum, eps
+        self.weight, self.bias = _ones_and_zeros(channels, affine, dtype)
+        self.running_mean = Buffer(np.zeros(channels, dtype))
+        self.running_var = Buffer(np.ones(channels, dtype))
+
+    def forward(self, x):
+        name, channels = type(self).__name__, self.running_mean.size
+        if getattr(x, "ndim", 0) not in self.dimensions or x.shape[-1] != channels:
+            raise ValueError(
+                f"{name}: expected {' or '.join(map(str, self.dimensions))} axes, the last one of "
+                f"{channels} channels, got {describe(x)}"
+            )
+        mean, variance = self.running_mean, self.running_var
+        if not self.training:
+            return batch_norm(x, self.weight, self.bias, mean=mean, variance=variance, eps=self.eps)
+        count = x.size // channels
+        if count < 2:
+            raise ValueError(
+                f"{name}: {describe(x)} has one value for each channel, which has no variance: "
+                "use a larger batch, or eval() for the running statistics"
+            )
+        deviation, now, spread = centred(name, x, (channels,))
+        with no_grad():
+            self.running_mean = mean + self.momentum * (now - mean)
+            unbiased = spread * (count / (count - 1))
+            self.running_var = variance + self.momentum * (unbiased - variance)
+        return scaled(deviation, spread, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        return f"{self.running_mean.size}, momentum {self.momentum}"
+
+
+class BatchNorm2D(BatchNorm1D):
+    """`BatchNorm1D` for images (N, H, W, C).
+
+    >>> layer = BatchNorm2D(3)
+    >>> _ = layer(np.full((2, 4, 4, 3), 5.0, np.float32))
+    >>> layer.state_dict()["running_mean"]
+    array([0.5, 0.5, 0.5], dtype=float32)
+    """
+
+    dimensions = (4,)
+
+
+class LayerNorm(Module):
+    """`layer_norm` over the last axes, which are of `shape` (an integer for one axis), with its own
+    weight and bias of that shape."""
+
+    def __init__(self, shape, *, eps=1e-5, affine=True, dtype=np.float32):
+        self.shape, self.eps = tuple(shape) if isinstance(shape, list | tuple) else (shape,), eps
+        self.weight, self.bias = _ones_and_zeros(self.shape, affine, dtype)
+
+    @property
+    def torch_axes(self):
+        """PyTorch's channels come first."""
+        n = len(self.shape)
+        return (n - 1, *range(n - 1))
+
+    def forward(self, x):
+        n = len(self.shape)
+        if tuple(getattr(x, "shape", ())[-n:]) != self.shape:
+            raise ValueError(f"LayerNorm: expected last axes {self.shape}, got {describe(x)}")
+        return layer_norm(x, self.weight, self.bias, axis=tuple(range(-n, 0)), eps=self.eps)
+
+    def extra_repr(self):
+        return f"{self.shape}"
+
+
+class GroupNorm(Module):
+    """`group_norm` of `groups` groups of `channels` channels, with its own weight and bias (C,)."""
+
+    def __init__(self, groups, channels, *, eps=1e-5, affine=True, dtype=np.float32):
+        self.groups, self.eps = groups, eps
+        self.weight, self.bias = _ones_and_zeros(channels, affine, dtype)
+
+    def forward(self, x):
+        return group_norm(x, self.groups, self.weight, self.bias, eps=self.eps)
+
+    def extra_repr(self):
+        return f"{self.groups} groups"
+
+
+def _ones_and_zeros(shape, affine, dtype):
+    made = (Parameter(np.ones(shape, dtype)), Parameter(np.zeros(shape, dtype)))
+    return made if affine else (None, None)

@@ -1,0 +1,189 @@
+"""Pooling over windows, and enlarging, which is its adjoint.
+
+A window's pixels are met tap by tap: tap t is the same place in every window. For images x, outputs
+y and, where a window takes only one of its pixels, the number of the tap `chosen` for each output,
+
+    P(x, y) = sum over outputs (n, p, q, c) and their taps t (t = chosen[n, p, q, c])
+              of x[n, pixel that tap t of window (p, q) meets, c] y[n, p, q, c]
+
+is linear in x and in y. Leaving one of them out gives `pool_y` (the sums over windows, or their
+chosen pixels) and `pool_x` (each output back to its pixels), each the VJP of the other. Layout:
+images NHWC; the windows are those of `conv.Geometry`, padding never counts.
+"""
+
+import functools
+
+import numpy as np
+
+from .backend import array_module
+from .conv import Geometry, key, pair
+from .engine import primitive
+from .ops import max as max_over
+from .ops import mean
+from .resize import resize_bicubic, resize_bilinear
+from .tensor import Tensor, describe
+
+
+def max_pool2d(x, size=2, *, stride=None, padding="valid", dilation=1):
+    """The largest pixel of each window of images (N, H, W, C), channel by channel.
+
+    `size` and `stride` (by default the size) are integers or (height, width); `padding`: see
+    `Geometry.of`. The gradient goes to the largest pixel, to the first of several.
+
+    >>> x = np.arange(16.0).reshape(1, 4, 4, 1)
+    >>> max_pool2d(x)[0, ..., 0]
+    array([[ 5.,  7.],
+           [13., 15.]])
+    """
+    return _max_pool(x, _windows("max_pool2d", x, size, stride, padding, dilation))
+
+
+def avg_pool2d(x, size=2, *, stride=None, padding="valid", count_padding=False):
+    """The mean of each window of images (N, H, W, C), channel by channel; see `max_pool2d`.
+
+    Only pixels count, as in TensorFlow; with ``count_padding=True`` padding counts as zeros, which
+    is PyTorch's default.
+
+    >>> avg_pool2d(np.arange(16.0).reshape(1, 4, 4, 1))[0, ..., 0]
+    array([[ 2.5,  4.5],
+           [10.5, 12.5]])
+    """
+    geometry = _windows("avg_pool2d", x, size, stride, padding)
+    sums = pool_y(x, None, geometry)
+    if count_padding or geometry.pads == ((0, 0), (0, 0)):
+        return sums / (geometry.kernel[0] * geometry.kernel[1])
+    down, across = (_pixels(geometry, axis) for axis in (0, 1))
+    data = x._data if isinstance(x, Tensor) else x
+    return sums / array_module(data).asarray(np.outer(down, across)[..., None], dtype=x.dtype)
+
+
+def global_avg_pool2d(x):
+    """The mean of each channel: images (N, H, W, C) -> (N, C)."""
+    return mean(_images("global_avg_pool2d", x), (1, 2))
+
+
+def global_max_pool2d(x):
+    """The maximum of each channel: images (N, H, W, C) -> (N, C). Ties share the gradient, as in
+    `max`."""
+    return max_over(_images("global_max_pool2d", x), (1, 2))
+
+
+def upsample2d(x, factor=2, interpolation="nearest"):
+    """Images (N, H, W, C) enlarged by a whole `factor`, or one for (height, width).
+
+    `interpolation`: "nearest" repeats each pixel, and is the adjoint of summing over windows of
+    `factor` pixels; "bilinear" and "bicubic" are `resize_bilinear` and `resize_bicubic`.
+
+    >>> upsample2d(np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1))[0, ..., 0]
+    array([[1., 1., 2., 2.],
+           [1., 1., 2., 2.]])
+    """
+    factors = pair(key(factor), "factor", 1, "upsample2d")
+    h, w = _images("upsample2d", x).shape[1:3]
+    size = (h * factors[0], w * factors[1])
+    if interpolation == "nearest":
+        return pool_x(x, None, Geometry.of(size, factors, factors, "valid"))
+    if interpolation not in ("bilinear", "bicubic"):
+        raise ValueError(
+            'upsample2d: interpolation must be "nearest", "bilinear" or "bicubic", '
+            f"got {interpolation!r}"
+        )
+    return (resize_bilinear if interpolation == "bilinear" else resize_bicubic)(x, size)
+
+
+# ---------------------------------------------------------------------- primitives
+@primitive(
+    "images x (N, H, W, C) of the geometry's size",
+    x=lambda g, y, x, geometry: pool_x(g, _chosen(x, y, geometry), geometry),
+)
+def _max_pool(x, geometry):
+    y = array_module(x).full((x.shape[0], *geometry.out, x.shape[3]), -np.inf, x.dtype)
+    for _, outputs, pixels in _taps(geometry):
+        np.maximum(y[outputs], x[pixels], out=y[outputs])
+    return y
+
+
+def _chosen(x, y, geometry):
+    """The number of the tap that each maximum `y` of windows of `x` comes from, the first."""
+    x, y = (v._data if isinstance(v, Tensor) else v for v in (x, y))
+    chosen = array_module(x).zeros(y.shape, np.int32)
+    for t, outputs, pixels in reversed(list(_taps(geometry))):
+        hit = (x[pixels] == y[outputs]) | (x[pixels] != x[pixels])  # NaN is the maximum, too
+        chosen[outputs] = np.where(hit, np.int32(t), chosen[outputs])
+    return chosen
+
+
+@primitive(
+    "images x (N, H, W, C) of the geometry's size",
+    x=lambda g, chosen, geometry: pool_x(g, chosen, geometry),
+)
+def pool_y(x, chosen, geometry):
+    """P without y: (N, H, W, C) -> (N, P, Q, C)."""
+    y = array_module(x).zeros((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
+    for t, outputs, pixels in _taps(geometry):
+        part = x[pixels]
+        y[outputs] += part if chosen is None else np.where(chosen[outputs] == t, part, 0)
+    return y
+
+
+@primitive(
+    "outputs y (N, P, Q, C) of the geometry",
+    y=lambda g, chosen, geometry: pool_y(g, chosen, geometry),
+)
+def pool_x(y, chosen, geometry):
+    """P without x: (N, P, Q, C) -> (N, H, W, C)."""
+    x = array_module(y).zeros((y.shape[0], *geometry.size, y.shape[3]), y.dtype)
+    for t, outputs, pixels in _taps(geometry):
+        part = y[outputs]
+        x[pixels] += part if chosen is None else np.where(chosen[outputs] == t, part, 0)
+    return x
+
+
+@functools.lru_cache(256)
+def _taps(geometry):
+    """(number, outputs, pixels) of each tap: where it meets a pixel and not the padding."""
+    axes = []
+    for axis in (0, 1):
+        n, p, s = geometry.size[axis], geometry.out[axis], geometry.stride[axis]
+        parts = []
+        for i in range(geometry.kernel[axis]):  # output o meets pixel o * s + offset
+            offset = i * geometry.dilation[axis] - geometry.pads[axis][0]
+            first, last = max(0, -(offset // s)), min(p - 1, (n - 1 - offset) // s)
+            pixels = slice(first * s + offset, last * s + offset + 1, s)
+            parts.append((slice(first, last + 1), pixels) if first <= last else None)
+        axes.append(parts)
+    rows, columns = axes
+    every = slice(None)
+    return [
+        (i * len(columns) + j, (every, row[0], column[0]), (every, row[1], column[1]))
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+        if row and column
+    ]
+
+
+def _pixels(geometry, axis):
+    """How many pixels the windows hold along `axis`, for each output."""
+    offsets = np.arange(geometry.kernel[axis]) * geometry.dilation[axis] - geometry.pads[axis][0]
+    places = np.arange(geometry.out[axis])[:, None] * geometry.stride[axis] + offsets
+    return ((places >= 0) & (places < geometry.size[axis])).sum(axis=1)
+
+
+# ---------------------------------------------------------------------- settings
+def _windows(name, x, size, stride, padding, dilation=1):
+    _images(name, x)
+    kernel = pair(key(size), "size", 1, name)
+    stride = kernel if stride is None else key(stride)
+    geometry = Geometry.of(x.shape[1:3], kernel, stride, key(padding), key(dilation), 1, name)
+    if any(not _pixels(geometry, axis).all() for axis in (0, 1)):
+        raise ValueError(
+            f"{name}: with padding {geometry.pads} some windows of {kernel} hold no pixel of "
+            f"{describe(x)}: use less padding"
+        )
+    return geometry
+
+
+def _images(name, x):
+    if getattr(x, "ndim", 0) != 4:
+        raise ValueError(f"{name}: expected images (N, height, width, channels), got {describe(x)}")
+    return x

@@ -1,0 +1,127 @@
+"""More functions along axes: products, norms, running sums, places of extrema, sorting."""
+
+import math
+
+import numpy as np
+
+from .backend import array_module
+from .engine import primitive
+from .ops import mean, sum, where
+from .shapes import axes_of, concatenate, reshape, squeeze, transpose
+from .tensor import Tensor, describe
+
+
+def norm(x, axis=None, keepdims=False):
+    """The Euclidean norm ``sqrt(sum(x**2))`` over `axis` (all axes by default).
+
+    Its gradient at 0, where it has a kink, is 0.
+
+    >>> norm(np.array([3.0, 4.0]))
+    array(5.)
+    """
+    y = _norm(x, axis)
+    return y if keepdims else squeeze(y, axis)
+
+
+@primitive(
+    "an axis of x",
+    x=lambda g, x, y: x * where(y == 0, 0.0, g / where(y == 0, 1.0, y)),
+)
+def _norm(x, axis):
+    return np.sqrt((x * x).sum(axis=axis, keepdims=True))
+
+
+def std(x, axis=None, keepdims=False, ddof=0):
+    """The standard deviation over `axis`, the square root of `var`, with gradient 0 at 0.
+
+    >>> float(std(np.array([1.0, 3.0])))
+    1.0
+    """
+    degrees = math.prod(x.shape[a] for a in axes_of("std", x, axis)) - ddof
+    if degrees <= 0:
+        raise ValueError(
+            f"std: {describe(x)} has {degrees + ddof} elements over axis {axis}, not more than "
+            f"ddof={ddof}: nothing is left to divide by"
+        )
+    return norm(x - mean(x, axis, keepdims=True), axis, keepdims) / math.sqrt(degrees)
+
+
+def prod(x, axis=None, keepdims=False):
+    """The product over `axis` (all axes by default): halves are multiplied until one is left, so
+    that the gradient is right where elements are 0.
+
+    >>> prod(np.array([2.0, 3.0, 4.0]))
+    array(24.)
+    """
+    axes = axes_of("prod", x, axis)
+    rest = [a for a in range(x.ndim) if a not in axes]
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    shape = kept if keepdims else tuple(x.shape[a] for a in rest)
+    size = math.prod(x.shape[a] for a in axes)
+    x = reshape(transpose(x, (*rest, *axes)), (*(x.shape[a] for a in rest), size))
+    while size > 1:
+        half = size // 2
+        pairs = x[..., :half] * x[..., half : 2 * half]
+        x = concatenate([pairs, x[..., -1:]], -1) if size % 2 else pairs
+        size = half + size % 2
+    return reshape(x, shape) if size else reshape(sum(x, -1), shape) + 1
+
+
+@primitive(
+    "an axis of x",
+    x=lambda g, x_shape, axis, reverse: reshape(cumsum(g, axis, not reverse), x_shape),
+)
+def cumsum(x, axis=None, reverse=False):
+    """The sums of all elements so far along `axis` (default: of all, flattened), counted from the
+    end with ``reverse=True``: each is the other's adjoint.
+
+    >>> cumsum(np.array([1.0, 2.0, 3.0]))
+    array([1., 3., 6.])
+    """
+    xp = array_module(x)
+    return xp.flip(xp.flip(x, axis).cumsum(axis), axis) if reverse else x.cumsum(axis)
+
+
+def argmax(x, axis=None, keepdims=False):
+    """Where along `axis` the largest element is, the first of several: an array of integers.
+
+    Like comparisons it has no derivative, and gives a plain array, to index with.
+
+    >>> int(argmax(np.array([1.0, 3.0, 3.0])))
+    1
+    """
+    return _place("argmax", x, axis, keepdims)
+
+
+def argmin(x, axis=None, keepdims=False):
+    """Where along `axis` the smallest element is; see `argmax`."""
+    return _place("argmin", x, axis, keepdims)
+
+
+def _place(name, x, axis, keepdims):
+    if not math.prod(x.shape[a] for a in axes_of(name, x, axis if axis is None else (axis,))):
+        raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
+    x = _values(x)
+    return getattr(array_module(x), name)(x, axis=axis, keepdims=keepdims)
+
+
+def sort(x, axis=-1):
+    """`x` with its elements along `axis` in rising order, NaN last.
+
+    >>> sort(np.array([3.0, 1.0, 2.0]))
+    array([1., 2., 3.])
+    """
+    (axis,) = axes_of("sort", x, (axis,))
+    return _reorder(x, _values(x).argsort(axis, kind="stable"), axis)
+
+
+@primitive(
+    "an order of the elements along an axis of x",
+    x=lambda g, order, axis: _reorder(g, order.argsort(axis), axis),
+)
+def _reorder(x, order, axis):
+    return array_module(x).take_along_axis(x, order, axis)
+
+
+def _values(x):
+    return x._data if isinstance(x, Tensor) else x

@@ -1,0 +1,92 @@
+"""Convolution of sequences (N, length, channels): images of height 1. Embedding of integers."""
+
+import numpy as np
+
+from .backend import array_module
+from .functional import check_rng, conv2d, conv2d_transpose
+from .module import Module
+from .parameter import Parameter
+from .shapes import getitem, squeeze, unsqueeze
+from .tensor import Tensor, describe
+
+
+def conv1d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, activation=None):
+    """Convolution of sequences `x` (N, L, C) with `w` (k, C / groups, F): (N, L', F).
+
+    `padding` is "same", "valid", an integer or (before, after); the rest is as in `conv2d`.
+
+    >>> conv1d(np.arange(4.0).reshape(1, 4, 1), np.ones((2, 1, 1)), padding="valid")[0, :, 0]
+    array([1., 3., 5.])
+    """
+    settings = dict(dilation=(1, dilation), groups=groups, activation=activation)
+    return _as_image("conv1d", conv2d, x, w, b, stride, padding, settings)
+
+
+def conv1d_transpose(
+    x, w, b=None, *, stride=1, padding="same", output_size=None, dilation=1, groups=1,
+    activation=None,
+):  # fmt: skip
+    """The adjoint of `conv1d` with `w` (k, F / groups, C): (N, L, C) -> (N, L', F), where L' is
+    ``L * stride`` for "same"; see `conv2d_transpose`.
+
+    >>> conv1d_transpose(np.ones((1, 2, 1)), np.ones((2, 1, 1)), padding="valid")[0, :, 0]
+    array([1., 2., 1.])
+    """
+    size = None if output_size is None else (1, output_size)
+    settings = dict(dilation=(1, dilation), groups=groups, activation=activation, output_size=size)
+    return _as_image("conv1d_transpose", conv2d_transpose, x, w, b, stride, padding, settings)
+
+
+def _as_image(name, function, x, w, b, stride, padding, settings):
+    if getattr(x, "ndim", 0) != 3 or getattr(w, "ndim", 0) != 3:
+        raise ValueError(
+            f"{name}: expected sequences (N, length, channels) and a kernel (length, channels, "
+            f"channels), got {describe(x)} and {describe(w)}"
+        )
+    if isinstance(padding, int | np.integer):
+        padding = (padding, padding)
+    if isinstance(padding, list | tuple):
+        padding = ((0, 0), tuple(padding))
+    try:
+        image = unsqueeze(x, 1), unsqueeze(w, 0), b
+        return squeeze(function(*image, stride=(1, stride), padding=padding, **settings), 1)
+    except ValueError as error:
+        raise ValueError(f"{name}: as images of height 1: {error}") from None
+
+
+def embedding(indices, weight):
+    """The rows of `weight` (count, features) that the integers `indices` name: (..., features).
+
+    >>> embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]]))
+    array([[3.],
+           [1.]])
+    """
+    indices = indices._data if isinstance(indices, Tensor) else indices
+    weight_data = weight._data if isinstance(weight, Tensor) else weight
+    indices = array_module(weight_data).asarray(indices)
+    count = weight.shape[0]
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"embedding: expected integers, got {describe(indices)}")
+    if indices.size and not (indices.min() >= 0 and indices.max() < count):
+        raise IndexError(
+            f"embedding: expected integers from 0 to {count - 1}, got {indices.min()} to "
+            f"{indices.max()}"
+        )
+    return getitem(weight, indices)
+
+
+class Embedding(Module):
+    """One trained vector of `features` numbers for each integer below `count`: (...) -> (...,
+    features). The vectors are normal numbers at first."""
+
+    torch_axes = (0, 1)
+
+    def __init__(self, count, features, *, dtype=np.float32, rng):
+        check_rng("Embedding", rng)
+        self.weight = Parameter(rng.standard_normal((count, features)).astype(dtype))
+
+    def forward(self, indices):
+        return embedding(indices, self.weight)
+
+    def extra_repr(self):
+        return "{} -> {}".format(*self.weight.shape)
