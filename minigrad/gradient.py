@@ -21,7 +21,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from .backend import array_module, is_array, plain
+from .backend import array_module, as_array, is_array, plain
 from .engine import unbroadcast
 from .node import at
 from .seals import check_seals
