@@ -69,7 +69,7 @@ class CapturedEpoch:
                 self.sums[-1] = codes.std(axis=0).mean()
         *sums, code_sum, spread = to_numpy(self.sums).tolist()  # the one time that the host waits
         named = dict(zip(self.names, sums, strict=False))
-        return named, self.rows, (code_sum / self.rows, spread)
+        return {"loss": sum(named.values()), **named}, self.rows, (code_sum / self.rows, spread)
 
     def _run(self, k):
         try:
@@ -93,6 +93,7 @@ def _step(epoch, k):
     seen = target if epoch.corrupt is None else epoch.corrupt(target)
     target = Tensor(target)
     terms, codes = epoch.learn(target if epoch.corrupt is None else Tensor(seen), target)
+    del terms["loss"]  # the sum of the others
     epoch.names = list(terms)
     for place, term in enumerate(terms.values()):
         accumulate(epoch.sums[place : place + 1], term.data, float(size))

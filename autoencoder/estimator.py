@@ -1,6 +1,6 @@
 """Autoencoder: one estimator in scikit-learn's manner, made of four parts.
 
-The objective, in nats per example, is the same for all its kinds:
+The objective, in nats per sample, is the same for all its kinds:
 ``-log p(x | decode(z)) + divergence(code) + penalties`` with ``z = code(encode(noise(x)))``.
 A kind is a choice of parts; the named ones are in ``variants.py``. This file is the public methods;
 the loop is in ``training.py``, what a trained network says in ``inference.py``.

@@ -37,7 +37,8 @@ def loss_terms(network, parts, x, target, rng, memory):
     batch = Batch(network, parts.code, x, h, z, rng, memory)
     for penalty in parts.penalties:
         terms[penalty.name] = penalty(batch)
-    return terms, parts.code.mean(h.detach())  # (N, k), looked at only: no graph
+    drawn = getattr(parts.code, "is_drawn", True)
+    return terms, parts.code.mean(h.detach()) if drawn else z.detach()  # (N, k)
 
 
 def constant(parts, n_features):

@@ -100,7 +100,7 @@ if hasattr(os, "register_at_fork"):
 def _own(g, taken):
     """The array `g`, or a copy where it is a view of something larger or of another's gradient:
     every leaf owns its gradient, and changing one must not change another."""
-    g = as_array(g)  # sums of arrays without axes are NumPy scalars
+    g = as_array(g)  # NumPy makes numbers of 0-d arrays
     owner = _owner(g)
     whole = g.flags.c_contiguous and getattr(owner, "nbytes", 0) <= 2 * g.nbytes
     if not whole or not getattr(g.flags, "writeable", True) or id(owner) in taken:

@@ -37,6 +37,8 @@ class Tensor:
 
     def __init__(self, data, node=None):
         if type(data) is not np.ndarray:
+            if isinstance(data, np.generic):  # what NumPy makes of 0-d arrays
+                data = np.asarray(data)
             if not is_array(data):
                 raise TypeError(
                     f"Tensor: expected an array, got {describe(data)}: make it with tensor(...)"

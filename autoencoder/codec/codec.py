@@ -8,7 +8,7 @@ receiver must have as well are not among them, so their size belongs beside ever
 (`autoencoder.codec.rate_distortion`).
 
 A file is 17 bytes of header and the range coder's 32-bit words, all little-endian:
-magic ``MGAE``, version (1 byte), identity of the tables (4), number of examples (4), CRC-32 of all
+magic ``MGAE``, version (1 byte), identity of the tables (4), number of samples (4), CRC-32 of all
 the rest (4). The CRC finds damage; it is no protection against a forger.
 """
 
@@ -32,15 +32,15 @@ _SHARE = 0.1  # of the model's own squared error: what the usual step adds to it
 
 
 class Codec:
-    """Compress examples to bytes, and back, with a fitted `model` and one quantiser step.
+    """Compress samples to bytes, and back, with a fitted `model` and one quantiser step.
 
     `step` is a distance in the model's output: quantisation adds about step**2 / 12 for each unit
-    to the squared error of an example. Larger steps make smaller files. Each unit's own step, range
-    and table of frequencies come from the training examples given to `fit`.
+    to the squared error of a sample. Larger steps make smaller files. Each unit's own step, range
+    and table of frequencies come from the training samples given to `fit`.
 
-    A file has 17 bytes of header, and a few more are lost to whole words: compress many examples at
+    A file has 17 bytes of header, and a few more are lost to whole words: compress many samples at
     once. Codes outside the trained range (a quarter of it further on either side) are clamped, so
-    an example unlike all training examples comes back distorted; it is not refused.
+    a sample unlike all training samples comes back distorted; it is not refused.
 
     >>> from sklearn.decomposition import PCA
     >>> from autoencoder.datasets import load_digits
@@ -56,7 +56,7 @@ class Codec:
         self.step = step
 
     def fit(self, X):
-        """Learn steps, ranges and frequencies from training examples X (N, D); returns self.
+        """Learn steps, ranges and frequencies from training samples X (N, D); returns self.
 
         Raises ValueError when the step is not a positive number or is too small (4096 levels a
         unit at most).
@@ -77,11 +77,11 @@ class Codec:
         return self
 
     def compress(self, X):
-        """Turn examples X (N, D) into the bytes of a file; the same X gives the same bytes."""
+        """Turn samples X (N, D) into the bytes of a file; the same X gives the same bytes."""
         return self.encode(self.model.transform(X))
 
     def decompress(self, data, *, max_examples=1_000_000):
-        """Turn the bytes that `compress` made back into examples (N, D), as far as they survived.
+        """Turn the bytes that `compress` made back into samples (N, D), as far as they survived.
 
         Raises ValueError for anything else: damaged or foreign files, those of a codec with other
         tables, and files that claim more than `max_examples`.
@@ -92,7 +92,7 @@ class Codec:
         """Turn codes (N, k) into the bytes of a file."""
         symbols = self._fitted().quantise(codes)
         if not len(symbols):
-            raise ValueError("encode: there are no examples to write")
+            raise ValueError("encode: there are no samples to write")
         payload = self._range_encode(symbols)
         start = _HEADER.pack(_MAGIC, _VERSION, self._identity, len(symbols), 0)[:-4]
         return start + struct.pack("<I", zlib.crc32(start + payload)) + payload
@@ -120,13 +120,13 @@ class Codec:
             )
         if not 0 < count <= max_examples:
             raise ValueError(
-                f"decode: the file claims {count} examples, between 1 and {max_examples} are "
+                f"decode: the file claims {count} samples, between 1 and {max_examples} are "
                 "accepted: raise max_examples if you trust it"
             )
-        # Each example costs at least this, so a short file cannot hold many. What follows needs
-        # memory for `count` examples.
+        # Each sample costs at least this, so a short file cannot hold many. What follows needs
+        # memory for `count` samples.
         if len(payload) % 4 or count * self._least_bits > 8 * len(payload) + 64:
-            raise ValueError(f"decode: {len(payload)} bytes do not hold {count} examples")
+            raise ValueError(f"decode: {len(payload)} bytes do not hold {count} samples")
         symbols = self._range_decode(payload, count)
         if self._range_encode(symbols) != payload:
             raise ValueError("decode: the file is not one that this program writes")

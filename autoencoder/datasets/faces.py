@@ -81,7 +81,7 @@ def face_factors(people=40, variations=10, seed=0):
     if not all(isinstance(n, Integral) and n >= 1 for n in (people, variations)):
         raise ValueError(
             f"Generated faces need at least one person and one variation, "
-            f"but people={people} and variations={variations} were asked for."
+            f"but people={people} and variations={variations} were asked for"
         )
     check_whole("Generated faces: seed", seed, 0)
     people, variations = int(people), int(variations)
@@ -120,7 +120,7 @@ def draw_faces(factors, size=64):
     (2, 16, 16, 1)
     """
     if not isinstance(size, Integral) or size < 8:
-        raise ValueError(f"Generated faces need at least 8 pixels a side, but size={size}.")
+        raise ValueError(f"Generated faces need at least 8 pixels a side, but size={size}")
     size = int(size)
     count = len(factors["person"])
     images = np.empty((count, size, size, 1), np.float32)

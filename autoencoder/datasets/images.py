@@ -63,7 +63,7 @@ def load_images(path):
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
+        raise FileNotFoundError(f"There is no file or folder {path}")
     images, labels = _read_folder(path) if path.is_dir() else _read_file(path)
     images = _as_images(images, path)
     count, height, width, _ = images.shape
@@ -72,7 +72,7 @@ def load_images(path):
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"The labels in {path} should be {count} integers, one for each image, "
-            f"but they are {labels.dtype} of shape {labels.shape}."
+            f"but they are {labels.dtype} of shape {labels.shape}"
         )
     return Dataset(
         name=path.stem if path.is_file() else path.resolve().name,
@@ -85,7 +85,7 @@ def load_images(path):
 def _read_file(path):
     """Read an .npz or .npy file: (images, labels or None), as they are stored."""
     if path.suffix not in (".npz", ".npy"):
-        raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images.")
+        raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
     labels, images = None, None
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
@@ -106,7 +106,7 @@ def _read_file(path):
     if images is None:
         raise ValueError(
             f"{path} has the arrays {', '.join(names) or '(none)'}: call the one with the images "
-            f"'images', so that it can be found."
+            f"'images', so that it can be found"
         )
     return images, labels
 
@@ -121,7 +121,7 @@ def _read_folder(path):
         if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
     )
     if not files:
-        raise ValueError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)}).")
+        raise ValueError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)})")
     pictures = []
     for file in files:
         try:
@@ -131,11 +131,11 @@ def _read_folder(path):
         except Exception as error:
             raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
         if mode.startswith(("I", "F")):  # Pillow would cut these off at 255, not scale them
-            raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits.")
+            raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits")
         if pictures and grey.shape != pictures[0].shape:
             raise ValueError(
                 f"All pictures must have one size, but {path / files[0]} is "
-                f"{_size(pictures[0])} and {path / file} is {_size(grey)} pixels."
+                f"{_size(pictures[0])} and {path / file} is {_size(grey)} pixels"
             )
         pictures.append(grey)
     folders = sorted({file.parent for file in files})
@@ -160,15 +160,15 @@ def _as_images(array, path):
     if array.ndim != 4 or array.shape[3] not in (1, 3) or array.size == 0:
         raise ValueError(
             f"The images in {path} have shape {array.shape}, but (N, H, W, C) with 1 or 3 "
-            f"channels last, (N, H, W), or (N, D) with D a square number is needed."
+            f"channels last, (N, H, W), or (N, D) with D a square number is needed"
         )
     whole = np.issubdtype(array.dtype, np.integer)
     if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
-        raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed.")
+        raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed")
     low, high, limit = array.min(), array.max(), 255 if whole else 1
     if not (low >= 0 and high <= limit):  # also true for NaN
         kind = "integers from 0 to 255" if whole else "values from 0 to 1"
         raise ValueError(
-            f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed."
+            f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed"
         )
     return array.astype(np.float32) / np.float32(limit)

@@ -55,7 +55,7 @@ def load_olivetti(*, data_home=None):
         raise DataUnavailable(
             f"The Olivetti faces are neither in {where} nor could they be downloaded "
             f"({type(error).__name__}: {error}): connect to the network once, or put "
-            f"scikit-learn's olivetti_py3.pkz in a folder and name it in SCIKIT_LEARN_DATA."
+            f"scikit-learn's olivetti_py3.pkz in a folder and name it in SCIKIT_LEARN_DATA"
         ) from None
     finally:
         socket.setdefaulttimeout(patience)
@@ -129,7 +129,7 @@ def load(name_or_path, *, fall_back=True, say=print):
         if not Path(name_or_path).exists():
             raise ValueError(
                 f"There are no data called {str(name_or_path)!r}: use one of {', '.join(loaders)}, "
-                f"or the path of an .npz file, an .npy file or a folder of images."
+                f"or the path of an .npz file, an .npy file or a folder of images"
             )
         return load_images(name_or_path)
     try:

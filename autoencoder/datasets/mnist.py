@@ -32,9 +32,9 @@ def load_mnist(path=None, *, subset="all"):
         train, test = (load_mnist(subset=name) for name in ("train", "test"))
     """
     if subset not in SUBSETS:
-        raise ValueError(f"The subset of MNIST is one of {', '.join(SUBSETS)}, not {subset!r}.")
+        raise ValueError(f"The subset of MNIST is one of {', '.join(SUBSETS)}, not {subset!r}")
     if path is not None and not Path(path).is_file():
-        raise DataUnavailable(f"There is no file {path}: name a mnist.npz, or leave the path out.")
+        raise DataUnavailable(f"There is no file {path}: name a mnist.npz, or leave the path out")
     images, labels = _read(_fetch() if path is None else Path(path), SUBSETS[subset])
     return Dataset(
         name="mnist",
@@ -75,7 +75,7 @@ def _fetch():
         raise DataUnavailable(
             f"There is no mnist.npz of the right checksum in {where}, nor could it be downloaded "
             f"({type(error).__name__}: {reason}): connect to the network once, or put Keras's "
-            f"mnist.npz ({URL}) in a folder and name it in MINIGRAD_DATA."
+            f"mnist.npz ({URL}) in a folder and name it in MINIGRAD_DATA"
         ) from None
 
 
@@ -90,12 +90,12 @@ def _read(path, parts):
         raise ValueError(
             f"{path} cannot be read as MNIST, an .npz with x_train, y_train, x_test and y_test "
             f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
-            f"load_images reads other files."
+            f"load_images reads other files"
         ) from None
     for x, y in zip(images, labels, strict=True):
         if x.dtype != np.uint8 or x.shape[1:] != (28, 28) or y.shape != x.shape[:1]:
             raise ValueError(
                 f"{path} is not MNIST: its images are {x.dtype} of shape {x.shape} with labels "
-                f"of shape {y.shape}, but uint8 (N, 28, 28) with one label each are needed."
+                f"of shape {y.shape}, but uint8 (N, 28, 28) with one label each are needed"
             )
     return np.concatenate(images), np.concatenate(labels)

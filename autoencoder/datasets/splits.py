@@ -30,9 +30,9 @@ def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
     labels = as_labels("by_group", labels)
     groups = np.unique(labels)
     if (test_fraction is None) == (test_groups is None):
-        raise ValueError("by_group: give either test_fraction or test_groups.")
+        raise ValueError("by_group: give either test_fraction or test_groups")
     if len(groups) < 2:
-        raise ValueError("by_group: there is only one group, so one side would be empty.")
+        raise ValueError("by_group: there is only one group, so one side would be empty")
     if test_groups is None:
         _generator("by_group", rng)
         inside = "between 0 and 1"
@@ -42,16 +42,16 @@ def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
     chosen = np.unique(_array("by_group", test_groups))
     unknown = np.setdiff1d(chosen, groups)
     if len(unknown):
-        raise ValueError(f"by_group: there are no examples of the groups {unknown.tolist()}.")
+        raise ValueError(f"by_group: there are no samples of the groups {unknown.tolist()}")
     if not 0 < len(chosen) < len(groups):
         raise ValueError(
-            f"by_group: {len(chosen)} of {len(groups)} groups for the test leave one side empty."
+            f"by_group: {len(chosen)} of {len(groups)} groups for the test leave one side empty"
         )
     return _sides(np.isin(labels, chosen))
 
 
 def within_group(labels, k, rng):
-    """Hold out `k` examples of every group: labels (N,) -> (train indices, test indices).
+    """Hold out `k` samples of every group: labels (N,) -> (train indices, test indices).
 
     The NumPy Generator `rng` draws them. Raises ValueError when a group has no more than `k`.
 
@@ -65,7 +65,7 @@ def within_group(labels, k, rng):
     if not isinstance(k, Integral) or isinstance(k, bool) or not 1 <= k < counts.min():
         raise ValueError(
             f"within_group: {k} of each group cannot be held out, because group "
-            f"{groups[counts.argmin()]} has {counts.min()} examples and one at least must stay."
+            f"{groups[counts.argmin()]} has {counts.min()} samples and one at least must stay"
         )
     held_out = np.zeros(len(labels), bool)
     for group in groups:
@@ -81,7 +81,7 @@ def as_labels(name, labels):
     """Return the labels (N,) as an array of things that can be told apart and put in order."""
     labels = _array(name, labels)
     if labels.ndim != 1 or labels.size == 0:
-        raise ValueError(f"{name}: one label for each example is needed, got {labels.shape}.")
+        raise ValueError(f"{name}: one label for each sample is needed, got {labels.shape}")
     return labels
 
 
@@ -91,7 +91,7 @@ def _array(name, labels):
         np.unique(labels)
     except (TypeError, ValueError):
         raise ValueError(
-            f"{name}: labels must be one list of numbers or one of strings, got {labels!r:.200}."
+            f"{name}: labels must be one list of numbers or one of strings, got {labels!r:.200}"
         ) from None
     return labels
 
@@ -100,5 +100,5 @@ def _generator(name, rng):
     if not isinstance(rng, np.random.Generator):
         raise ValueError(
             f"{name}: rng must be a numpy.random.Generator such as "
-            f"numpy.random.default_rng(0), got {rng!r}."
+            f"numpy.random.default_rng(0), got {rng!r}"
         )

@@ -41,7 +41,7 @@ def principal_components(images, count):
     check_whole("principal_components: count", count, 0)
     rows = _as_rows("principal_components", images)
     if rows.size == 0:
-        raise ValueError("principal_components: there are no images to learn from.")
+        raise ValueError("principal_components: there are no images to learn from")
     return PrincipalComponents(rows.mean(axis=0), principal_directions(rows)[:count])
 
 
@@ -63,12 +63,12 @@ def ladder(images, components=(16, 64, 128, 256), *, test=None):
     if train.size == 0 or test.size == 0 or train.shape[1] != test.shape[1]:
         raise ValueError(
             f"A ladder needs images of one size, but their pixels are {train.shape} "
-            f"to learn from and {test.shape} to score (images, pixels)."
+            f"to learn from and {test.shape} to score (images, pixels)"
         )
     if not isinstance(components, SEVERAL) or getattr(components, "ndim", 1) != 1:
-        raise ValueError(f"ladder: components must be a tuple of numbers, got {components!r}.")
+        raise ValueError(f"ladder: components must be a tuple of numbers, got {components!r}")
     if not all(isinstance(count, Integral) and count > 0 for count in components):
-        raise ValueError(f"PCA components are whole numbers above zero, but got {components}.")
+        raise ValueError(f"PCA components are whole numbers above zero, but got {components}")
     mean = train.mean(axis=0)  # (D,)
     directions = principal_directions(train)  # (rank, D)
     losses = {
@@ -93,7 +93,7 @@ def principal_directions(images):
     """
     rows = _as_rows("principal_directions", images)
     if rows.size == 0:
-        raise ValueError("principal_directions: there are no images to learn from.")
+        raise ValueError("principal_directions: there are no images to learn from")
     return _principal(rows)[1]
 
 
@@ -114,7 +114,7 @@ def wiener(images, std):
     if rows.size == 0 or not isinstance(std, Real) or not std > 0:
         raise ValueError(
             f"wiener: images and a standard deviation above zero are needed, "
-            f"got images (images, pixels) of {rows.shape} and std={std}."
+            f"got images (images, pixels) of {rows.shape} and std={std}"
         )
     std = float(std)
     mean = rows.mean(axis=0)  # (D,)
@@ -125,7 +125,7 @@ def wiener(images, std):
         noisy = as_numbers("wiener", "the noisy images", noisy)
         if noisy[:1].size != mean.size:
             raise ValueError(
-                f"wiener: the filter is for images of {mean.size} pixels, got {noisy.shape}."
+                f"wiener: the filter is for images of {mean.size} pixels, got {noisy.shape}"
             )
         codes = (_as_rows("wiener", noisy) - mean) @ directions.T  # (M, rank)
         return (mean + codes * gains @ directions).reshape(noisy.shape)
@@ -152,13 +152,13 @@ def probabilistic_pca(images, count, test):
     if rows.size == 0 or test.size == 0 or rows.shape[1] != test.shape[1]:
         raise ValueError(
             f"probabilistic_pca: images of one size are needed, got {rows.shape} to learn from and "
-            f"{test.shape} to score (images, pixels)."
+            f"{test.shape} to score (images, pixels)"
         )
     variances, directions = _principal(rows)
     if count >= len(variances):
         raise ValueError(
             f"probabilistic_pca: {count} components leave out none of the {len(variances)} "
-            f"directions in which the images vary: take fewer."
+            f"directions in which the images vary: take fewer"
         )
     left = rows.shape[1] - count
     noise = variances[count:].sum() / left
@@ -193,6 +193,6 @@ def _as_rows(name, images):
     if images.ndim < 2 or not np.isfinite(images).all():
         raise ValueError(
             f"{name}: the images must be finite numbers (N, ...), got shape {images.shape}, "
-            f"{np.isfinite(images).sum()} of {images.size} of them finite."
+            f"{np.isfinite(images).sum()} of {images.size} of them finite"
         )
     return images.reshape(len(images), -1) if images.size else images.reshape(0, 0)

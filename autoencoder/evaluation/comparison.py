@@ -1,4 +1,4 @@
-"""One model beside the methods it has to beat, on examples it has not seen.
+"""One model beside the methods it has to beat, on samples it has not seen.
 
 A number alone says little, so every table has the mean image, PCA with a code of the same size and
 the same network before training; for a denoising model also the noisy input and the Wiener filter,
@@ -14,14 +14,14 @@ from . import metrics
 from .baselines import principal_components, probabilistic_pca, wiener
 
 TITLES = {
-    "reconstruction": "Reconstruction of the test examples (PSNR in dB)",
-    "codes": "What the codes of the test examples know",
-    "likelihood": "Evidence in nats per test example",
+    "reconstruction": "Reconstruction of the test samples (PSNR in dB)",
+    "codes": "What the codes of the test samples know",
+    "likelihood": "Evidence in nats per test sample",
     "units": "Latent units, by their divergence from the prior",
 }
 MOST_SHOTS = 5  # labels of each class, where the test has classes that the training has not
 NEIGHBOURS = 5  # of a code, for kNN and trustworthiness
-MAX_TRUSTWORTHINESS = 2000  # examples; its time and memory grow with their square
+MAX_TRUSTWORTHINESS = 2000  # samples; its time and memory grow with their square
 
 
 def evaluate(
@@ -43,16 +43,16 @@ def evaluate(
     prints them (only an exact reconstruction has a PSNR of infinity). The sections are
 
     * "reconstruction": MSE (of a pixel), PSNR (of `data_range`), and SSIM where `image_shape`
-      (H, W, C) is given or the model has one. If the model has a noise, the test examples are
+      (H, W, C) is given or the model has one. If the model has a noise, the test samples are
       corrupted by it and compared with the clean ones after it. The Wiener filter takes any noise
       for white noise of the strength that it shows on `X_train`.
     * "codes", with `labels`, a pair of arrays (N,) and (M,): linear probe, kNN and trustworthiness
       of codes and raw pixels. If the test has classes that the training has not (faces by person),
       a probe of its own with few labels of each class takes the place of the first two.
-      At most `max_probe` training and test examples are drawn for this, for trustworthiness of
+      At most `max_probe` training and test samples are drawn for this, for trustworthiness of
       those 2000.
     * "likelihood" and "units", if the model has `elbo`: ELBO and the importance-weighted bound of
-      `n_draws`, in nats per example; divergence in nats and activity of every unit.
+      `n_draws`, in nats per sample; divergence in nats and activity of every unit.
 
     `rng` draws noise and samples: by default the same ones each time.
     Raises ValueError when the arrays do not fit each other.
@@ -112,7 +112,7 @@ def table(results):
     """The results of `evaluate` as aligned plain text: one table for each section.
 
     >>> print(table({"codes": {"model": {"kNN": 0.912, "units": 7}, "raw pixels": {"kNN": 0.5}}}))
-    What the codes of the test examples know
+    What the codes of the test samples know
                    kNN  units
     model       0.9120      7
     raw pixels  0.5000      -
@@ -150,8 +150,8 @@ def _codes(rows, X_train, X_test, labels, max_probe, rng):
     if labels_train.shape != X_train.shape[:1] or labels_test.shape != X_test.shape[:1]:
         raise ValueError(
             f"evaluate: labels are a pair (of the training, of the test) with one for each of "
-            f"{len(X_train)} and {len(X_test)} examples, got {labels_train.shape} and "
-            f"{labels_test.shape}."
+            f"{len(X_train)} and {len(X_test)} samples, got {labels_train.shape} and "
+            f"{labels_test.shape}"
         )
     train, test = (_draw(len(X), max_probe, rng) for X in (X_train, X_test))
     X_train, labels_train = X_train[train], labels_train[train]
@@ -183,7 +183,7 @@ def _codes(rows, X_train, X_test, labels, max_probe, rng):
 
 
 def _evidence(model, X, n_draws):
-    """What a variational model says of the log-density, in nats per example."""
+    """What a variational model says of the log-density, in nats per sample."""
     means, log_variances = model.posterior(X)
     return {
         "ELBO": float(np.mean(model.elbo(X))),
@@ -194,7 +194,7 @@ def _evidence(model, X, n_draws):
 
 
 def _units(model, X):
-    """Divergence (nats per example) and activity of every unit, the most telling first."""
+    """Divergence (nats per sample) and activity of every unit, the most telling first."""
     means, log_variances = model.posterior(X)
     divergence = metrics.kl_per_unit(means, log_variances)  # (k,)
     activity = np.var(means, axis=0, dtype=np.float64)  # (k,)
@@ -205,7 +205,7 @@ def _units(model, X):
 
 
 def _draw(count, at_most, rng):
-    """Which of `count` examples to use: all of them, or `at_most` drawn ones, in order."""
+    """Which of `count` samples to use: all of them, or `at_most` drawn ones, in order."""
     if count <= at_most:
         return np.arange(count)
     return np.sort(rng.choice(count, at_most, replace=False))
@@ -216,19 +216,19 @@ def _checked(X_train, X_test, image_shape):
     X_test = as_numbers("evaluate", "X_test", X_test, None)
     if X_train.ndim != 2 or X_test.ndim != 2 or X_train.shape[1] != X_test.shape[1]:
         raise ValueError(
-            f"evaluate: flat examples (N, D) and (M, D) are needed, "
-            f"got {X_train.shape} to learn from and {X_test.shape} to score."
+            f"evaluate: flat samples (N, D) and (M, D) are needed, "
+            f"got {X_train.shape} to learn from and {X_test.shape} to score"
         )
     if image_shape is not None and not (
         isinstance(image_shape, SEVERAL) and getattr(image_shape, "ndim", 1) == 1
     ):
-        raise ValueError(f"evaluate: image_shape must be (H, W, C) or None, got {image_shape!r}.")
+        raise ValueError(f"evaluate: image_shape must be (H, W, C) or None, got {image_shape!r}")
     for length in () if image_shape is None else image_shape:
         check_whole("evaluate: every length in image_shape", length, 1)
     if image_shape is not None and np.prod(image_shape) != X_train.shape[1]:
         raise ValueError(
             f"evaluate: image_shape {tuple(image_shape)} has {np.prod(image_shape)} pixels, "
-            f"but the examples have {X_train.shape[1]}."
+            f"but the samples have {X_train.shape[1]}"
         )
     return X_train, X_test
 

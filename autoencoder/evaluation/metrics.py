@@ -1,7 +1,7 @@
 """How good is it? Reconstructions, latent units and anomaly scores in numbers.
 
 What a code is worth to somebody who has labels is in `probes`, whose functions are also here.
-Everything is computed in float64, over examples on the first axis, and returned as plain numbers.
+Everything is computed in float64, over samples on the first axis, and returned as plain numbers.
 SSIM: Wang, Bovik, Sheikh & Simoncelli 2004. Active units: Burda, Grosse & Salakhutdinov 2016.
 """
 
@@ -78,7 +78,7 @@ def ssim(images, reconstructions, *, data_range=1.0, reduction="mean"):
     if images.ndim not in (3, 4) or min(images.shape[1:3]) < 3:
         raise ValueError(
             f"ssim: images of at least 3x3 pixels, (N, H, W) or (N, H, W, C), are needed, "
-            f"got {images.shape}: give flat images their shape with reshape."
+            f"got {images.shape}: give flat images their shape with reshape"
         )
     data_range = _above_zero("ssim", data_range)
     height, width = images.shape[1:3]
@@ -112,7 +112,7 @@ def excess_bce(images, probabilities, *, reduction="mean"):
         if not (values.min() >= 0 and values.max() <= 1):  # also true for NaN
             raise ValueError(
                 f"excess_bce: the {name} must lie in [0, 1], "
-                f"but run from {values.min():g} to {values.max():g}."
+                f"but run from {values.min():g} to {values.max():g}"
             )
     negative_entropy = xlogy(x, x) + xlogy(1 - x, 1 - x)
     with np.errstate(divide="ignore"):
@@ -122,12 +122,12 @@ def excess_bce(images, probabilities, *, reduction="mean"):
 
 
 def anomaly_metrics(normal_scores, anomaly_scores):
-    """How well scores tell anomalies from normal examples; a higher score means more normal.
+    """How well scores tell anomalies from normal samples; a higher score means more normal.
 
     Anomalies are the positives. Returns a dict: "roc_auc", the probability that an anomaly scores
-    below a normal example (ties count half); "average_precision"; "precision_at_n", the share of
+    below a normal sample (ties count half); "average_precision"; "precision_at_n", the share of
     anomalies among the n lowest scores, n their number (of a tie at the border, its average);
-    "fpr_at_95_tpr", the share of normal examples flagged by the threshold that finds 95 % of the
+    "fpr_at_95_tpr", the share of normal samples flagged by the threshold that finds 95 % of the
     anomalies. Raises ValueError for empty or non-finite scores.
 
     >>> anomaly_metrics([3, 4, 5, 6], [1, 3.5])["roc_auc"]
@@ -139,7 +139,7 @@ def anomaly_metrics(normal_scores, anomaly_scores):
     if not (len(normal) and len(anomalous) and np.isfinite(scores).all()):
         raise ValueError(
             f"anomaly_metrics: finite scores of both kinds are needed, got {len(normal)} normal "
-            f"and {len(anomalous)} anomalous, {np.isfinite(scores).sum()} of them finite."
+            f"and {len(anomalous)} anomalous, {np.isfinite(scores).sum()} of them finite"
         )
     is_anomaly = np.arange(len(scores)) < len(anomalous)
     n = len(anomalous)
@@ -159,7 +159,7 @@ def active_units(means, threshold=0.01):
     """Count the latent units whose posterior mean varies over the data: (N, k) -> int.
 
     A unit is active when the variance of its mean exceeds `threshold` (Burda et al. 2016); the
-    others have collapsed to the prior and say nothing about the example.
+    others have collapsed to the prior and say nothing about the sample.
 
     >>> active_units(np.array([[0.0, 1.0, 0.1], [0.01, -1.0, -0.2]]))
     2
@@ -170,9 +170,9 @@ def active_units(means, threshold=0.01):
 
 
 def kl_per_unit(means, log_variances):
-    """KL(N(mean, variance) || N(0, 1)) of every unit, in nats per example: two (N, k) -> (k,).
+    """KL(N(mean, variance) || N(0, 1)) of every unit, in nats per sample: two (N, k) -> (k,).
 
-    ``(mean^2 + variance - 1 - log variance) / 2``, averaged over the examples; the sum over units
+    ``(mean^2 + variance - 1 - log variance) / 2``, averaged over the samples; the sum over units
     is the VAE's divergence (Kingma & Welling 2014, appendix B).
 
     >>> kl_per_unit(np.array([[0.0, 1.0]]), np.zeros((1, 2)))
@@ -211,26 +211,26 @@ def _same_shape(name, first, second):
     first, second = as_numbers(name, "the first", first), as_numbers(name, "the second", second)
     if first.shape != second.shape or first.ndim < 2 or first.size == 0:
         raise ValueError(
-            f"{name}: two arrays of one shape, examples first, are needed, "
-            f"got {first.shape} and {second.shape}."
+            f"{name}: two arrays of one shape, samples first, are needed, "
+            f"got {first.shape} and {second.shape}"
         )
     return first, second
 
 
 def _above_zero(name, data_range):
     if not isinstance(data_range, Real) or not data_range > 0:
-        raise ValueError(f"{name}: data_range must be above zero, got {data_range!r}.")
+        raise ValueError(f"{name}: data_range must be above zero, got {data_range!r}")
     return float(data_range)
 
 
 def _codes(name, codes):
     codes = as_numbers(name, "the codes", codes)
     if codes.ndim != 2 or codes.size == 0:
-        raise ValueError(f"{name}: (examples, units) are needed, got shape {codes.shape}.")
+        raise ValueError(f"{name}: (samples, units) are needed, got shape {codes.shape}")
     return codes
 
 
 def _reduce(name, values, reduction):
     if not isinstance(reduction, str) or reduction not in ("mean", "none"):
-        raise ValueError(f"{name}: reduction is 'mean' or 'none', not {reduction!r}.")
+        raise ValueError(f"{name}: reduction is 'mean' or 'none', not {reduction!r}")
     return float(values.mean()) if reduction == "mean" else values

@@ -51,7 +51,7 @@ def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighb
     check_whole("knn_accuracy: n_neighbors", n_neighbors, 1)
     if n_neighbors > len(train[0]):
         raise ValueError(
-            f"knn_accuracy: {n_neighbors} neighbours cannot be had among {len(train[0])} codes."
+            f"knn_accuracy: {n_neighbors} neighbours cannot be had among {len(train[0])} codes"
         )
     return float(KNeighborsClassifier(n_neighbors).fit(*train).score(*test))
 
@@ -59,7 +59,7 @@ def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighb
 def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
     """The accuracy of a linear probe that sees `per_class` labels of each class: an `Accuracy`.
 
-    Each of `repeats` (at least 2) times the labelled examples are drawn anew by the NumPy
+    Each of `repeats` (at least 2) times the labelled samples are drawn anew by the NumPy
     Generator `rng` and all others are the test. With people as classes it answers how many labelled
     photographs of each a code needs. Raises ValueError when a class has none to spare.
 
@@ -68,7 +68,7 @@ def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
     Accuracy(mean=1.0, std=0.0)
     """
     if not isinstance(repeats, Integral) or repeats < 2:
-        raise ValueError(f"few_shot_accuracy: a spread needs at least 2 repeats, got {repeats!r}.")
+        raise ValueError(f"few_shot_accuracy: a spread needs at least 2 repeats, got {repeats!r}")
     (codes, labels), _ = _labelled("few_shot_accuracy", codes, labels, codes, labels)
     accuracies = []
     for _ in range(repeats):
@@ -81,7 +81,7 @@ def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
 def trustworthiness(X, codes, *, n_neighbors=5):
     """How far neighbours in the code are neighbours in the data: (N, ...), (N, k) -> 0 to 1.
 
-    Every one of the `n_neighbors` nearest codes that is not among as many nearest examples costs
+    Every one of the `n_neighbors` nearest codes that is not among as many nearest samples costs
     its rank beyond them; 1 means that none does. Time and memory grow with N squared.
 
     >>> X = 2.0 ** np.arange(20.0)[:, None]
@@ -101,8 +101,8 @@ def trustworthiness(X, codes, *, n_neighbors=5):
     X, codes = X.reshape(len(X), -1), codes.reshape(len(codes), -1)
     if len(X) != len(codes) or n_neighbors >= len(X) / 2:
         raise ValueError(
-            f"trustworthiness: as many codes as examples, and fewer neighbours than half of them, "
-            f"are needed, got {len(X)} examples, {len(codes)} codes, {n_neighbors} neighbours."
+            f"trustworthiness: as many codes as samples, and fewer neighbours than half of them, "
+            f"are needed, got {len(X)} samples, {len(codes)} codes, {n_neighbors} neighbours"
         )
     return float(manifold.trustworthiness(X, codes, n_neighbors=n_neighbors))
 
@@ -120,11 +120,11 @@ def _labelled(name, train_codes, train_labels, test_codes, test_labels):
     for codes, labels in (train, test):
         if codes.ndim != 2 or len(codes) == 0 or labels.shape != codes.shape[:1]:
             raise ValueError(
-                f"{name}: codes (examples, units) with one label each are needed, "
-                f"got {codes.shape} and labels {labels.shape}."
+                f"{name}: codes (samples, units) with one label each are needed, "
+                f"got {codes.shape} and labels {labels.shape}"
             )
         if not np.isfinite(codes).all():
-            raise ValueError(f"{name}: the codes hold NaN or infinity.")
+            raise ValueError(f"{name}: the codes hold NaN or infinity")
     if len(np.unique(train[1])) < 2:
-        raise ValueError(f"{name}: at least two classes are needed to learn from, got one.")
+        raise ValueError(f"{name}: at least two classes are needed to learn from, got one")
     return train, test

@@ -1,7 +1,7 @@
 """Codes: what the encoder's outputs `h` mean, and what they cost.
 
-A point code is one vector for each example. A Gaussian code is a normal distribution for each
-example, and its divergence from N(0, I) is what makes an autoencoder variational (D. Kingma and
+A point code is one vector for each sample. A Gaussian code is a normal distribution for each
+sample, and its divergence from N(0, I) is what makes an autoencoder variational (D. Kingma and
 M. Welling, 2014): the nats that the code carries.
 """
 
@@ -16,12 +16,14 @@ _ACTIVATIONS = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "linear": lambda
 
 
 class PointCode(BaseEstimator):
-    """One vector for each example: ``activation(h)``, "relu", "sigmoid", "tanh" or "linear".
+    """One vector for each sample: ``activation(h)``, "relu", "sigmoid", "tanh" or "linear".
 
     >>> import numpy as np
     >>> PointCode("relu").mean(np.array([[-1.0, 2.0]]))
     array([[0., 2.]])
     """
+
+    is_drawn = False  # `sample` is `mean`
 
     def __init__(self, activation="relu"):
         self.activation = activation
@@ -37,7 +39,7 @@ class PointCode(BaseEstimator):
             raise ValueError(f"PointCode: unknown activation {self.activation!r}: use {names}")
 
     def mean(self, h):
-        """The code of each example: (N, k) -> (N, k)."""
+        """The code of each sample: (N, k) -> (N, k)."""
         self.check()
         return _ACTIVATIONS[self.activation](h)
 
@@ -51,7 +53,7 @@ class PointCode(BaseEstimator):
 
 
 class GaussianCode(BaseEstimator):
-    """A normal distribution for each example: the code of a variational autoencoder.
+    """A normal distribution for each sample: the code of a variational autoencoder.
 
     The encoder's outputs are means (N, k) and, beside them, logarithms of variances (N, k).
     `beta` weighs the divergence in the objective: 1 is the evidence lower bound, more gives the

@@ -55,7 +55,7 @@ class GaussianLikelihood(Likelihood):
         _variance(self.variance)
 
     def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each example: (N, D), (N, D) -> (N,).
+        """``log p(x | t)`` of each sample: (N, D), (N, D) -> (N,).
 
         `variance` takes the place of the object's own, where it has been estimated from other data.
         """
@@ -110,7 +110,7 @@ class BernoulliLikelihood(Likelihood):
         _check_unit_interval("BernoulliLikelihood", X)
 
     def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each example: logits (N, D), data (N, D) -> (N,)."""
+        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,)."""
         _check_pair("BernoulliLikelihood", t, x)
         return -binary_cross_entropy_with_logits(t, x, reduction="none")
 
@@ -135,7 +135,7 @@ class ContinuousBernoulliLikelihood(Likelihood):
         _check_unit_interval("ContinuousBernoulliLikelihood", X)
 
     def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each example: logits (N, D), data (N, D) -> (N,)."""
+        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,)."""
         _check_pair("ContinuousBernoulliLikelihood", t, x)
         return (x * t - log_normaliser(t)).sum(axis=1)
 

@@ -1,6 +1,6 @@
 """Penalties: what an autoencoder pays for beside a wrong reconstruction.
 
-A penalty is called with a `Batch` and returns a scalar Tensor in nats per example, to be added to
+A penalty is called with a `Batch` and returns a scalar Tensor in nats per sample, to be added to
 the loss. Only `KLSparsity` remembers anything, in the dictionary that the batch brings along.
 """
 
@@ -93,7 +93,7 @@ class ContractivePenalty(BaseEstimator):
     """``weight * ||J||_F**2``: the code hardly moves when the data do (S. Rifai et al., 2011).
 
     J is the derivative (k, D) of the code (of a Gaussian code's mean) with respect to what the
-    network read, without dropout; the mean over the examples is taken. ``method="exact"`` walks
+    network read, without dropout; the mean over the samples is taken. ``method="exact"`` walks
     back once for each of the k rows; of an encoder without hidden layers it knows the norm,
     ``sum_j slope_j**2 sum_i W_ij**2``. ``"hutchinson"`` estimates the norm by ``|J^T u|**2`` with
     random signs u, which has the right expectation (M. Hutchinson, 1990), in one walk.
@@ -137,16 +137,16 @@ def _only_weight(encoder):
 
 
 def _one_layer(code, h, weight):
-    """``||J||**2`` summed over the examples, where ``code = activation(h)``, ``h = x W + b``."""
+    """``||J||**2`` summed over the samples, where ``code = activation(h)``, ``h = x W + b``."""
     ones = array_module(code.data).ones_like(code.data)
     slope = grad(code, h, ones, create_graph=True)  # (N, code.width), elementwise
     return (slope * slope @ (weight * weight).sum(axis=0)).sum()
 
 
 def _rows(code, x):
-    """``||J||**2`` summed over the examples: each of the k rows by one walk for all examples.
+    """``||J||**2`` summed over the samples: each of the k rows by one walk for all samples.
 
-    One walk for all rows, with every example repeated k times, was measured to be 6 to 25 % slower
+    One walk for all rows, with every sample repeated k times, was measured to be 6 to 25 % slower
     and to take up to 2.5 times the memory, but for networks of a few dozen units, where it is
     twice as fast.
     """
@@ -154,13 +154,13 @@ def _rows(code, x):
     for j in range(code.shape[1]):
         unit = array_module(code.data).zeros_like(code.data)
         unit[:, j] = 1
-        row = grad(code, x, unit, create_graph=True)  # (N, D): row n depends on example n only
+        row = grad(code, x, unit, create_graph=True)  # (N, D): row n depends on sample n only
         total = total + (row * row).sum()
     return total
 
 
 def _random_row(code, x, rng):
-    """``|J^T u|**2`` summed over the examples, with signs u drawn for each."""
+    """``|J^T u|**2`` summed over the samples, with signs u drawn for each."""
     check_rng("ContractivePenalty", rng, or_philox=True)
     uniform = to_device(rng.random(code.shape, dtype=np.float32), code.device)
     signs = array_module(uniform).where(uniform < 0.5, -1, 1).astype(code.dtype)

@@ -25,8 +25,7 @@ def as_images(who, name, values, image_shape=None):
         if image_shape is not None:
             wanted = f"rows (N, {' * '.join(map(str, image_shape))})"
         raise ValueError(
-            f"{who} needs {name} as images (N, H, W, 1 or 3) or {wanted}, "
-            f"but got the shape {shape}."
+            f"{who} needs {name} as images (N, H, W, 1 or 3) or {wanted}, but got the shape {shape}"
         )
     return _finite(who, name, values)
 
@@ -46,7 +45,7 @@ def as_numbers(who, name, values, *axes):
     if not fits or values.size == 0:
         wanted = f"({', '.join(axes)}{',' * (len(axes) == 1)})"
         raise ValueError(
-            f"{who} needs {name} of the shape {wanted}, but got the shape {values.shape}."
+            f"{who} needs {name} of the shape {wanted}, but got the shape {values.shape}"
         )
     return _finite(who, name, values)
 
@@ -55,7 +54,7 @@ def decoded(who, decode, codes, image_shape):
     """Return the images of `codes` (N, K): (N, H, W, C), checked like any others."""
     images = as_images(who, "the outputs of decode", decode(codes), image_shape)
     if len(images) != len(codes):
-        raise ValueError(f"{who}: decode made {len(images)} images of {len(codes)} codes.")
+        raise ValueError(f"{who}: decode made {len(images)} images of {len(codes)} codes")
     return images
 
 
@@ -63,7 +62,7 @@ def same_shape(who, names, first, second):
     """Raise ValueError unless the two arrays have one shape."""
     if first.shape != second.shape:
         raise ValueError(
-            f"{who} needs {names} of one shape, but got {first.shape} and {second.shape}."
+            f"{who} needs {names} of one shape, but got {first.shape} and {second.shape}"
         )
 
 
@@ -71,6 +70,6 @@ def _finite(who, name, values):
     bad = int((~np.isfinite(values)).sum())
     if bad:
         raise ValueError(
-            f"{who} needs finite numbers, but {bad} of the {values.size} values of {name} are not."
+            f"{who} needs finite numbers, but {bad} of the {values.size} values of {name} are not"
         )
     return values

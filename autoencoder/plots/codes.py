@@ -25,7 +25,7 @@ def code_distribution(codes, path, *, title):
     if codes.ndim != 2 or codes.size == 0 or not np.isfinite(codes).all():
         raise ValueError(
             f"code_distribution needs finite codes (N, K), but got the shape {codes.shape}"
-            f"{'' if np.isfinite(codes).all() else ' with values that are not finite'}."
+            f"{'' if np.isfinite(codes).all() else ' with values that are not finite'}"
         )
     low, high = codes.min(), codes.max()
     if low >= 0 and 0.2 < high <= 1:
@@ -85,7 +85,7 @@ def latent_scatter(codes, labels, path, *, title, names=None, axis_names=("unit 
     codes = as_numbers(who, "codes", codes, "N", "2")
     labels = np.asarray(labels)
     if labels.shape != codes.shape[:1]:
-        raise ValueError(f"{who} needs a label for each code, but got the shape {labels.shape}.")
+        raise ValueError(f"{who} needs a label for each code, but got the shape {labels.shape}")
     classes = np.unique(labels)
     many = len(classes) > 12
     figure = canvas.page(title, height=5.6 if many else 5.2)

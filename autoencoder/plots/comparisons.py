@@ -8,7 +8,7 @@ from .checks import as_numbers, same_shape
 
 
 def anomaly_scores(normal, anomalous, path, *, title, threshold=None, larger="normal"):
-    """Draw the scores of normal and anomalous examples and the ROC they give; return the path.
+    """Draw the scores of normal and anomalous samples and the ROC they give; return the path.
 
     `normal` (N,) and `anomalous` (M,) are scores; `larger` says what larger ones mean, "normal"
     (as scikit-learn's `score_samples`) or "anomalous". Each histogram is of its own group, in
@@ -26,7 +26,7 @@ def anomaly_scores(normal, anomalous, path, *, title, threshold=None, larger="no
     normal = as_numbers(who, "normal", normal, "N")
     anomalous = as_numbers(who, "anomalous", anomalous, "M")
     if larger not in ("normal", "anomalous"):
-        raise ValueError(f'{who} needs larger="normal" or "anomalous", but got {larger!r}.')
+        raise ValueError(f'{who} needs larger="normal" or "anomalous", but got {larger!r}')
     sign = 1 if larger == "anomalous" else -1
     truth = np.repeat([0, 1], [len(normal), len(anomalous)])
     suspicion = sign * np.concatenate([normal, anomalous])  # (N + M,), larger is more anomalous
@@ -85,7 +85,7 @@ def rate_distortion(curves, path, *, title):
     """
     who = "rate_distortion"
     if not curves:
-        raise ValueError(f"{who} needs a curve, but got none.")
+        raise ValueError(f"{who} needs a curve, but got none")
     points, lossless = {}, 0
     for name, (rates, ratios) in curves.items():
         rates, ratios = np.asarray(rates, np.float64), np.asarray(ratios, np.float64)
@@ -95,7 +95,7 @@ def rate_distortion(curves, path, *, title):
         rates = as_numbers(who, f"the rates of {name!r}", rates[finite], "P")
         ratios = as_numbers(who, f"the PSNR of {name!r}", ratios[finite], "P")
         if (rates <= 0).any():
-            raise ValueError(f"{who} needs rates above 0, but {name!r} has {rates.min()}.")
+            raise ValueError(f"{who} needs rates above 0, but {name!r} has {rates.min()}")
         points[name] = rates[np.argsort(rates)], ratios[np.argsort(rates)]
     lowest = min(rates[0] for rates, _ in points.values())
     highest = max(rates[-1] for rates, _ in points.values())
@@ -132,7 +132,7 @@ def accuracy_by_labels(results, path, *, title, chance=None):
     """
     who = "accuracy_by_labels"
     if not results:
-        raise ValueError(f"{who} needs a method, but got none.")
+        raise ValueError(f"{who} needs a method, but got none")
     points, runs = {}, set()
     for index, (name, (counts, accuracies)) in enumerate(results.items()):
         counts = as_numbers(who, f"the labels per class of {name!r}", counts, "L")
@@ -142,7 +142,7 @@ def accuracy_by_labels(results, path, *, title, chance=None):
         if (counts <= 0).any() or accuracies.min() < 0 or accuracies.max() > 1:
             raise ValueError(
                 f"{who} needs counts above 0 and accuracies from 0 to 1, but {name!r} has "
-                f"{counts.min():g} labels, {accuracies.min():g} to {accuracies.max():g}."
+                f"{counts.min():g} labels, {accuracies.min():g} to {accuracies.max():g}"
             )
         order = np.argsort(counts)
         aside = 1.03 ** (index - (len(results) - 1) / 2)

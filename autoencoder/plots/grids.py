@@ -26,11 +26,11 @@ def image_rows(rows, path, *, title, notes=None, columns=12, footer=""):
     good = all(len(shape) == 4 and shape[3] in (1, 3) and 0 not in shape for shape in shapes)
     if not rows or not good or len({shape[0] for shape in shapes}) > 1:
         raise ValueError(
-            f"image_rows needs rows of equally many images (N, H, W, 1 or 3), but got {shapes}."
+            f"image_rows needs rows of equally many images (N, H, W, 1 or 3), but got {shapes}"
         )
     count = min(columns, shapes[0][0])
     if notes is not None and len(notes) < count:
-        raise ValueError(f"image_rows draws {count} images, but got {len(notes)} notes.")
+        raise ValueError(f"image_rows draws {count} images, but got {len(notes)} notes")
     rows = [Row(label, images[:count]) for label, images in rows]
     if notes is not None:
         rows[-1] = rows[-1]._replace(notes=tuple(notes[:count]))
@@ -89,7 +89,7 @@ def samples_and_neighbours(
     if samples.shape[1:] != training.shape[1:]:
         raise ValueError(
             f"{who} needs images of one shape, but samples have {samples.shape[1:]} and training "
-            f"images {training.shape[1:]}."
+            f"images {training.shape[1:]}"
         )
     nearest, distances = nearest_rows(samples, training)
     footer = "Below each pair the root of its mean squared difference."

@@ -11,7 +11,7 @@ NOT_TERMS = (
 )  # fmt: skip
 
 
-def loss_curves(history, path, *, title, ylabel="loss (nats per example)"):
+def loss_curves(history, path, *, title, ylabel="loss (nats per sample)"):
     """Draw a training's loss and each of its terms against the epochs; return the path.
 
     `history` is the `history_` of an estimator: a dict of equally long lists "epoch" and "loss",
@@ -29,17 +29,17 @@ def loss_curves(history, path, *, title, ylabel="loss (nats per example)"):
     missing = [name for name in ("epoch", "loss") if name not in history]
     if missing:
         raise ValueError(
-            f"loss_curves needs the lists 'epoch' and 'loss', but got {sorted(history)}."
+            f"loss_curves needs the lists 'epoch' and 'loss', but got {sorted(history)}"
         )
     lengths = {name: len(values) for name, values in history.items()}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"loss_curves needs lists of one length, but got {lengths}.")
+        raise ValueError(f"loss_curves needs lists of one length, but got {lengths}")
     series = {name: np.asarray(values, np.float64) for name, values in history.items()}
     epochs, terms = series["epoch"], [name for name in series if name not in NOT_TERMS]
     drawn = [name for name in ("loss", "validation_loss", *terms) if name in series]
     bad = sum(int((~np.isfinite(series[name])).sum()) for name in drawn)
     if not np.isfinite(series["loss"]).any():
-        raise ValueError("loss_curves needs a finite loss, but got none: the training diverged.")
+        raise ValueError("loss_curves needs a finite loss, but got none: the training diverged")
 
     footer = "Each panel has its own scale." if len(terms) > 1 else ""
     if bad:

@@ -32,7 +32,7 @@ def error_maps(
         errors = np.sqrt(((rebuilt - originals) ** 2).mean(axis=(1, 2, 3)))
         notes = [f"RMSE {error:.3f}" for error in errors]
     if len(notes) < len(originals):
-        raise ValueError(f"{who} draws {len(originals)} images, but got {len(notes)} notes.")
+        raise ValueError(f"{who} draws {len(originals)} images, but got {len(notes)} notes")
     differences = (rebuilt - originals).mean(axis=3, keepdims=True)  # (N, H, W, 1)
     limit = _limit(who, limit, differences)
     return sheet(
@@ -66,7 +66,7 @@ def filters(weights, path, *, title, image_shape=None, count=64, columns=16, lim
     if images.shape[3] != 1:
         raise ValueError(
             f"{who} draws signed grey images, but got the shape {images.shape}: "
-            f"draw one channel at a time."
+            f"draw one channel at a time"
         )
     norms = np.sqrt((images**2).sum(axis=(1, 2, 3)))
     shown = images[np.argsort(-norms, kind="stable")[:count]]
@@ -91,5 +91,5 @@ def _limit(who, limit, shown):
     if limit is None:
         return float(np.abs(shown).max()) or 1.0  # all zero: all white, on any scale
     if not 0 < limit < np.inf:
-        raise ValueError(f"{who} needs a limit above 0, but got {limit}.")
+        raise ValueError(f"{who} needs a limit above 0, but got {limit}")
     return float(limit)

@@ -58,15 +58,15 @@ def spectrum(values, path, *, title, ylabel="singular value", levels=None):
         axes_named = ("N", "K") if numbers.ndim == 2 else ("K",)
         numbers = np.atleast_2d(as_numbers(who, f"values[{name!r}]", numbers, *axes_named))
         if (numbers < 0).any():
-            raise ValueError(f"{who} draws values of 0 or more, but {name!r} has {numbers.min()}.")
+            raise ValueError(f"{who} draws values of 0 or more, but {name!r} has {numbers.min()}")
         numbers = -np.sort(-numbers, axis=1)  # (N, K), largest first
         zeros += int((numbers == 0).sum())
         lines[name] = np.where(numbers > 0, numbers, np.nan)
     if not any(np.isfinite(numbers).any() for numbers in lines.values()):
-        raise ValueError(f"{who} needs a value above 0, but got none.")
+        raise ValueError(f"{who} needs a value above 0, but got none")
     levels = levels or {}
     if not all(0 < level < np.inf for level in levels.values()):
-        raise ValueError(f"{who} draws levels above 0, but got {levels}.")
+        raise ValueError(f"{who} draws levels above 0, but got {levels}")
     footer = "Logarithmic scale."
     if any(len(numbers) > 1 for numbers in lines.values()):
         footer += " Line: median. Band: 10th to 90th percentile."

@@ -114,7 +114,7 @@ def write_report(folder, *, title, sections, summary=""):
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"write_report writes into an existing folder, but {folder} is none."
+            f"write_report writes into an existing folder, but {folder} is none"
         )
     sections = list(sections)
     links = "\n".join(
@@ -164,13 +164,13 @@ def _part(part, folder):
     if isinstance(part, Picture):
         return _figure(part, folder)
     raise TypeError(
-        f"A section of a report holds texts, Tables and Pictures, but got {type(part).__name__}."
+        f"A section of a report holds texts, Tables and Pictures, but got {type(part).__name__}"
     )
 
 
 def _table(table):
     if table.ours is not None and table.ours not in table.rows:
-        raise ValueError(f"The table has no row {table.ours!r}, only {list(table.rows)}.")
+        raise ValueError(f"The table has no row {table.ours!r}, only {list(table.rows)}")
     columns = list(dict.fromkeys(name for row in table.rows.values() for name in row))
     # A column is set flush right when it holds numbers only.
     values = {name: [row[name] for row in table.rows.values() if name in row] for name in columns}
@@ -193,12 +193,12 @@ def _table(table):
 def _figure(picture, folder):
     path = folder / picture.path
     if not path.is_file():
-        raise FileNotFoundError(f"The report should show {path}, but there is no such file.")
+        raise FileNotFoundError(f"The report should show {path}, but there is no such file")
     data = path.read_bytes()
     if data[:8] != b"\x89PNG\r\n\x1a\n":
-        raise ValueError(f"The report shows PNG files, but {path} is none.")
+        raise ValueError(f"The report shows PNG files, but {path} is none")
     if not picture.alt.strip():
-        raise ValueError(f"{path} needs an alt text: say in words what the picture shows.")
+        raise ValueError(f"{path} needs an alt text: say in words what the picture shows")
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
     return (
         f'<figure>\n<img src="data:image/png;base64,{base64.b64encode(data).decode()}" '

@@ -89,14 +89,14 @@ def test_ten_steps_of_adam(torch_device):
     rng = np.random.default_rng(0)
     w, target = rng.standard_normal((2, 37, 11), np.float32)
     ours = tensor(w, True, device="cuda")
-    optimiser = mg.optim.Adam([ours], lr=0.01)
+    optimizer = mg.optim.Adam([ours], lr=0.01)
     theirs = torch.tensor(w, device=torch_device, requires_grad=True)
     other = torch.optim.Adam([theirs], lr=0.01)
     for _ in range(10):
         loss = mg.losses.l2_loss(ours, tensor(target, device="cuda"))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         his = ((theirs - torch.tensor(target, device=torch_device)) ** 2).sum() / 2
         other.zero_grad()
         his.backward()

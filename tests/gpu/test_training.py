@@ -28,13 +28,13 @@ def start(device, seed=1, size=16):
 
 
 def follow(device, count, noise_std=0.0, x=None, parts=None, **options):
-    model, optimiser, order = parts or start(device)
+    model, optimizer, order = parts or start(device)
     passes = train(
-        model, faces() if x is None else x, optimiser,
+        model, faces() if x is None else x, optimizer,
         epochs=count, batch_size=4, size=16, noise_std=noise_std, order_rng=order,
         noise_rng=Philox(3, device) if noise_std else None, **options,
     )  # fmt: skip
-    return list(passes), model.state_dict(), optimiser.state_dict()
+    return list(passes), model.state_dict(), optimizer.state_dict()
 
 
 def assert_same_bits(a, b):
@@ -71,10 +71,10 @@ def test_tf32_follows_within_its_ten_bits():
 
 def test_a_training_goes_on_exactly_from_its_checkpoint(tmp_path):
     whole = follow("cuda", 4)
-    model, optimiser, order = start("cuda")
-    first = follow("cuda", 2, parts=(model, optimiser, order))
+    model, optimizer, order = start("cuda")
+    first = follow("cuda", 2, parts=(model, optimizer, order))
     checkpoint.save(tmp_path / "model.npz", model)
-    moments = optimiser.state_dict()
+    moments = optimizer.state_dict()
     fresh, other, _ = start("cuda", seed=2)
     checkpoint.load(tmp_path / "model.npz", fresh)
     other.load_state_dict(moments)

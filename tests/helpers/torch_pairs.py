@@ -1,4 +1,4 @@
-"""What the tests of optimisers share: equal parameters here and in PyTorch."""
+"""What the tests of optimizers share: equal parameters here and in PyTorch."""
 
 import numpy as np
 import pytest

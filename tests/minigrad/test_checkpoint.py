@@ -31,12 +31,12 @@ def test_a_model_comes_back_bit_for_bit(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
 
 
-def test_an_optimiser_continues_where_it_was(tmp_path):
-    def steps(net, optimiser, n):
+def test_an_optimizer_continues_where_it_was(tmp_path):
+    def steps(net, optimizer, n):
         for _ in range(n):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (net(np.ones((2, 3), np.float32)) ** 2).sum().backward()
-            optimiser.step()
+            optimizer.step()
 
     whole, half = model(), model()
     steps(whole, Adam(whole.parameters()), 6)

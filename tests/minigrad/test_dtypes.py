@@ -54,7 +54,7 @@ def test_a_training_step_in_float32_makes_no_float64():
         mg.nn.Dropout(0.2, rng=rng),
     )
     images = rng.random((2, 4, 4, 1)).astype(np.float32)
-    optimiser = mg.optim.Adam(model.parameters())
+    optimizer = mg.optim.Adam(model.parameters())
     for loss in (
         lambda y: mg.losses.l2_loss(y, images),
         lambda y: mg.losses.binary_cross_entropy_with_logits(y, images),
@@ -64,11 +64,11 @@ def test_a_training_step_in_float32_makes_no_float64():
         lambda y: (mg.resize_bicubic(y, 3) ** 2).mean(),
     ):
         with mg.hook(guard):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss(model(images)).backward()
-            optimiser.step()
+            optimizer.step()
         assert all(p.dtype == p.grad.dtype == np.float32 for p in model.parameters())
-        assert all(a.dtype == np.float32 for state in optimiser.state for a in state)
+        assert all(a.dtype == np.float32 for state in optimizer.state for a in state)
 
 
 def test_masks_are_welcome_as_constants():

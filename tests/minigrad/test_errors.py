@@ -185,7 +185,7 @@ def _():
     y.backward(np.ones(2))
 
 
-@case("backward: optimiser step in between", RuntimeError, "multiply", "(2,)", "after backward()")
+@case("backward: optimizer step in between", RuntimeError, "multiply", "(2,)", "after backward()")
 def _():
     x = leaf(2)
     y = x * x
@@ -256,21 +256,21 @@ loss: kl | losses.kl_divergence(leaf(2, 2), -np.ones((2, 2))) | kl_divergence; q
 loss: gaussian kl | losses.gaussian_kl(leaf(2), leaf(3)) | gaussian_kl; (2,); (3,)
 """)
 
-# ---------------------------------------------------------------------- layers and optimisers
+# ---------------------------------------------------------------------- layers and optimizers
 lines("""
-optimiser: nothing | optim.Adam([]) | Adam; no parameters
-optimiser: learning rate | optim.SGD([leaf(2)], lr=0) | SGD; lr must be positive; 0
-optimiser: betas | optim.Adam([leaf(2)], betas=(0.9, 1.0)) | Adam; betas; below 1; (0.9, 1.0)
-optimiser: nesterov | optim.SGD([leaf(2)], lr=0.1, nesterov=True) | SGD; nesterov; momentum above 0
-optimiser: state | optim.Adam([leaf(2)]).load_state_dict({"t": np.array(1)}) | Adam; m.0; same optimizer over the same parameters
-optimiser: dampening | optim.SGD([leaf(2)], lr=0.1, momentum=0.9, nesterov=True, dampening=0.1) | SGD; nesterov; no dampening
-optimiser: negative counts | optim.SGD([leaf(2)], lr=0.1).load_state_dict({"t": np.array(-1)}) | SGD; t missing, unknown or of another shape or kind
-optimiser: counts that are none | optim.SGD([leaf(2)], lr=0.1).load_state_dict({"t": np.array(1.5)}) | SGD; t missing, unknown or of another shape or kind
-optimiser: given twice | optim.SGD([KERNEL, leaf(2), KERNEL], lr=0.1) | SGD; (3, 3, 3, 4) float64 leaf was given twice; dict.fromkeys
-optimiser: in two groups | optim.SGD([{"params": [KERNEL]}, {"params": KERNEL}], lr=0.1) | SGD; (3, 3, 3, 4) float64 leaf was given twice
-optimiser: setting of a group | optim.Adam([{"params": [leaf(2)], "betas": (0, 1)}]) | Adam; betas; below 1; (0, 1)
-optimiser: rate of a group | optim.Adam([{"params": [leaf(2)], "lr": -1}]) | Adam; lr must be positive; -1
-optimiser: stretched | optim.SGD([stretched()], lr=0.1) | SGD; a (2, 3) float64 leaf cannot be changed in place; broadcast_to
+optimizer: nothing | optim.Adam([]) | Adam; no parameters
+optimizer: learning rate | optim.SGD([leaf(2)], lr=0) | SGD; lr must be positive; 0
+optimizer: betas | optim.Adam([leaf(2)], betas=(0.9, 1.0)) | Adam; betas; below 1; (0.9, 1.0)
+optimizer: nesterov | optim.SGD([leaf(2)], lr=0.1, nesterov=True) | SGD; nesterov; momentum above 0
+optimizer: state | optim.Adam([leaf(2)]).load_state_dict({"t": np.array(1)}) | Adam; m.0; same optimizer over the same parameters
+optimizer: dampening | optim.SGD([leaf(2)], lr=0.1, momentum=0.9, nesterov=True, dampening=0.1) | SGD; nesterov; no dampening
+optimizer: negative counts | optim.SGD([leaf(2)], lr=0.1).load_state_dict({"t": np.array(-1)}) | SGD; t missing, unknown or of another shape or kind
+optimizer: counts that are none | optim.SGD([leaf(2)], lr=0.1).load_state_dict({"t": np.array(1.5)}) | SGD; t missing, unknown or of another shape or kind
+optimizer: given twice | optim.SGD([KERNEL, leaf(2), KERNEL], lr=0.1) | SGD; (3, 3, 3, 4) float64 leaf was given twice; dict.fromkeys
+optimizer: in two groups | optim.SGD([{"params": [KERNEL]}, {"params": KERNEL}], lr=0.1) | SGD; (3, 3, 3, 4) float64 leaf was given twice
+optimizer: setting of a group | optim.Adam([{"params": [leaf(2)], "betas": (0, 1)}]) | Adam; betas; below 1; (0, 1)
+optimizer: rate of a group | optim.Adam([{"params": [leaf(2)], "lr": -1}]) | Adam; lr must be positive; -1
+optimizer: stretched | optim.SGD([stretched()], lr=0.1) | SGD; a (2, 3) float64 leaf cannot be changed in place; broadcast_to
 layer: initialiser | nn.Dense(2, 3, weight_init="magic", rng=RNG) | unknown weight_init 'magic'; 'he_normal'
 layer: activation | nn.Dense(2, 2, activation="swish", rng=RNG)(np.ones((1, 2), np.float32)) | dense; 'swish'; 'relu'
 layer: weights | nn.Dense(2, 3, rng=RNG).load_state_dict({"weight": np.ones((3, 3))}) | load_state_dict; bias is missing; (3, 3); (2, 3)
@@ -280,16 +280,16 @@ fans: one axis | mg.init.glorot_uniform((3,), RNG) | kernels of 2 or more axes; 
 """)
 lines(
     """
-optimiser: no group | optim.SGD([{"params": [leaf(2)]}, leaf(2)], lr=0.1) | SGD; a group of parameters is a dict; a (2,) float64 leaf
-optimiser: no params | optim.SGD([{"weights": [leaf(2)]}], lr=0.1) | SGD; a group of parameters is a dict; params; ['weights']
-optimiser: unknown setting | optim.SGD([{"params": [leaf(2)], "eps": 1}], lr=0.1) | SGD; no setting eps; lr, momentum
+optimizer: no group | optim.SGD([{"params": [leaf(2)]}, leaf(2)], lr=0.1) | SGD; a group of parameters is a dict; a (2,) float64 leaf
+optimizer: no params | optim.SGD([{"weights": [leaf(2)]}], lr=0.1) | SGD; a group of parameters is a dict; params; ['weights']
+optimizer: unknown setting | optim.SGD([{"params": [leaf(2)], "eps": 1}], lr=0.1) | SGD; no setting eps; lr, momentum
 """,
     TypeError,
 )
 lines(
     """
-optimiser: constants | optim.Adam([mg.tensor([1.0])]) | Adam; leaf Tensor that requires a gradient; model.parameters()
-optimiser: results | optim.Adam([mg.exp(leaf(2))]) | Adam; made by exp; model.parameters()
+optimizer: constants | optim.Adam([mg.tensor([1.0])]) | Adam; leaf Tensor that requires a gradient; model.parameters()
+optimizer: results | optim.Adam([mg.exp(leaf(2))]) | Adam; made by exp; model.parameters()
 module: no forward | nn.Module()(1) | Module; write forward(x)
 """,
     TypeError,

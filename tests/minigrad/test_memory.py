@@ -93,12 +93,12 @@ def test_training_does_not_grow(no_collector):
     import tracemalloc
 
     w = mg.tensor(np.ones((50, 50)), requires_grad=True)
-    optimiser = mg.optim.Adam([w])
+    optimizer = mg.optim.Adam([w])
 
     def step():
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         mg.tanh(w @ w).sum().backward()
-        optimiser.step()
+        optimizer.step()
 
     step()
     step()

@@ -52,7 +52,7 @@ def test_a_leaf_updated_with_minus_equals():
     assert changed(y)
 
 
-def test_an_optimiser_step_between_forward_and_backward():
+def test_an_optimizer_step_between_forward_and_backward():
     for make in (mg.optim.SGD, mg.optim.Adam, mg.optim.RMSprop, mg.optim.AdamW):
         x = vector(1, 2)
         y = x * x

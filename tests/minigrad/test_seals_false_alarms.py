@@ -38,16 +38,16 @@ def test_no_false_alarm_in_training(look):
     model = mg.nn.Sequential(
         mg.nn.Dense(4, 3, activation="tanh", rng=rng), mg.nn.Dense(3, 4, rng=rng)
     )
-    optimiser = mg.optim.Adam(model.parameters(), lr=0.05)
+    optimizer = mg.optim.Adam(model.parameters(), lr=0.05)
     history = []
     for _ in range(30):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = mg.losses.l2_loss(model(images), images)
         if look:
             [p.data.sum() for p in model.parameters()]
         loss.backward()
         mg.optim.clip_grad_norm(model.parameters(), 10.0)
-        optimiser.step()
+        optimizer.step()
         history.append(loss.item())
         if look:
             model.load_state_dict(model.state_dict())
@@ -75,10 +75,10 @@ def test_no_false_alarm_in_hand_written_descent():
 
 def test_no_false_alarm_for_several_losses_before_one_step():
     w = vector(1, 2)
-    optimiser = mg.optim.SGD([w], lr=0.1, momentum=0.9)
+    optimizer = mg.optim.SGD([w], lr=0.1, momentum=0.9)
     for _ in range(3):
         a, b = (w * w).sum(), (w * w * w).sum()
         b.backward()
         a.backward()
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()

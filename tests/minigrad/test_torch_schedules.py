@@ -1,4 +1,4 @@
-"""Schedules of the learning rate are PyTorch's, alone and within an optimiser."""
+"""Schedules of the learning rate are PyTorch's, alone and within an optimizer."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not
 
 
 def their_rates(make, lr, steps):
-    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
-    schedule = make(optimiser)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr)
+    schedule = make(optimizer)
     for _ in range(steps):
-        yield optimiser.param_groups[0]["lr"]
-        optimiser.step()
+        yield optimizer.param_groups[0]["lr"]
+        optimizer.step()
         schedule.step()
 
 
@@ -72,7 +72,7 @@ def test_what_pytorch_has_otherwise():
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
-def test_schedules_within_an_optimiser(kind):
+def test_schedules_within_an_optimizer(kind):
     mine_p, their_p = start(np.float64)
     options = dict(weight_decay=0.1) if kind == "AdamW" else {}
     mine = getattr(optim, kind)(mine_p, lr=optim.CosineDecay(0.05, 40, floor=0.01), **options)

@@ -49,14 +49,14 @@ TESTS = {  # the quick and telling ones first
     "conv": ["cpu/test_convolution", *GRADIENTS, *CONVOLUTION, "test_errors"],
     "losses": [*GRADIENTS, *OPERATIONS, "test_errors", *LOSSES],
     "optim": [
-        "test_torch_optimisers",
+        "test_torch_optimizers",
         "test_torch_penalties",
         "test_errors",
         "cpu/test_linear",
         "cuda/test_capture",
         "cuda/test_device_library",
     ],
-    "optimizer": ["test_torch_optimisers", "test_errors", "cuda/test_capture"],
+    "optimizer": ["test_torch_optimizers", "test_errors", "cuda/test_capture"],
     "schedules": ["test_torch_schedules"],
     "penalties": ["test_torch_penalties", "test_errors"],
 }

@@ -31,7 +31,7 @@ ROWS = {
     "resume": Row(
         "A training that was saved and continued equals one that was not interrupted, bit for bit, "
         "for every kind of autoencoder",
-        f"{SUITE} tests/autoencoder/test_resume.py tests/autoencoder/test_persistence.py",
+        f"{SUITE} tests/autoencoder/runs/test_resume.py tests/autoencoder/test_persistence.py",
     ),
     "kill": Row(
         "A kill at any moment, also in the middle of writing, costs no more than the last "
@@ -44,7 +44,7 @@ ROWS = {
         "tests/tools/damage.py --files 10000",
     ),
     "codec": Row(
-        "The same for compressed images", f"{SUITE} tests/autoencoder/test_compression_damage.py"
+        "The same for compressed images", f"{SUITE} tests/autoencoder/codec/test_codec_damage.py"
     ),
     "bits": Row(
         "The same seed gives the same bits: in other processes, hash seeds, threads, forks, joblib",
@@ -71,7 +71,7 @@ ROWS = {
         "Every documented error is reached by a test",
         f"{SUITE} tests/minigrad/test_errors.py tests/minigrad/test_checkpoint_errors.py "
         "tests/autoencoder/test_bad_input.py "
-        "tests/autoencoder/test_commands_bad_input.py",
+        "tests/autoencoder/commands/test_commands_bad_input.py",
     ),
     "gpu": Row(
         "The GPU's code is right where no GPU is: compiled, simulated in three orders of threads, "

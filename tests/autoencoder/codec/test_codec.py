@@ -182,7 +182,7 @@ def test_impossible_steps_are_refused(step):
 def test_impossible_uses_are_refused(codec):
     with pytest.raises(ValueError, match="call fit"):
         Codec(Identity(), 1).compress(np.ones((3, 2)))
-    with pytest.raises(ValueError, match="there are no examples"):
+    with pytest.raises(ValueError, match="there are no samples"):
         codec.encode(np.ones((0, 12)))
     with pytest.raises(ValueError, match="not all finite"):
         Codec(Identity(), 1).fit(np.array([[1.0, np.nan]]))

@@ -91,7 +91,7 @@ def test_absurd_counts_cost_no_memory(codec, count):
 def test_the_limit_on_examples_can_be_moved(codec):
     data = codec.compress(digits()[:10])
     assert len(codec.decompress(data, max_examples=10)) == 10
-    with pytest.raises(ValueError, match="claims 10 examples, between 1 and 9 are accepted"):
+    with pytest.raises(ValueError, match="claims 10 samples, between 1 and 9 are accepted"):
         codec.decompress(data, max_examples=9)
 
 

@@ -322,7 +322,7 @@ def test_the_table_is_aligned_and_complete():
     results = evaluate(Linear().fit(TRAIN), TRAIN, TEST, image_shape=SHAPE, labels=LABELS)
     text = table(results)
     first, second = text.split("\n\n")
-    assert first.startswith("Reconstruction of the test examples (PSNR in dB)\n")
+    assert first.startswith("Reconstruction of the test samples (PSNR in dB)\n")
     for part, section in ((first, "reconstruction"), (second, "codes")):
         _, header, *lines = part.split("\n")
         assert {len(line) for line in lines} == {len(header)}
@@ -349,7 +349,7 @@ def test_cells_have_the_decimals_of_their_column():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((TRAIN, TEST.reshape(-1, *SHAPE)), r"flat examples .*\(200, 8, 8, 1\) to score"),
+        ((TRAIN, TEST.reshape(-1, *SHAPE)), r"flat samples .*\(200, 8, 8, 1\) to score"),
         ((TRAIN, TEST[:, :5]), r"\(600, 64\) to learn from and \(200, 5\) to score"),
     ],
 )
@@ -362,5 +362,5 @@ def test_labels_and_shapes_that_do_not_fit_are_one_sentence():
     model = Linear().fit(TRAIN)
     with pytest.raises(ValueError, match=r"image_shape \(8, 9, 1\) has 72 pixels, .* have 64"):
         evaluate(model, TRAIN, TEST, image_shape=(8, 9, 1))
-    with pytest.raises(ValueError, match=r"600 and 200 examples, got \(200,\) and \(600,\)"):
+    with pytest.raises(ValueError, match=r"600 and 200 samples, got \(200,\) and \(600,\)"):
         evaluate(model, TRAIN, TEST, labels=LABELS[::-1])

@@ -348,17 +348,17 @@ IMAGES, CODES, LABELS = np.ones((4, 12, 12)), np.arange(8.0).reshape(4, 2), np.a
         (lambda: knn_accuracy(CODES, LABELS, CODES, LABELS), "5 neighbours .* among 4 codes"),
         (
             lambda: few_shot_accuracy(CODES, LABELS, 2, np.random.default_rng(0)),
-            "2 of each group cannot be held out, because group 0 has 2 examples",
+            "2 of each group cannot be held out, because group 0 has 2 samples",
         ),
         (
             lambda: few_shot_accuracy(CODES, LABELS, 1, np.random.default_rng(0), repeats=1),
             "a spread needs at least 2 repeats, got 1",
         ),
-        (lambda: trustworthiness(IMAGES, CODES), "4 examples, 4 codes, 5 neighbours"),
-        (lambda: trustworthiness(IMAGES, CODES[:3], n_neighbors=1), "4 examples, 3 codes"),
+        (lambda: trustworthiness(IMAGES, CODES), "4 samples, 4 codes, 5 neighbours"),
+        (lambda: trustworthiness(IMAGES, CODES[:3], n_neighbors=1), "4 samples, 3 codes"),
         (lambda: anomaly_metrics([], [1.0]), "0 normal and 1 anomalous"),
         (lambda: anomaly_metrics([1, np.nan], [1.0]), "2 of them finite"),
-        (lambda: active_units(np.ones(3)), r"active_units: \(examples, units\).*\(3,\)"),
+        (lambda: active_units(np.ones(3)), r"active_units: \(samples, units\).*\(3,\)"),
         (lambda: kl_per_unit(CODES, CODES[:, :1]), r"kl_per_unit: .*\(4, 2\) and \(4, 1\)"),
     ],
 )

@@ -61,13 +61,13 @@ def on_cpu(parameters, gradients, lr=0.01, decoupled=False, **settings):
     """The same by minigrad.optim."""
     leaves = [tensor(p, requires_grad=True) for p in parameters]
     kind = optim.AdamW if decoupled else optim.Adam
-    optimiser = kind(leaves, lr=lr, **settings)
+    optimizer = kind(leaves, lr=lr, **settings)
     for gradient in gradients:
         for leaf, g in zip(leaves, gradient, strict=True):
             leaf.grad = None if g is None else tensor(g)
-        optimiser.step()
+        optimizer.step()
     beta1, beta2 = settings.get("betas", BETAS)
-    states = [optimiser.state[leaf] for leaf in leaves]
+    states = [optimizer.state[leaf] for leaf in leaves]
     ms, vs = ([state[name] for state in states] for name in "mv")
     rows = [[s["t"], beta1 ** s["t"], beta2 ** s["t"], lr] for s in states]
     return [leaf.data for leaf in leaves], ms, vs, np.array(rows)
@@ -151,13 +151,13 @@ def test_learning_rate_of_the_device():
     ms, vs = ([np.zeros_like(p) for p in parameters] for _ in range(2))
     leaf = tensor(parameters[0], requires_grad=True)
     rates = 0.1, 0.003
-    optimiser = optim.Adam([leaf], lr=lambda t: rates[t])
+    optimizer = optim.Adam([leaf], lr=lambda t: rates[t])
     state = np.array([[0.0, 1.0, 1.0, np.nan]])
     for gradient, rate in zip(gradients, rates, strict=True):
         state[:, 3] = rate
         adam.step(parameters, gradient, ms, vs, [0], state, betas=BETAS, epsilon=1e-8)
         leaf.grad = tensor(gradient[0])
-        optimiser.step()
+        optimizer.step()
     same_bits(parameters[0], leaf.data)
 
 

@@ -21,23 +21,23 @@ def cupy():
         yield cupy
 
 
-def problem(optimiser=optim.Adam, dtype=np.float32, device="cuda", **options):
-    """A step function of an optimiser on two parameters, with what it works on."""
+def problem(optimizer=optim.Adam, dtype=np.float32, device="cuda", **options):
+    """A step function of an optimizer on two parameters, with what it works on."""
     rng = np.random.default_rng(3)
     shapes = (4, 3), (3,)
     parameters = [tensor(rng.standard_normal(s), True, dtype=dtype, device=device) for s in shapes]
     x = tensor(rng.standard_normal((5, 4)), dtype=dtype, device=device)
-    optimiser = optimiser(parameters, **{"lr": 0.1, **options})
+    optimizer = optimizer(parameters, **{"lr": 0.1, **options})
 
     def step():
         y = (x.sum() * parameters[0]).sum()
         loss = y * y + (parameters[1] * parameters[1]).sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         return loss
 
-    return step, parameters, optimiser
+    return step, parameters, optimizer
 
 
 def values(parameters):
@@ -46,12 +46,12 @@ def values(parameters):
 
 def follow(captured, steps, make=problem, between=lambda k, *problem: None, **options):
     """Losses of all steps and the parameters after the last."""
-    step, parameters, optimiser = make(**options)
+    step, parameters, optimizer = make(**options)
     call, losses = (cuda.Captured(step) if captured else step), []
     for k in range(steps):
-        between(k, parameters, optimiser)
+        between(k, parameters, optimizer)
         losses.append(call().item())
-    return losses, values(parameters), optimiser.state_dict()
+    return losses, values(parameters), optimizer.state_dict()
 
 
 def assert_equal(a, b):
@@ -67,11 +67,11 @@ def assert_equal(a, b):
     [
         {},
         {"lr": optim.StepDecay(0.1, every=2)},
-        {"optimiser": optim.AdamW},
-        {"optimiser": optim.Adam, "epsilon_hat": True, "weight_decay": 0.1},
-        {"optimiser": optim.SGD, "momentum": 0.9},
-        {"optimiser": optim.SGD, "lr": optim.ExponentialDecay(0.01, 0.9)},
-        {"optimiser": optim.RMSprop, "lr": 0.01},
+        {"optimizer": optim.AdamW},
+        {"optimizer": optim.Adam, "epsilon_hat": True, "weight_decay": 0.1},
+        {"optimizer": optim.SGD, "momentum": 0.9},
+        {"optimizer": optim.SGD, "lr": optim.ExponentialDecay(0.01, 0.9)},
+        {"optimizer": optim.RMSprop, "lr": 0.01},
     ],
 )
 def test_replayed_steps_are_the_steps(options):
@@ -81,36 +81,36 @@ def test_replayed_steps_are_the_steps(options):
 
 
 def test_a_replay_is_one_launch_and_nothing_else():
-    step, _, optimiser = problem()
+    step, _, optimizer = problem()
     captured = cuda.Captured(step)
     for _ in range(3):
         captured()
     with device.region() as used:
         captured()
     assert used["graph_launches"] == 1 and not used["launches"] and not used["allocations"]
-    assert optimiser.t == 4
+    assert optimizer.t == 4
 
 
 def test_a_changed_learning_rate_counts():
-    def between(k, parameters, optimiser):
+    def between(k, parameters, optimizer):
         if k == 4:
-            optimiser.lr = 0.01
+            optimizer.lr = 0.01
 
-    for optimiser in (optim.Adam, optim.SGD):
-        make = dict(optimiser=optimiser, lr=0.02, between=between)
+    for optimizer in (optim.Adam, optim.SGD):
+        make = dict(optimizer=optimizer, lr=0.02, between=between)
         assert_equal(follow(False, 7, **make), follow(True, 7, **make))
-        assert follow(True, 7, optimiser=optimiser, lr=0.02)[0] != follow(True, 7, **make)[0]
+        assert follow(True, 7, optimizer=optimizer, lr=0.02)[0] != follow(True, 7, **make)[0]
 
 
 def test_a_loaded_state_counts():
     """New arrays are in other places, and another step count is on the host only."""
     saved = {}
 
-    def between(k, parameters, optimiser):
+    def between(k, parameters, optimizer):
         if k == 2:
-            saved.update(state=optimiser.state_dict(), weights=values(parameters))
+            saved.update(state=optimizer.state_dict(), weights=values(parameters))
         if k == 5:
-            optimiser.load_state_dict(saved["state"])
+            optimizer.load_state_dict(saved["state"])
             for p, w in zip(parameters, saved["weights"], strict=True):
                 p.data = sys.modules["cupy"].asarray(w)
 
@@ -197,8 +197,8 @@ def test_an_arena_dies_with_its_step(cupy):
 
 
 def test_gradients_may_be_cleared_between_the_steps():
-    def between(k, parameters, optimiser):
-        optimiser.zero_grad()
+    def between(k, parameters, optimizer):
+        optimizer.zero_grad()
 
     assert_equal(follow(False, 6, between=between), follow(True, 6, between=between))
 
@@ -206,11 +206,11 @@ def test_gradients_may_be_cleared_between_the_steps():
 def test_changed_betas_count():
     """The powers on the device are of the old betas; the record has to be made anew, too."""
 
-    def between(k, parameters, optimiser):
+    def between(k, parameters, optimizer):
         if k == 4:
-            optimiser.betas = [0.5, 0.9]
+            optimizer.betas = [0.5, 0.9]
         if k == 6:
-            optimiser.betas[0] = 0.1
+            optimizer.betas[0] = 0.1
 
     by_gpu = [follow(captured, 9, between=between) for captured in (False, True)]
     assert_equal(*by_gpu)
@@ -252,7 +252,7 @@ def test_a_late_gradient_is_corrected_as_a_first_one(kind, dtype):
     """By the kernel (float32) and by CuPy's operations (float64)."""
     made = []
     for device_ in ("cuda", "cpu"):
-        step, parameters, optimizer = late_problem(device_, optimiser=kind, dtype=dtype, lr=0.01)
+        step, parameters, optimizer = late_problem(device_, optimizer=kind, dtype=dtype, lr=0.01)
         for _ in range(3):
             step()
         before = parameters[1].numpy().copy()
@@ -294,7 +294,7 @@ def test_groups_are_captured(kind):
 
 def test_a_first_step_with_dampening_is_captured():
     """The first gradient is taken in full, so the record of a first step holds for one replay."""
-    options = dict(optimiser=optim.SGD, momentum=0.9, dampening=0.5, lr=0.02)
+    options = dict(optimizer=optim.SGD, momentum=0.9, dampening=0.5, lr=0.02)
     (step, parameters, _), (other, *_) = problem(**options), problem()
     steps = iter([other])
     captured = cuda.Captured(lambda: next(steps, step)(), warm_up=1)
@@ -312,7 +312,7 @@ def test_what_counts_on_the_host_cannot_be_captured():
         def update(self, w, g, *, t, lr, weight_decay):
             w -= lr / t * g
 
-    for options in ({"amsgrad": True}, {"optimiser": Slower}):
+    for options in ({"amsgrad": True}, {"optimizer": Slower}):
         captured = cuda.Captured(problem(**{"weight_decay": 0.0, **options})[0])
         with pytest.raises(RuntimeError, match="only if Adam's kernel takes every parameter"):
             for _ in range(3):
@@ -390,13 +390,13 @@ def test_a_group_added_after_the_capture():
     assert np.abs(b.numpy() - before).min() > 0.4
 
 
-@pytest.mark.parametrize("optimiser", [optim.AdamW, optim.SGD])
-def test_changed_settings_count(optimiser):
-    def between(k, parameters, optimiser):
+@pytest.mark.parametrize("optimizer", [optim.AdamW, optim.SGD])
+def test_changed_settings_count(optimizer):
+    def between(k, parameters, optimizer):
         if k == 4:
-            optimiser.weight_decay = 0.5
+            optimizer.weight_decay = 0.5
 
-    make = dict(optimiser=optimiser, lr=0.02, between=between)
+    make = dict(optimizer=optimizer, lr=0.02, between=between)
     assert_equal(follow(False, 7, **make), follow(True, 7, **make))
 
 
@@ -427,8 +427,8 @@ def test_a_step_that_fails_leaves_nothing_running():
 
 
 def test_an_adam_that_has_not_made_a_step():
-    optimisers = [problem()[0] for _ in range(2)]
-    steps = iter([optimisers[0], optimisers[1]])
+    optimizers = [problem()[0] for _ in range(2)]
+    steps = iter([optimizers[0], optimizers[1]])
     captured = cuda.Captured(lambda: next(steps)(), warm_up=1)
     captured()
     with pytest.raises(RuntimeError, match="Adam must have made a step with all its"):

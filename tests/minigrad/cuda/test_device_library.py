@@ -1,4 +1,4 @@
-"""Losses, layers, optimisers, tools and estimators do the same on the device double as on the CPU.
+"""Losses, layers, optimizers, tools and estimators do the same on the device double as on the CPU.
 
 What nothing else here sees is found by this: a constant left on the host, an index that is a list,
 a Python number read from the device in the middle of a step.
@@ -114,7 +114,7 @@ def network(dtype):
     return model
 
 
-OPTIMISERS = {
+OPTIMIZERS = {
     "SGD": lambda p: optim.SGD(p, 0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
     "RMSprop": lambda p: optim.RMSprop(p, 0.01),
     "Adam": lambda p: optim.Adam(p, optim.Warmup(0.01, 2)),
@@ -124,26 +124,26 @@ OPTIMISERS = {
 
 
 @DTYPES
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training(name, dtype):
     images = numbers(5, 6, 6, 1, low=0.0).astype(dtype)
 
     def results(place):
         model = network(dtype).to(place)
-        optimiser = OPTIMISERS[name](model.parameters())
+        optimizer = OPTIMIZERS[name](model.parameters())
         x, seen = mg.tensor(images).to(place), []
         for k in range(4):
             with device.region(h2d=k < 2):  # constants may come in the first steps
                 loss = losses.l2_loss(model(x), x) + optim.l2_penalty(model.parameters(), 0.01)
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
                 if name != "RMSprop":  # the norm is read by the host
-                    optimiser.step()
+                    optimizer.step()
             if name == "RMSprop":
                 optim.clip_grad_norm(model.parameters(), 0.5)
-                optimiser.step()
+                optimizer.step()
             seen.append(loss.numpy())
-        return [*seen, *model.state_dict().values(), *optimiser.state_dict().values()]
+        return [*seen, *model.state_dict().values(), *optimizer.state_dict().values()]
 
     same_on_both(results, dtype)
 
@@ -151,7 +151,7 @@ def test_training(name, dtype):
 @DTYPES
 def test_saving_and_reading(tmp_path, dtype):
     model = network(dtype).to("cuda")
-    optimiser = optim.Adam(model.parameters())
+    optimizer = optim.Adam(model.parameters())
     mg.checkpoint.save(tmp_path / "model.npz", model)
     other = network(dtype).to("cuda")
     for p in other.parameters():
@@ -160,7 +160,7 @@ def test_saving_and_reading(tmp_path, dtype):
     for mine, theirs in zip(model.parameters(), other.parameters(), strict=True):
         assert theirs.device == "cuda"
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
-    optimiser.load_state_dict(optimiser.state_dict())
+    optimizer.load_state_dict(optimizer.state_dict())
 
 
 def test_the_debugging_tools():

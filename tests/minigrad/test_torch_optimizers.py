@@ -1,4 +1,4 @@
-"""Optimisers equal PyTorch's over 200 steps.
+"""Optimizers equal PyTorch's over 200 steps.
 
 The conventions are PyTorch's: the first momentum is the gradient itself (no dampening), epsilon is
 added to the root and not below it, `AdamW` takes `lr * weight_decay` off the weights before the
@@ -21,7 +21,7 @@ from minigrad.tensor import Tensor
 torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
 DTYPES = [np.float64, np.float32]
 STEPS = 200
-OPTIMISERS = [
+OPTIMIZERS = [
     (optim.SGD, torch.optim.SGD, dict(lr=0.1), None),
     (optim.SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.9), None),
     (optim.SGD, torch.optim.SGD, dict(lr=0.05, momentum=0.9, nesterov=True), None),
@@ -60,7 +60,7 @@ def name(value):
     return value.__name__ if isinstance(value, type) else str(value)
 
 
-@pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMISERS, ids=name)
+@pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMIZERS, ids=name)
 def test_200_steps_on_a_small_problem(kind, theirs, options, epsilon):
     if kind is optim.RMSprop:  # at the minimum it jumps to and fro, and rounding decides where
         options = options | {"lr": 0.001}
@@ -81,9 +81,9 @@ def test_200_steps_on_a_small_problem(kind, theirs, options, epsilon):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMISERS, ids=name)
+@pytest.mark.parametrize(("kind", "theirs", "options", "epsilon"), OPTIMIZERS, ids=name)
 def test_200_steps_with_the_same_gradients(kind, theirs, options, epsilon, dtype):
-    """Here the optimiser alone can differ: in float32 by its rounding, once for each step."""
+    """Here the optimizer alone can differ: in float32 by its rounding, once for each step."""
     mine_p, their_p = start(dtype)
     mine, their = build(kind, theirs, options, epsilon, mine_p, their_p)
     rng = np.random.default_rng(2)
@@ -103,13 +103,13 @@ def test_epsilon_hat_is_tensorflow_1(kind, weight_decay, epsilon):
     """``lr_t = lr sqrt(1 - beta2^t) / (1 - beta1^t)``, ``w -= lr_t m / (sqrt(v) + epsilon)``."""
     (w,), _ = start(np.float64, [(6, 7)])
     lr, beta1, beta2 = 0.02, 0.9, 0.999
-    optimiser = kind([w], lr, epsilon=epsilon, epsilon_hat=True, weight_decay=weight_decay)
+    optimizer = kind([w], lr, epsilon=epsilon, epsilon_hat=True, weight_decay=weight_decay)
     expected, m, v = w.numpy().copy(), 0.0, 0.0
     rng = np.random.default_rng(3)
     for t in range(1, STEPS + 1):
         g = rng.standard_normal(w.shape) * 1e-3
         w.grad = tensor(g)
-        optimiser.step()
+        optimizer.step()
         if kind is optim.AdamW:
             expected = expected - lr * weight_decay * expected
         else:
@@ -120,10 +120,10 @@ def test_epsilon_hat_is_tensorflow_1(kind, weight_decay, epsilon):
         expected = expected - lr_t * m / (np.sqrt(v) + epsilon)
     np.testing.assert_allclose(w.numpy(), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
     other, _ = start(np.float64, [(6, 7)])
-    optimiser = kind(other, lr, epsilon=epsilon, weight_decay=weight_decay)
+    optimizer = kind(other, lr, epsilon=epsilon, weight_decay=weight_decay)
     for g in np.random.default_rng(3).standard_normal((STEPS, *w.shape)) * 1e-3:
         other[0].grad = tensor(g)
-        optimiser.step()
+        optimizer.step()
     assert np.abs(other[0].numpy() - expected).max() > 1e-8  # PyTorch's epsilon is another one
 
 
@@ -227,16 +227,16 @@ def test_parameters_without_a_gradient_are_skipped(make):
     mine, _ = start(np.float64, [(4,), (5,)])
     alone, _ = start(np.float64, [(4,), (5,)])
     before = mine[1].numpy().copy()
-    optimiser, single = make(mine), make(alone[:1])
+    optimizer, single = make(mine), make(alone[:1])
     for _ in range(3):
         g = np.random.default_rng(7).standard_normal(4)
         mine[0].grad, alone[0].grad = tensor(g), tensor(g)
-        optimiser.step()
+        optimizer.step()
         single.step()
     assert np.array_equal(mine[1].numpy(), before)  # no decay and no momentum either
     assert np.array_equal(mine[0].numpy(), alone[0].numpy())
     assert not np.array_equal(mine[0].numpy(), start(np.float64, [(4,), (5,)])[0][0].numpy())
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     assert mine[0].grad is None
 
 
@@ -399,20 +399,20 @@ def test_state_dict_resumes_bit_for_bit(make, dtype):
         for k in range(8)
     ]
 
-    def advance(parameters, optimiser, steps):
+    def advance(parameters, optimizer, steps):
         for gs in steps:
             for p, g in zip(parameters, gs, strict=True):
                 p.grad = tensor(g)
-            optimiser.step()
+            optimizer.step()
 
     straight, _ = start(dtype, shapes)
     advance(straight, make(straight), gradients)
     first, _ = start(dtype, shapes)
-    optimiser = make(first)
-    advance(first, optimiser, gradients[:4])
-    saved = optimiser.state_dict()
+    optimizer = make(first)
+    advance(first, optimizer, gradients[:4])
+    saved = optimizer.state_dict()
     resumed = [tensor(p.numpy(), requires_grad=True) for p in first]
-    advance(first, optimiser, gradients[4:])  # what was saved is a copy
+    advance(first, optimizer, gradients[4:])  # what was saved is a copy
     again = make(resumed)
     again.load_state_dict(saved)
     advance(resumed, again, gradients[4:])
@@ -423,7 +423,7 @@ def test_state_dict_resumes_bit_for_bit(make, dtype):
     assert all(np.asarray(v).dtype in (dtype, int) for v in again.state_dict().values())
 
 
-def test_state_of_another_optimiser_is_refused():
+def test_state_of_another_optimizer_is_refused():
     parameters, _ = start(np.float64)
     with pytest.raises(ValueError, match="load it into the same optimizer"):
         optim.Adam(parameters).load_state_dict(optim.RMSprop(parameters).state_dict())
@@ -431,15 +431,15 @@ def test_state_of_another_optimiser_is_refused():
         optim.Adam(parameters).load_state_dict(optim.Adam(parameters[:2]).state_dict())
 
 
-def test_every_optimiser_is_compared():
+def test_every_optimizer_is_compared():
     exported = {
         value
         for value in vars(optim).values()
         if isinstance(value, type) and issubclass(value, optim.Optimizer)
     }
-    compared = {kind for kind, *_ in OPTIMISERS}
+    compared = {kind for kind, *_ in OPTIMIZERS}
     assert exported == compared | {optim.Optimizer}
-    settings = {setting for _, _, options, _ in OPTIMISERS for setting in options}
+    settings = {setting for _, _, options, _ in OPTIMIZERS for setting in options}
     assert settings == {
         *("lr", "momentum", "dampening", "nesterov", "alpha", "centered", "betas", "amsgrad"),
         "weight_decay",
