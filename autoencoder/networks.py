@@ -6,6 +6,7 @@ mirror images of each other: dense, or with an `image_shape` convolutional, wher
 halves the image and the decoder gives back exactly the sizes that the encoder had.
 """
 
+import inspect
 import math
 from typing import NamedTuple
 
@@ -102,7 +103,14 @@ def build(sizes, code, rng, dtype=np.float32, *, network=None, dropout_rng=None)
     if network is None:
         return Network(*_mirrored(sizes, code, rng, dtype, dropout_rng))
     name = network if isinstance(network, str) else getattr(network, "__name__", repr(network))
-    made = (NETWORKS[network] if isinstance(network, str) else network)(sizes, code, rng, dtype)
+    function = NETWORKS[network] if isinstance(network, str) else network
+    try:
+        inspect.signature(function).bind(sizes, code, rng, dtype)
+    except TypeError as error:
+        raise TypeError(
+            f"network {name}: it is called with (sizes, code, rng, dtype): {error}"
+        ) from None
+    made = function(sizes, code, rng, dtype)
     pair = isinstance(made, tuple | list) and len(made) == 2
     if not pair or not all(isinstance(module, Module) for module in made):
         got = ", ".join(type(m).__name__ for m in made) if pair else type(made).__name__

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from autoencoder.datasets import make_faces
-from autoencoder.olivetti import DeepAutoencoder
+from autoencoder.networks import Sizes, build
+from autoencoder.parts import PointCode
 from minigrad import tensor
 from minigrad.losses import l2_loss
 from minigrad.testing import assert_close_to_torch
@@ -36,11 +37,11 @@ def faces(size):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    ("size", "code_length", "batch_size", "steps"),
+    ("size", "n_components", "batch_size", "steps"),
     [(16, 64, 6, 20), (32, 256, 5, 2)],  # the network at half size; the published one
 )
-def test_the_first_losses_are_pytorchs(parity, size, code_length, batch_size, steps, dtype):
-    losses = parity.compare(faces(size), steps, batch_size, dtype, code_length)
+def test_the_first_losses_are_pytorchs(parity, size, n_components, batch_size, steps, dtype):
+    losses = parity.compare(faces(size), steps, batch_size, dtype, n_components)
     mine = losses.mine
     assert len(mine) == len(losses.theirs) == steps
     assert mine == pytest.approx(losses.theirs, rel=parity.ALLOWED[dtype])  # each by itself
@@ -51,20 +52,23 @@ def test_the_first_losses_are_pytorchs(parity, size, code_length, batch_size, st
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_outputs_codes_and_every_gradient_are_pytorchs(parity, dtype):
-    model = DeepAutoencoder(16, 64, dtype=dtype, rng=np.random.default_rng(1))
-    for k, p in enumerate(model.parameters()):  # biases start as zeros, which would hide them
+    code, rng = PointCode("sigmoid"), np.random.default_rng(1)
+    sizes = Sizes(256, 64, image_shape=(16, 16, 1))
+    network = build(sizes, code, rng, dtype, network="olivetti")
+    for k, p in enumerate(network.parameters()):  # biases start as zeros, which would hide them
         if p.ndim == 1:
             p.data = 0.1 * np.random.default_rng(k).standard_normal(p.shape).astype(dtype)
-    reference = parity.TorchReference(model)
-    clean = faces(16)[:6].astype(dtype)
+    reference = parity.TorchReference(network)
+    clean = faces(16)[:6].astype(dtype).reshape(6, 256)
     noisy = np.clip(clean + 0.2, 0, 1, dtype=dtype)  # read one image and be scored on another
-    output, code = model(tensor(noisy))
+    codes = code.mean(network.encode(tensor(noisy)))  # (6, 64)
+    output = network.decode(codes)  # (6, 256)
     l2_loss(output, tensor(clean)).backward()
-    y, z = reference(torch.tensor(noisy).permute(0, 3, 1, 2))
-    ((y - torch.tensor(clean).permute(0, 3, 1, 2)) ** 2).sum().div(2).backward()
+    y, z = reference(parity.as_images(noisy))
+    ((y - parity.as_images(clean)) ** 2).sum().div(2).backward()
     tolerance = 1e-12 if dtype == np.float64 else 1e-5
-    assert_close_to_torch(output, y.permute(0, 2, 3, 1), tolerance=tolerance)
-    assert_close_to_torch(code, z, tolerance=tolerance)
-    for (name, p), t in zip(model.named_parameters(), reference.parameters(), strict=True):
+    assert_close_to_torch(output, y.flatten(1), tolerance=tolerance)
+    assert_close_to_torch(codes, z, tolerance=tolerance)
+    for (name, p), t in zip(network.named_parameters(), reference.parameters(), strict=True):
         g = t.grad.permute(2, 3, 1, 0) if p.ndim == 4 else t.grad
         assert_close_to_torch(p.grad, g, tolerance=tolerance, what=f"gradient of {name}")
