@@ -91,7 +91,7 @@ def test_the_same_random_state_gives_the_same_bits(kind):
     again = pickle.loads(pickle.dumps(first))
     np.testing.assert_array_equal(again.transform(X), first.transform(X))
     assert repr(clone(first)) == repr(first)
-    again.partial_fit(X)  # optimiser, streams and network still belong together after a pickle
+    again.partial_fit(X)  # optimizer, streams and network still belong together after a pickle
     first.partial_fit(X)
     np.testing.assert_array_equal(again.transform(X), first.transform(X))
 

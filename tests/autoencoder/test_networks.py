@@ -150,12 +150,12 @@ def test_the_gradient_of_tied_weights_is_the_sum_of_both_uses(d, settings, code)
 
 @pytest.mark.parametrize(("d", "settings"), TIED[1:3], ids=str)
 def test_tied_weights_stay_tied(d, settings):
-    """Through steps of an optimiser, copies, pickles and saved states."""
+    """Through steps of an optimizer, copies, pickles and saved states."""
     network = build(d, tied=True, **settings)
     x = some(4, d)
-    optimiser = SGD(network.parameters(), lr=0.01)
+    optimizer = SGD(network.parameters(), lr=0.01)
     (network.decode(network.encode(x)) ** 2).sum().backward()
-    optimiser.step()
+    optimizer.step()
     reloaded = build(d, tied=True, seed=5, **settings)
     reloaded.load_state_dict(network.state_dict())
     with no_grad():

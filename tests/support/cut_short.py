@@ -10,27 +10,23 @@ import numpy as np
 from autoencoder.__main__ import main
 from autoencoder.datasets import make_faces
 from autoencoder.runs import figures
-from autoencoder.runs import old_run as run
 from autoencoder.runs.checkpoints import Checkpoints
 from minigrad import checkpoint
 
 KINDS = {
-    "olivetti": "--noise gaussian --code-length 9",
-    "dense": "--code-length 3",
-    "conv": "--code-length 3 --hidden 3 --noise masking",
-    "denoising": "--code-length 3 --hidden 8 --validation-fraction 0.2",
-    "sparse": "--code-length 6 --noise gaussian --patience 4",
-    "contractive": "--code-length 3 --noise salt_and_pepper",
-    "vae": "--code-length 2 --hidden 8 --noise heteroscedastic",
+    "olivetti": "--noise gaussian --n-components 9",
+    "dense": "--n-components 3",
+    "conv": "--n-components 3 --hidden 3 --noise masking",
+    "denoising": "--n-components 3 --hidden 8 --validation-fraction 0.2",
+    "sparse": "--n-components 6 --noise gaussian --patience 4",
+    "contractive": "--n-components 3 --noise salt_and_pepper",
+    "vae": "--n-components 2 --hidden 8 --noise heteroscedastic",
 }
 
 
 def draw_nothing(replace):
     """Figures are compared by kill.py, and take most of the time; `replace` is like setattr."""
     replace(figures, "draw", lambda *_: [])
-    replace(run, "_draw_images", lambda *_: None)
-    replace(run, "_draw_curve", lambda *_: None)
-    replace(run.plots, "code_distribution", lambda *_, **__: None)
 
 
 def whole_runs(place, patch, kinds):
@@ -59,9 +55,9 @@ def stopped(after, how):
     """A block that calls `how` once there is a checkpoint of `after` epochs, of all attempts."""
     offer, calls = Checkpoints.offer, []
 
-    def offer_and_stop(self, contents, must=False):
+    def offer_and_stop(self, contents, at_once=False):
         calls.append(1)
-        offer(self, contents, must or len(calls) == after)
+        offer(self, contents, at_once or len(calls) == after)
         if len(calls) == after:
             how()
 

@@ -33,10 +33,10 @@ for module in ("commands.train", "detector", "plots.canvas", "variants"):
     importlib.import_module(f"autoencoder.{module}")  # here once, and not in every life
 
 TRAININGS = (
-    ("olivetti", "--noise", "gaussian", "--code-length", "16"),
-    ("denoising", "--validation-fraction", "0.2", "--code-length", "4", "--hidden", "16"),
-    ("vae", "--code-length", "2", "--hidden", "16"),
-    ("sparse", "--code-length", "8", "--patience", "9"),
+    ("olivetti", "--noise", "gaussian", "--n-components", "16"),
+    ("denoising", "--validation-fraction", "0.2", "--n-components", "4", "--hidden", "16"),
+    ("vae", "--n-components", "2", "--hidden", "16"),
+    ("sparse", "--n-components", "8", "--patience", "9"),
 )
 PER_TRAINING = 10
 POINTS = ("amid the bytes", "before the flush", "before the renaming", "after the renaming")
@@ -155,8 +155,7 @@ def kept(folder):
         raise Fault(f"half-written: {error}") from None
     if not (folder / "checkpoint.npz").exists():
         return 0, 0
-    history = about["history"]
-    return about.get("restarts", 0), len(history["epoch"] if "estimator" in about else history)
+    return about["training"]["restarts"], len(about["history"]["epoch"])
 
 
 def survive(begin, folder, whole, kills, rng, prepare=None):

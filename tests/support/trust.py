@@ -44,7 +44,7 @@ ROWS = {
         "tests/support/damage.py --files 10000",
     ),
     "codec": Row(
-        "The same for compressed images", f"{SUITE} tests/autoencoder/test_compression_damage.py"
+        "The same for compressed images", f"{SUITE} tests/autoencoder/codec/test_codec_damage.py"
     ),
     "bits": Row(
         "The same seed gives the same bits: in other processes, hash seeds, threads, forks, joblib",
