@@ -155,8 +155,7 @@ def kept(folder):
         raise Fault(f"half-written: {error}") from None
     if not (folder / "checkpoint.npz").exists():
         return 0, 0
-    history = about["history"]
-    return about.get("restarts", 0), len(history["epoch"] if "estimator" in about else history)
+    return about["training"]["restarts"], len(about["history"]["epoch"])
 
 
 def survive(begin, folder, whole, kills, rng, prepare=None):

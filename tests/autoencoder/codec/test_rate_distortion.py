@@ -23,7 +23,8 @@ from autoencoder.codec.rate_distortion import (
     rate_distortion,
 )
 from autoencoder.datasets import load_digits, make_faces
-from autoencoder.olivetti import DeepAutoencoder
+from autoencoder.networks import Sizes, build
+from autoencoder.parts import PointCode
 
 CURVE = [(0.1, 22.0), (0.3, 26.5), (0.9, 30.0), (2.5, 36.0)]
 
@@ -44,7 +45,8 @@ def test_a_pixel_has_all_its_channels():
 
 
 def test_the_size_of_a_model_is_that_of_its_parameters():
-    model = DeepAutoencoder(rng=np.random.default_rng(0))
+    sizes, rng = Sizes(1024, 256, image_shape=(32, 32, 1)), np.random.default_rng(0)
+    model = build(sizes, PointCode("sigmoid"), rng, network="olivetti")
     assert parameter_bytes(model) == 4 * 8_579_841
 
     class Estimator:
