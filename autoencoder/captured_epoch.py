@@ -50,10 +50,9 @@ class CapturedEpoch:
         if steps > whole:
             self.batches.append((whole * size, 1, len(X) - whole * size))
         self.rows = min(steps * size, len(X))
-        capture = Captured if X.dtype == np.float32 else (lambda step: step)
         # the record holds the memory of a step, and this object the record: no reference back
         me = weakref.proxy(self)
-        self.steps = [capture(functools.partial(_step, me, k)) for k in range(len(self.batches))]
+        self.steps = [Captured(functools.partial(_step, me, k)) for k in range(len(self.batches))]
 
     def __call__(self, order):
         xp = array_module(self.order)

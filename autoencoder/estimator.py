@@ -22,7 +22,6 @@ from .captured_epoch import can_stay_on_the_gpu
 from .checks import check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
-from .solvers import new_optimizer
 
 FLOATS = [np.float64, np.float32]  # the first is what other data become
 
@@ -237,22 +236,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             settings = training.Settings(
                 *(parameters.plain(getattr(self, n)) for n in training.Settings._fields)
             )
+            code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
+            if not reset:
+                before = self._sizes, self._network, self._code
+                parameters.check_same(before, (sizes, self.network, code))
+            self._code, self._likelihood = code, clone(parts.likelihood, safe=False)
             if reset:
-                self._code = clone(parts.code, safe=False)
                 seed = int(check_random_state(self.random_state).randint(2**31))
                 on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
                 streams = training.random_streams(seed, on_device and X.dtype == np.float32)
                 self._sizes, self._dtype, self._network = sizes, X.dtype, self.network
-                network = self._new_network(streams)
-                optimizer = new_optimizer(settings, network)
-                self._training = training.Training(network, self.solver, optimizer, streams)
-            else:
-                now = sizes, self.network, parts.code
-                parameters.check_same((self._sizes, self._network, self._code), now)
-            self._code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
-            self._likelihood = clone(parts.likelihood, safe=False)
+                self._training = training.Training(self._new_network(streams), streams)
             state = self._training
-            if state.solver != self.solver:
+            if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
                 state.renew_optimizer(settings)
             self.network_, self.history_ = state.network, state.history
             self._count()
@@ -272,11 +268,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _count(self):
         state = self._training
-        self.n_iter_, self.best_epoch_, self.n_restarts_ = (
-            state.epoch,
-            state.best_epoch,
-            state.restarts,
-        )
+        self.n_iter_, self.best_epoch_ = state.epoch, state.best_epoch
+        self.n_restarts_ = state.restarts
 
     def _call_back(self, record, X):
         """Whether one of the callbacks, who find the estimator ready for use, says to stop."""

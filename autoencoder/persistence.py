@@ -18,6 +18,7 @@ import sklearn
 
 from minigrad import checkpoint
 from minigrad.backend import to_device, to_numpy
+from minigrad.random import Philox
 
 from . import solvers, training
 from .networks import Sizes
@@ -69,6 +70,7 @@ def contents(estimator):
         "history": state.history,
         "training": {
             "solver": state.solver,
+            "solver_options": _plain(state.solver_options, "solver_options"),
             "streams": {name: g.bit_generator.state for name, g in state.streams.items()},
             "epoch": state.epoch,
             "best_epoch": state.best_epoch,
@@ -164,32 +166,31 @@ def _training(arrays, about, estimator):
     if {len(values) for values in history.values()} != {len(history["epoch"])}:
         raise ValueError("the columns of its history differ in length")
     states = saved["streams"]
-    on_device = "state" in states["noise"] and states["noise"]["bit_generator"].startswith("Philox")
+    on_device = states["noise"]["bit_generator"].startswith("Philox")
     streams = training.random_streams(0, on_device and estimator.device == "cuda")
     network = estimator._new_network(streams)
     network.load_state_dict(_group(arrays, "network"))
     for name, state in states.items():  # after the weights have been drawn
-        if not on_device or estimator.device == "cuda" or "Philox" not in state["bit_generator"]:
-            streams[name].bit_generator.state = state
+        if isinstance(streams[name], Philox) == state["bit_generator"].startswith("Philox"):
+            streams[name].bit_generator.state = state  # else it was drawn on the other device
     settings = training.Settings(*(getattr(estimator, name) for name in training.Settings._fields))
-    optimizer = solvers.new_optimizer(settings._replace(solver=saved["solver"]), network)
+    chosen = {name: _object(saved[name], name) for name in ("solver", "solver_options")}
+    optimizer = solvers.new_optimizer(settings._replace(**chosen), network)
     optimizer.load_state_dict(_group(arrays, "optimizer"))
     memory = {n: to_device(a, estimator.device) for n, a in _group(arrays, "memory").items()}
     plan = saved["plan"]
     if plan is not None:
         plan = training.Plan(**plan, best_weights=_group(arrays, "best") or None)
+    counts = {name: saved[name] for name in ("epoch", "best_epoch", "first_step", "restarts")}
     return training.Training(
         network,
-        saved["solver"],
-        optimizer,
         streams,
-        memory,
-        history,
-        saved["epoch"],
-        saved["best_epoch"],
-        saved["first_step"],
-        saved["restarts"],
-        plan,
+        optimizer=optimizer,
+        memory=memory,
+        history=history,
+        plan=plan,
+        **chosen,
+        **counts,
     )
 
 

@@ -74,9 +74,10 @@ class Training:
     """All that a training needs to go on exactly; `plan` is None between two fits."""
 
     network: object
-    solver: str  # the name of the optimizer
-    optimizer: object
-    streams: dict
+    streams: dict  # random generators by name, see `random_streams`
+    solver: str | None = None  # the name of the optimizer
+    solver_options: dict | None = None
+    optimizer: object = None
     memory: dict = field(default_factory=dict)  # of the penalties
     history: dict = field(default_factory=lambda: {"epoch": [], "loss": []})
     epoch: int = 0
@@ -97,7 +98,7 @@ class Training:
 
     def renew_optimizer(self, settings):
         """Begin with an optimizer that knows nothing of the steps made until now."""
-        self.solver = settings.solver
+        self.solver, self.solver_options = settings.solver, settings.solver_options
         self.optimizer = new_optimizer(settings, self.network)
         self.first_step = 0
 
@@ -202,7 +203,8 @@ def make_pass(training, parts, settings, X):
 
     noise = None if parts.noise is None else corrupt
     how = (X, learn, noise, before_step, settings.batch_size, steps)
-    if training.device == "cuda" and can_stay_on_the_gpu(parts):
+    draws_there = isinstance(noise_rng, Philox)  # not after loading a file of the CPU's
+    if training.device == "cuda" and draws_there and can_stay_on_the_gpu(parts):
         return CapturedEpoch(*how)
     return HostEpoch(*how, training.device)
 

@@ -14,20 +14,6 @@ from .faces import draw_faces, face_factors
 from .images import Dataset, DataUnavailable, load_images
 from .mnist import load_mnist
 
-__all__ = [
-    "DataUnavailable",
-    "Dataset",
-    "draw_faces",
-    "face_factors",
-    "load",
-    "load_digits",
-    "load_images",
-    "load_mnist",
-    "load_olivetti",
-    "make_faces",
-]
-
-
 NAMES = ("olivetti", "faces", "digits", "mnist")  # that `load` knows
 
 

@@ -308,3 +308,13 @@ def test_terms_that_come_later_leave_gaps_in_the_history():
     assert np.isnan(model.history_["l1"][0])
     assert model.history_["l1"][1] > 0
     assert {len(values) for values in model.history_.values()} == {2}
+
+
+def test_other_options_of_the_solver_begin_a_new_optimizer():
+    X = np.random.default_rng(0).random((20, 4))
+    model = ae.Autoencoder(2, max_epochs=1, warm_start=True, random_state=0).fit(X)
+    assert model.fit(X)._training.optimizer.t == 2
+    model.set_params(solver_options={"betas": (0.5, 0.9)}).fit(X)
+    assert (model._training.optimizer.t, model._training.optimizer.betas) == (1, (0.5, 0.9))
+    with pytest.raises(ValueError, match="are not those of solver='adam'"):
+        model.set_params(solver_options={"momentum": 1}).fit(X)

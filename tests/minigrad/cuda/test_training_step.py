@@ -19,6 +19,7 @@ from autoencoder import (
     olivetti,
     training,
 )
+from autoencoder.host_epoch import HostEpoch
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import PointCode
 from minigrad.nn import Dense, Dropout, Sequential
@@ -167,9 +168,7 @@ def test_a_float64_model_trains_uncaptured():
     with device.installed():
         model = reference("cuda", 2).fit(images().astype(np.float64))
         assert np.isfinite(model.history_["loss"]).all()
-        assert not isinstance(
-            _passes(model, images().astype(np.float64)).steps[0], mg.cuda.Captured
-        )
+        assert isinstance(_passes(model, images().astype(np.float64)), HostEpoch)
 
 
 def _passes(model, X):
@@ -224,6 +223,16 @@ def test_a_noisy_training_on_the_gpu_goes_on_exactly(tmp_path):
         whole = reference("cuda", 3, noise, callbacks=save).fit(images())
         resumed = load(tmp_path / "model.npz").set_params(warm_start=True).fit(images())
         assert_same_bits(whole, resumed)
+
+
+def test_a_training_goes_on_where_it_is_moved(tmp_path):
+    noise = GaussianNoise(0.2, clip=(0, 1))
+    for one, other in (("cpu", "cuda"), ("cuda", "cpu")):
+        with device.installed():
+            reference(one, 2, noise).fit(images()).save(tmp_path / "model.npz")
+            moved = load(tmp_path / "model.npz", device=other)
+            losses = moved.set_params(warm_start=True).fit(images()).history_["l2_loss"]
+            assert len(losses) == 4 and losses[-1] < losses[0]
 
 
 def test_an_epoch_takes_its_memory_along():
