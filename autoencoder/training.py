@@ -41,7 +41,11 @@ SCHEDULES = {  # (learning rate, steps of the whole fit) -> function of the step
     "cosine": optim.CosineDecay,
 }
 
-STEP_SCHEDULES = (optim.StepDecay, optim.ExponentialDecay, optim.CosineDecay, optim.Warmup)
+STEP_SCHEDULES = (
+    *(optim.StepDecay, optim.ExponentialDecay, optim.CosineDecay, optim.Warmup, optim.LinearLR),
+    *(optim.MultiStepLR, optim.CosineAnnealingLR, optim.CosineAnnealingWarmRestarts),
+    optim.SequentialLR,
+)
 
 
 class Settings(NamedTuple):
