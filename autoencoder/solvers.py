@@ -20,7 +20,11 @@ SCHEDULES = {  # (learning rate, steps of the whole fit) -> function of the step
     "cosine": optim.CosineDecay,
 }
 
-STEP_SCHEDULES = (optim.StepDecay, optim.ExponentialDecay, optim.CosineDecay, optim.Warmup)
+STEP_SCHEDULES = (
+    *(optim.StepDecay, optim.ExponentialDecay, optim.CosineDecay, optim.Warmup, optim.LinearLR),
+    *(optim.MultiStepLR, optim.CosineAnnealingLR, optim.CosineAnnealingWarmRestarts),
+    optim.SequentialLR,
+)
 
 
 def new_optimizer(settings, network):

@@ -288,6 +288,22 @@ def test_leaves_that_are_views(make, view):
     assert np.abs(other.numpy() - view(tensor(np.arange(12.0).reshape(3, 4))).numpy()).min() > 0.01
 
 
+@pytest.mark.parametrize("make", ALL, ids=NAMES)
+def test_a_view_that_becomes_an_array_of_its_own(make):
+    """Its state arrays were made for the view, and go on in the order of the new array."""
+    leaf = tensor(np.arange(12.0).reshape(3, 4)).T
+    leaf.requires_grad = True
+    other = tensor(leaf, requires_grad=True)
+    first, second = make([leaf]), make([other])
+    leaf.data = leaf.data.copy()
+    for _ in range(3):
+        g = np.random.default_rng(13).uniform(1, 2, leaf.shape)
+        leaf.grad, other.grad = tensor(g), tensor(g)
+        first.step()
+        second.step()
+    np.testing.assert_array_equal(leaf.numpy(), other.numpy())
+
+
 def test_a_constant_gradient_leaves_no_variance():
     """Centered RMSprop: rounding makes the variance negative, of which PyTorch takes the root."""
     (w,), _ = start(np.float32, [(50,)])
