@@ -211,28 +211,34 @@ def _follow(layers, unknown, orders):
     data, channels = "images", None
     made = []  # the (weight, axis) that give features their order; None for a layer of the user
     for layer in layers:
-        own = list(layer._own(Parameter | Buffer)) if isinstance(layer, Module) else []
+        own = [v for _, v in layer._named(Parameter | Buffer)] if isinstance(layer, Module) else []
+        own = [value for value in own if value.ndim]
         if isinstance(layer, Flatten) and data == "images":
             data, channels = "flattened", channels or unknown
         elif isinstance(layer, Reshape):
-            if data == "features" and len(layer.shape) == 3:
+            if len(layer.shape) == 3:
                 _reorder(made, layer.shape[-1], orders)
-            data, channels = "images", layer.shape[-1]
+            data, channels, made = "images", layer.shape[-1], []
         elif isinstance(layer, Conv1D | Conv2D | Conv2DTranspose):
             transposed = isinstance(layer, Conv1DTranspose | Conv2DTranspose)
-            data, channels = "images", layer.weight.shape[-2 if transposed else -1]
+            data, channels, made = "images", layer.weight.shape[-2 if transposed else -1], []
         elif isinstance(layer, Dense):
             if data == "flattened":
                 _reorder([(layer.weight, 0)], channels, orders)
-            data, made = "features", [(value, value.ndim - 1) for _, value in own]
-        elif not type(layer).__module__.startswith("minigrad."):  # it may do anything
+            data, made = "features", [(value, value.ndim - 1) for value in own]
+        elif _foreign(layer) or any(value.ndim > 1 for value in own):  # it may do anything
             if data == "flattened" and own:
                 _reorder([(None, 0)], channels, orders)
-            channels, made = None, [(None, 0)]
+            channels, made = None, [(None, 0)] if own or made else []
         elif data == "flattened":  # normalization of each feature
-            _reorder([(value, 0) for _, value in own if value.ndim], channels, orders)
-        else:
-            made += [(value, 0) for _, value in own if value.ndim]
+            _reorder([(value, 0) for value in own], channels, orders)
+        elif data == "features":
+            made += [(value, 0) for value in own]
+
+
+def _foreign(layer):
+    """Whether it is a layer of the user; minigrad's without weights keep the channels."""
+    return not type(layer).__module__.startswith("minigrad.")
 
 
 def _reorder(weights, channels, orders):

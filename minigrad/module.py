@@ -67,13 +67,13 @@ class Module:
     # ------------------------------------------------------------------ attributes
     def __setattr__(self, name, value):
         old = self.__dict__.get(name)
-        if isinstance(old, Tensor | Module) or isinstance(value, Tensor):
+        if isinstance(value, Tensor) or isinstance(old, (Tensor, Module)):
             value = self._checked(name, old, value)
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     def _checked(self, name, old, value):
         """What to store for ``self.name = value`` in place of `old`; refuses what would be lost."""
-        if value is None or isinstance(value, Parameter | Buffer | Module):
+        if value is None or isinstance(value, _KEPT):
             return value
         what = f"{type(self).__name__}.{name}"
         if isinstance(old, Buffer):
@@ -87,7 +87,7 @@ class Module:
             )
         if isinstance(value, Tensor) and value.is_leaf:
             raise TypeError(_untrained(what, value))
-        if callable(value) and isinstance(old, Module) and any(old._named(Parameter | Buffer)):
+        if callable(value) and isinstance(old, Module) and any(old._named(_STATE)):
             raise TypeError(
                 f"{what} is a {type(old).__name__} with parameters, which would be lost behind "
                 f"{describe(value)}: assign a Module that holds it, or None"
@@ -114,7 +114,7 @@ class Module:
             for inside, found in _unpacked(name, value):
                 if isinstance(found, kind):
                     yield inside, found
-                elif isinstance(found, Tensor) and not isinstance(found, Parameter | Buffer):
+                elif isinstance(found, Tensor) and not isinstance(found, _KEPT):
                     raise TypeError(_untrained(f"{type(self).__name__}.{inside}", found))
 
     def _named(self, kind):
@@ -175,7 +175,7 @@ class Module:
     def _state(self):
         """All parameters and buffers by name."""
         state = {}
-        for name, value in self._named(Parameter | Buffer):
+        for name, value in self._named(_STATE):
             if name in state:
                 raise ValueError(
                     f"{type(self).__name__} has two parameters or buffers with the name {name}: "
@@ -238,9 +238,13 @@ class Module:
         return name, type(self).__name__, self.extra_repr(), shapes, count
 
 
+_STATE = (Parameter, Buffer)
+_KEPT = (Parameter, Buffer, Module)  # tuples: isinstance is much slower with A | B
+
+
 def _unpacked(name, value):
     """(dotted name, it) for each Parameter, Buffer, Module and leaf in an attribute's `value`."""
-    if isinstance(value, Parameter | Buffer | Module):
+    if isinstance(value, _KEPT):
         yield name, value
     elif isinstance(value, Tensor):
         if value.is_leaf:
