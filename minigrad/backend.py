@@ -59,7 +59,7 @@ def plain(x):
 
 def own_copy(x, dtype=None):
     """A contiguous copy of the array `x`, which nobody else can change."""
-    x = plain(x)
+    x = x if type(x) is np.ndarray else plain(x)
     if _is_cupy(x):
         return x.astype(x.dtype if dtype is None else dtype, order="C", copy=True)
     copy = empty(x.shape, x.dtype if dtype is None else np.dtype(dtype))

@@ -25,18 +25,21 @@ needs no gradient, freeing saved arrays, noticing that one was changed, naming t
 
 import functools
 import inspect
+from sys import modules
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from .backend import FLOATS, any_cuda, array_module, device_of, is_array, plain
 from .node import Node
-from .seals import is_view, read_only, save, seal_view
+from .seals import read_only, save, seal_view
 from .state import PACKAGE, call_site, mode
 from .tensor import Tensor, describe
 
 registry = {}  # name -> Primitive: the complete list, which the tests go through
 _BOOL = np.dtype(bool)
+_NUMBERS = np.generic, int, float
 ANY_DTYPE = "any"  # for primitives that only move values about
 
 
@@ -85,11 +88,11 @@ class Primitive:
         if options or (len(args) != self.count and not self.variadic):
             args = self._bind(args, options)
         for a in args:
-            if type(a) is np.ndarray:
+            if type(a) is ndarray:
                 continue
             if isinstance(a, Tensor):
                 return self._record(args)
-            if isinstance(a, np.ndarray):
+            if isinstance(a, ndarray):
                 args = [*map(self._plain, args)]
         return self._run(args, args)
 
@@ -105,7 +108,8 @@ class Primitive:
 
     def _run(self, values, args):
         try:
-            forward = self._cuda_forward(values) if any_cuda(values) else self.cpu
+            cuda = "cupy" in modules and any_cuda(values)
+            forward = self._cuda_forward(values) if cuda else self.cpu
             around = mode.get().around
             if around is None:
                 out = forward(*values)
@@ -113,9 +117,9 @@ class Primitive:
                 out = around(self, None, "forward", forward, values)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise self._explain(args, error) from None
-        if is_array(out):
+        if type(out) is ndarray or is_array(out):
             return out
-        if isinstance(out, np.generic | int | float):
+        if isinstance(out, _NUMBERS):
             return np.asarray(out)
         raise TypeError(
             f"{self.name}: its function returned {describe(out)}, a primitive returns one array: "
@@ -132,10 +136,10 @@ class Primitive:
                 if a.node is not None:
                     parents[i] = a.node
                     live |= 1 << i
-            elif type(a) is not np.ndarray and isinstance(a, np.ndarray):
+            elif type(a) is not ndarray and isinstance(a, ndarray):
                 a = v = values[i] = self._plain(a)
             if differentiable >> i & 1:
-                if is_array(v):
+                if type(v) is ndarray or is_array(v):
                     if v.dtype is not dtype and not (v.dtype is _BOOL and v is a):
                         dtype = self._check_dtype(args, dtype, v.dtype)
                 elif isinstance(v, np.generic) and v.dtype.kind in "biuf":
@@ -144,7 +148,8 @@ class Primitive:
                 elif not isinstance(v, (int, float)):
                     raise self._no_array(i, a)
         out = self._run(values, args)
-        view = is_view(out, values)
+        view = out.base is not None or out is values[0] or out is values[-1]
+        view = view or (len(values) > 2 and any(out is v for v in values))
         live &= differentiable
         if not live or not mode.get().recording:
             return Tensor(read_only(out, args) if view else out)
@@ -222,7 +227,7 @@ class Primitive:
     def _explain(self, args, error):
         for i, a in enumerate(args):
             if self.differentiable >> i & 1 and not (
-                is_array(a) or isinstance(a, Tensor | np.generic | int | float)
+                is_array(a) or isinstance(a, (Tensor, *_NUMBERS))
             ):
                 return self._no_array(i, a)
         if isinstance(error, AttributeError):

@@ -236,7 +236,7 @@ def _pull_back(node, g, needed, create_graph):
         if parent not in needed:
             continue
         gi = run(vjp, positions)
-        if not isinstance(gi, Tensor) and not is_array(gi):
+        if type(gi) is not np.ndarray and not isinstance(gi, Tensor) and not is_array(gi):
             if not isinstance(gi, np.generic | int | float):
                 raise TypeError(
                     f"the VJP of {node.primitive.name}{at(node)} for "

@@ -5,6 +5,8 @@ Comparisons give plain boolean arrays: they have no derivative, and are used to 
 
 import operator
 
+import numpy as np
+
 from . import ops, shapes
 from .backend import plain
 from .tensor import Tensor, describe
@@ -41,7 +43,9 @@ def _method(function):
 
 
 def _raw(x):
-    return x._data if isinstance(x, Tensor) else plain(x)
+    if isinstance(x, Tensor):
+        return x._data
+    return plain(x) if isinstance(x, np.ndarray) else x
 
 
 def _index(index):

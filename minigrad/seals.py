@@ -24,27 +24,19 @@ def frozen(value):
     kind = type(value)
     if kind in _IMMUTABLE:
         return value
-    if kind is tuple or kind is list:
-        return kind(map(frozen, value))
-    if kind is slice:
-        return slice(*map(frozen, (value.start, value.stop, value.step)))
     if is_array(value):
         return own_copy(value)
+    if kind is slice:
+        if {type(value.start), type(value.stop), type(value.step)} <= _IMMUTABLE:
+            return value
+        return slice(frozen(value.start), frozen(value.stop), frozen(value.step))
+    if kind is tuple or kind is list:
+        return kind(map(frozen, value))
     if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple
         return kind(*map(frozen, value))
     if isinstance(value, MutableSequence | MutableMapping | MutableSet | bytearray):
         return copy.deepcopy(value)
     return value
-
-
-def is_view(out, values):
-    """Whether the result `out` may use the memory of an argument."""
-    if out.base is not None:
-        return True
-    for value in values:  # noqa: SIM110 (any() takes five times as long)
-        if value is out:
-            return True
-    return False
 
 
 def seal_view(node, out, values):
@@ -73,7 +65,7 @@ def save(node, values, out):
         if kind == "value":
             value, parent = values[i], node.parents[i]
             if parent is None:  # a constant, which its owner may change: kept as it is now
-                saved.append(frozen(value))
+                saved.append(value if type(value) in _IMMUTABLE else frozen(value))
                 continue
             saved.append(value)
             leaf = parent.leaf

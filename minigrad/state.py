@@ -27,10 +27,11 @@ _USUAL = Mode()
 mode = ContextVar("mode", default=_USUAL)
 
 
-def enter(**changes):
-    """Change the mode until `leave`."""
+def enter(recording=None, around=None):
+    """Change the mode, where something is given, until `leave`."""
     now = mode.get()
-    mode.set(now._replace(**changes, outer=now))
+    recording = now.recording if recording is None else recording
+    mode.set(Mode(recording, around or now.around, now))
 
 
 def leave():

@@ -8,6 +8,7 @@ import warnings
 import zlib
 
 import numpy as np
+from numpy import ndarray
 
 from .backend import (
     FLOATS,
@@ -36,7 +37,8 @@ class Tensor:
     __slots__ = ("_data", "node")
 
     def __init__(self, data, node=None):
-        if type(data) is not np.ndarray:
+        if type(data) is not ndarray:
+            data = np.asarray(data) if isinstance(data, np.generic) else data
             if not is_array(data):
                 raise TypeError(
                     f"Tensor: expected an array, got {describe(data)}: make it with tensor(...)"

@@ -168,7 +168,7 @@ def test_the_debugging_tools():
     with mg.debug.profile() as report:
         (x * x).sum().backward()
     assert "multiply" in report()
-    assert "device=cuda" in repr(x) and len(list(x)) == 3 and float(x.sum()) > 0
+    assert "device=cuda" in repr(x) and len(list(x)) == 3 and float(x.sum().detach()) > 0
 
 
 # ---------------------------------------------------------------------- estimators

@@ -212,6 +212,20 @@ def test_the_choice_of_method(monkeypatch):
         chosen(plain, 64, 128, "fastest")
 
 
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("at, spoilt", [((5, 5), 16), ((4, 4), 64), ((4, 5), 32)])
+def test_how_far_a_pixel_that_is_not_finite_reaches(value, at, spoilt, monkeypatch):
+    """Nine results depend on it. Winograd spoils whole 4x4 tiles, as docs/cpu.md says."""
+    geometry, rng = Geometry.of((16, 16), (3, 3)), np.random.default_rng(0)
+    x, w = rng.standard_normal((1, 16, 16, 16)), rng.standard_normal((3, 3, 16, 16))
+    x[0, *at, 0] = value
+    with np.errstate(invalid="ignore"):
+        for method, count in (("direct", 9), ("winograd", spoilt)):
+            monkeypatch.setattr(convolution, "method", method)
+            y = registry["conv_y"].cpu(x, w, geometry)[0, ..., 0]
+            assert np.count_nonzero(~np.isfinite(y)) == count
+
+
 def test_blocks_cover_everything_once():
     for n, rows, step in ((5, 7, 10), (3, 9, 1), (4, 2, 10**9)):
         seen = np.zeros((n, rows), int)

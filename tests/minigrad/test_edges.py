@@ -56,7 +56,7 @@ def test_a_primitive_returns_one_array(result):
         return result
 
     for x in (np.ones(2), mg.tensor([1.0], requires_grad=True)):
-        with pytest.raises(TypeError, match="several: its function returned .* returns one array"):
+        with pytest.raises(TypeError, match=r"several: its function returned .* returns one array"):
             several(x)
 
 
@@ -114,6 +114,6 @@ def test_the_class_is_not_the_function():
 def test_a_gradient_is_an_array_or_none():
     x = mg.tensor([1.0], requires_grad=True)
     for wrong in (0.0, [1.0], "none"):
-        with pytest.raises(TypeError, match="cannot set the gradient .*or None to clear it"):
+        with pytest.raises(TypeError, match=r"cannot set the gradient .*or None to clear it"):
             x.grad = wrong
     x.grad = None
