@@ -17,7 +17,7 @@ from . import numpy_functions as _numpy_functions  # noqa: F401  (np.exp(x) is e
 from . import operators as _operators  # noqa: F401  (puts the operators on Tensor)
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import hvp, jacobian, jvp, vjp
-from .engine import broadcast_to, override, primitive, registry, sum_to
+from .engine import override, primitive, registry
 from .functional import (
     conv2d,
     conv2d_transpose,
@@ -58,7 +58,18 @@ from .ops import (
     where,
 )
 from .resize import resize_bicubic
-from .shapes import astype, concatenate, getitem, pad, reshape, scatter, stack, transpose
+from .shapes import (
+    astype,
+    broadcast_to,
+    concatenate,
+    getitem,
+    pad,
+    reshape,
+    scatter,
+    stack,
+    sum_to,
+    transpose,
+)
 from .state import hook, no_grad
 from .tensor import Tensor, tensor
 
