@@ -25,6 +25,7 @@ from autoencoder.runs.files import write_json
 FOLDER = Path(__file__).parent.parent / "docs" / "olivetti"
 KINDS = {"standard": "none", "denoising": "gaussian"}
 SIZE = 32  # pixels a side
+VERSION = "0.2"  # which draws other weights for a seed than 0.1, whose files have no version
 
 
 def keep(folder, commit, images):
@@ -34,7 +35,7 @@ def keep(folder, commit, images):
     """
     run = open_run(folder)
     kind = next(kind for kind, noise in KINDS.items() if noise == run.config["noise"])
-    name = f"{kind}_seed{run.config['seed']}"
+    name = f"{kind}_{VERSION}_seed{run.config['seed']}"
     history = run.history()
     losses = [
         published(loss, len(images), run.config["batch_size"])[0] for loss in history["l2_loss"]
@@ -68,7 +69,7 @@ def keep(folder, commit, images):
 def draw(kind, images):
     """The curves of all seeds of one kind on the ladder of baselines."""
     runs = {}
-    for path in sorted(FOLDER.glob(f"{kind}_seed*.csv")):
+    for path in sorted(FOLDER.glob(f"{kind}*_seed*.csv")):
         with open(path) as file:
             rows = list(csv.DictReader(file))
         runs[path.stem.replace("_", " ")] = {
@@ -170,7 +171,7 @@ def main():
         keep(folder, commit, images)
     for seed in [] if options.keep else options.seeds:
         for kind, noise in KINDS.items():
-            if (FOLDER / f"{kind}_seed{seed}.csv").exists():
+            if (FOLDER / f"{kind}_{VERSION}_seed{seed}.csv").exists():
                 continue
             print(f"{kind}, seed {seed}")
             with tempfile.TemporaryDirectory() as folder:

@@ -47,7 +47,7 @@ class Check:
     """Everything about one exercise; see the top of this file.
 
     `library` is what steps in for an unwritten or wrong answer, `source` where the library does the
-    same ("minigrad/engine.py::sum_to"), `cases()` a list of argument tuples. A mistake is a
+    same ("minigrad/shapes.py::sum_to"), `cases()` a list of argument tuples. A mistake is a
     function like the exercise; its docstring is the sentence that the learner reads. `observe(f,
     *case)` says what counts as the answer where it is not simply ``f(*case)``.
     """

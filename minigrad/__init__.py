@@ -33,7 +33,7 @@ from .contraction import einsum
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import hvp, jacobian, jvp, vjp
 from .elementary import cos, expm1, log1p, remainder, sin
-from .engine import broadcast_to, override, primitive, registry, sum_to
+from .engine import override, primitive, registry
 from .functional import (
     conv2d,
     conv2d_transpose,
@@ -79,6 +79,7 @@ from .resize import resize_bicubic, resize_bilinear
 from .sequences import conv1d, conv1d_transpose, embedding
 from .shapes import (
     astype,
+    broadcast_to,
     concatenate,
     flatten,
     getitem,
@@ -88,6 +89,7 @@ from .shapes import (
     split,
     squeeze,
     stack,
+    sum_to,
     transpose,
     unsqueeze,
 )

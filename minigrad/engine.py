@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from .backend import FLOATS, any_cuda, array_module, device_of, is_array, plain
+from .backend import FLOATS, any_cuda, device_of, is_array, plain
 from .node import Node
 from .seals import read_only, save, seal_view
 from .state import PACKAGE, call_site, mode
@@ -45,7 +45,6 @@ _NUMBERS = np.generic, int, float
 ANY_DTYPE = "any"  # for primitives that only move values about
 
 
-# ---------------------------------------------------------------------- primitives
 class Plan(NamedTuple):
     """What a Node saves and which functions its backward step calls, for one pattern of wanted
     gradients. Their arguments are given as positions in the list ``[g, *saved, *shared]``."""
@@ -292,35 +291,3 @@ def override(name, device):
         return kernel
 
     return decorate
-
-
-# ---------------------------------------------------------------------- broadcasting
-@primitive("a shape that x broadcasts to", x=lambda g: g)  # the engine sums over what was stretched
-def broadcast_to(x, shape):
-    """`x` repeated along new axes and axes of length 1 until it has `shape` (a view).
-
-    >>> broadcast_to(np.array([1.0, 2.0]), (2, 2))
-    array([[1., 2.],
-           [1., 2.]])
-    """
-    return array_module(x).broadcast_to(x, shape)
-
-
-@primitive("a shape that broadcasts to x's", x=lambda g, x_shape: broadcast_to(g, x_shape))
-def sum_to(x, shape):
-    """`x` summed over the axes that broadcasting from `shape` would stretch: the adjoint of
-    `broadcast_to`.
-
-    >>> sum_to(np.ones((3, 2)), (1, 2))
-    array([[3., 3.]])
-    """
-    lead = x.ndim - len(shape)
-    if lead < 0 or any(n not in (1, x.shape[i + lead]) for i, n in enumerate(shape)):
-        raise ValueError(f"{shape} does not broadcast to {x.shape}")
-    stretched = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
-    return x.sum(axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
-
-
-def unbroadcast(g, shape):
-    """The gradient `g` brought back to `shape`, the shape of the argument it belongs to."""
-    return g if g.shape == shape else sum_to(g, shape)

@@ -22,9 +22,9 @@ from operator import attrgetter
 import numpy as np
 
 from .backend import array_module, as_array, is_array, plain
-from .engine import unbroadcast
 from .node import at
 from .seals import check_seals
+from .shapes import unbroadcast
 from .state import enter, leave, mode
 from .tensor import Tensor, describe
 

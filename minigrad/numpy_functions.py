@@ -11,7 +11,6 @@ import inspect
 import numpy as np
 
 from . import ops, shapes
-from .engine import broadcast_to
 from .tensor import Tensor, describe
 
 UFUNCS = {
@@ -46,7 +45,7 @@ FUNCTIONS = {
     np.concatenate: shapes.concatenate,
     np.stack: shapes.stack,
     np.pad: shapes.pad,
-    np.broadcast_to: broadcast_to,
+    np.broadcast_to: shapes.broadcast_to,
 }
 # of these the result does not vary with the values, or only in jumps: nothing is lost
 CONSTANT = {
@@ -137,5 +136,25 @@ def _unwrapped(x, found):
     return {k: _unwrapped(v, found) for k, v in x.items()} if isinstance(x, dict) else x
 
 
+def _array(self, dtype=None, copy=None):
+    if self.requires_grad:
+        raise TypeError(
+            f"{describe(self)} requires a gradient; NumPy would lose it without a word. "
+            "Use minigrad's function of the same name, or x.numpy() for the values"
+        )
+    if self.device != "cpu":
+        raise TypeError(f"{describe(self)} is on the GPU: use x.numpy() to copy it")
+    return np.array(self._data, dtype=dtype, copy=copy)
+
+
+def _mask(self):  # numpy.ma takes the attributes _data and _mask of any operand for its own
+    raise TypeError(
+        "a masked array cannot meet a Tensor: its mask has no meaning for a gradient. Use "
+        "where(mask, ...) with x.filled(...) and x.mask instead"
+    )
+
+
+Tensor.__array__ = _array
+Tensor._mask = property(_mask)
 Tensor.__array_ufunc__ = _ufunc
 Tensor.__array_function__ = _function

@@ -12,8 +12,8 @@ from numbers import Real
 import numpy as np
 
 from .backend import array_module
-from .engine import broadcast_to, primitive
-from .shapes import reshape, transpose
+from .engine import primitive
+from .shapes import broadcast_to, reshape, transpose
 from .tensor import describe
 
 _PAIR = "shapes that broadcast together"
@@ -68,8 +68,7 @@ def _positive(a, b, dtype):
     return where((a == 0) & (b >= 0), 1.0, a)
 
 
-def _log(x):
-    """`log`, but a number's is a number: it must not decide the dtype."""
+def _log(x):  # a number's is a number: it must not decide the dtype
     return log(x) if hasattr(x, "shape") else float(np.log(x))
 
 
@@ -189,10 +188,7 @@ def var(x, axis=None, keepdims=False, ddof=0):
     """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy)."""
     count = _count(x, axis, "var")
     if not ddof < count:
-        raise ValueError(
-            f"var: ddof={ddof} leaves nothing to divide by, {describe(x)} has {count} elements "
-            f"over axis {axis}: use a ddof below that"
-        )
+        raise ValueError(f"var: ddof={ddof} leaves nothing to divide by: use one below {count}")
     deviation = x - mean(x, axis, keepdims=True)
     return sum(deviation * deviation, axis, keepdims) / (count - ddof)
 

@@ -1,4 +1,5 @@
-"""Operations that move values about without changing them: shapes, indexing, joining, padding.
+"""Operations that move values about without changing them: shapes, indexing, joining, padding,
+broadcasting.
 
 Each is linear, so each VJP is the adjoint, itself one of these. They take integers and booleans
 too, as constants.
@@ -207,3 +208,35 @@ def axes_of(name, x, axis):
     if None in axes or len(set(axes)) < len(axes):
         raise IndexError(f"{name}: {describe(x)} has no axis {axis!r}, or it is named twice")
     return axes
+
+
+# ---------------------------------------------------------------------- broadcasting
+@primitive("a shape that x broadcasts to", x=lambda g: g)  # the engine sums over what was stretched
+def broadcast_to(x, shape):
+    """`x` repeated along new axes and axes of length 1 until it has `shape` (a view).
+
+    >>> broadcast_to(np.array([1.0, 2.0]), (2, 2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
+    return array_module(x).broadcast_to(x, shape)
+
+
+@primitive("a shape that broadcasts to x's", x=lambda g, x_shape: broadcast_to(g, x_shape))
+def sum_to(x, shape):
+    """`x` summed over the axes that broadcasting from `shape` would stretch: the adjoint of
+    `broadcast_to`.
+
+    >>> sum_to(np.ones((3, 2)), (1, 2))
+    array([[3., 3.]])
+    """
+    lead = x.ndim - len(shape)
+    if lead < 0 or any(n not in (1, x.shape[i + lead]) for i, n in enumerate(shape)):
+        raise ValueError(f"{shape} does not broadcast to {x.shape}")
+    stretched = tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
+    return x.sum(axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
+
+
+def unbroadcast(g, shape):
+    """The gradient `g` brought back to `shape`, the shape of the argument it belongs to."""
+    return g if g.shape == shape else sum_to(g, shape)

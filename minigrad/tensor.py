@@ -155,23 +155,6 @@ class Tensor:
         data = to_device(self._data, device)
         return Tensor(data, leaf_node(data) if self.requires_grad else None)
 
-    def __array__(self, dtype=None, copy=None):
-        if self.requires_grad:
-            raise TypeError(
-                f"{describe(self)} requires a gradient; NumPy would lose it without a word. "
-                "Use minigrad's function of the same name, or x.numpy() for the values"
-            )
-        if self.device != "cpu":
-            raise TypeError(f"{describe(self)} is on the GPU: use x.numpy() to copy it")
-        return np.array(self._data, dtype=dtype, copy=copy)
-
-    @property
-    def _mask(self):  # numpy.ma takes the attributes _data and _mask of any operand for its own
-        raise TypeError(
-            "a masked array cannot meet a Tensor: its mask has no meaning for a gradient. Use "
-            "where(mask, ...) with x.filled(...) and x.mask instead"
-        )
-
     def __dlpack__(self, **options):
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")

@@ -77,7 +77,7 @@ def only_lengthened(g, shape):
 
 unbroadcast = Check(
     library=sum_to,
-    source="minigrad/engine.py::sum_to",
+    source="minigrad/shapes.py::sum_to",
     cases=shape_cases,
     judges=[
         Judge("a loop over every element", add_up, 1e-12),

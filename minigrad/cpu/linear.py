@@ -49,7 +49,7 @@ def _pieces(length):
 
 @override("sum_to", "cpu")
 def sum_to(x, shape):
-    """See `minigrad.engine.sum_to`: the sum over all axes but the last, a bias's gradient, as
+    """See `minigrad.shapes.sum_to`: the sum over all axes but the last, a bias's gradient, as
     products with ones, which are up to three times as fast as NumPy's sum."""
     flat = x.flags.c_contiguous and x.dtype in FLOATS and shape == x.shape[-1:]
     if x.size < _LARGE or not flat:

@@ -65,7 +65,7 @@ def test_outputs_and_codes_have_their_shapes_and_ranges():
 
 
 @pytest.mark.parametrize(("size", "k"), [(16, 10), (12, 100)])
-def test_other_code_lengths_get_one_more_layer(size, k):
+def test_other_latent_codes_get_one_more_layer(size, k):
     fitted = model(size, k, max_epochs=0).fit(rows(2, size))
     assert fitted.transform(rows(2, size)).shape == (2, k)
     assert fitted.reconstruct(rows(2, size)).shape == (2, size * size)
