@@ -9,11 +9,10 @@ import math
 
 import numpy as np
 
-from .engine import broadcast_to, sum_to
 from .module import Module
 from .ops import sqrt
 from .parameter import Buffer, Parameter
-from .shapes import axes_of, reshape
+from .shapes import axes_of, broadcast_to, reshape, sum_to
 from .state import no_grad
 from .tensor import describe
 

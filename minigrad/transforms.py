@@ -2,7 +2,7 @@
 
 from . import gradient
 from .backend import array_module, as_array
-from .engine import broadcast_to
+from .shapes import broadcast_to
 from .tensor import Tensor, describe
 
 

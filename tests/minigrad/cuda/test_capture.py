@@ -390,6 +390,24 @@ def test_a_group_added_after_the_capture():
     assert np.abs(b.numpy() - before).min() > 0.4
 
 
+def test_a_group_added_after_the_capture_of_sgd():
+    _, (w, b), _ = problem()
+    optimizer = optim.SGD([w], lr=0.1)
+
+    def grouped():
+        for p in (w, b):
+            p.grad = p.data * 1
+        optimizer.step()
+
+    captured = cuda.Captured(grouped)
+    for _ in range(4):
+        captured()
+    before = b.numpy().copy()
+    optimizer.add_param_group({"params": [b], "lr": 0.5})
+    captured()
+    np.testing.assert_allclose(b.numpy(), before / 2)
+
+
 @pytest.mark.parametrize("optimizer", [optim.AdamW, optim.SGD])
 def test_changed_settings_count(optimizer):
     def between(k, parameters, optimizer):
