@@ -35,7 +35,7 @@ def as_numbers(who, name, values, *axes):
 
     >>> as_numbers("kl_per_unit", "kl", [[1, 2]], "K")
     Traceback (most recent call last):
-    ValueError: kl_per_unit needs kl of the shape (K,), but got the shape (1, 2).
+    ValueError: kl_per_unit needs kl of the shape (K,), but got the shape (1, 2)
     """
     values = np.asarray(values, np.float64)
     fits = values.ndim == len(axes) and all(

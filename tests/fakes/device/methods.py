@@ -26,11 +26,20 @@ def _yields(other):
     return getattr(other, "__array_ufunc__", 0) is None
 
 
+def _is_foreign(x):
+    """Whether `x` is no array, and says by itself what ufuncs do with it."""
+    arrays = ndarray, np.ndarray, np.generic
+    return not isinstance(x, arrays) and getattr(x, "__array_ufunc__", None) is not None
+
+
 def _operator(function, swapped=False):
     def operate(self, other):
         if _yields(other):
             return NotImplemented
-        return function(other, self) if swapped else function(self, other)
+        pair = (other, self) if swapped else (self, other)
+        if _is_foreign(other):  # NumPy's ufunc asks both operands in turn, as NEP 13 has it
+            return getattr(np, function.__name__)(*pair)
+        return function(*pair)
 
     return operate
 
@@ -123,6 +132,8 @@ ndarray.__deepcopy__ = lambda self, memo: copy(self)
 def __array_ufunc__(self, ufunc, method, *inputs, **options):
     """``np.exp(x)`` is CuPy's `exp`, if it has one: CuPy dispatches, and so does the double."""
     function = FUNCTIONS.get(ufunc.__name__)
+    if any(map(_is_foreign, inputs)):
+        return NotImplemented
     if function is None or method not in ("__call__", "at", "reduce"):
         return NotImplemented
     return (function if method == "__call__" else getattr(function, method))(*inputs, **options)

@@ -10,7 +10,9 @@ import pytest
 
 import autoencoder
 import minigrad as mg
+from autoencoder import training
 from minigrad import losses, nn, optim
+from minigrad.random import Philox
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 TOLERANCE = {np.float32: 3e-5, np.float64: 1e-11}
@@ -189,11 +191,21 @@ ESTIMATORS = {
 
 @DTYPES
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_estimators(name, dtype, tmp_path):
+def test_estimators(name, dtype, tmp_path, monkeypatch):
     kind, settings = ESTIMATORS[name]
     data = numbers(12, 16, low=0.0).astype(dtype)
+    streams = training.random_streams
 
     def results(place):
+        def drawn_there(seed, on_device=False):  # the CPU draws what the GPU draws
+            if dtype == np.float64:
+                return streams(seed)
+            made = streams(seed)
+            for name in ("noise", "dropout"):
+                made[name] = Philox(int(made[name].integers(2**63)), place)
+            return made
+
+        monkeypatch.setattr(training, "random_streams", drawn_there)
         model = getattr(autoencoder, kind)(
             3, max_epochs=2, batch_size=5, random_state=0, device=place, **settings
         ).fit(data)
