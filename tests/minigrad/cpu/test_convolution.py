@@ -212,6 +212,8 @@ def test_the_choice_of_method(monkeypatch):
         chosen(plain, 64, 128, "fastest")
 
 
+# np.errstate holds for one thread, and the kernel works in several
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 @pytest.mark.parametrize("at, spoilt", [((5, 5), 16), ((4, 4), 64), ((4, 5), 32)])
 def test_how_far_a_pixel_that_is_not_finite_reaches(value, at, spoilt, monkeypatch):
