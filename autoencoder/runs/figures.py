@@ -98,11 +98,7 @@ def _loss(run, samples, path):
 def _training_curve(run, samples, path):
     history = run.history()
     curve = {"epoch": history["epoch"], "loss": history["l2_loss"]}
-    points = None
-    usual = {n: v for n, v in run.model.defaults.items() if n not in ("epochs", "restarts")}
-    is_usual = all(run.config[name] == value for name, value in usual.items())
-    if run.model.published and is_usual and run.data_name == run.config["data"]:
-        points = {"the article": run.model.published(0.0)[1]}
+    points = {"the article": run.published(0.0)[1]} if run.published else None
     plots.training_curve(
         curve,
         ladder(samples.train),

@@ -60,6 +60,14 @@ class Run:
         return f"{title}, {self.data_name}, {self.epochs} epochs"
 
     @property
+    def published(self):
+        """`Model.published`, if this run has the data and settings of the publication, or None."""
+        own = {n: v for n, v in self.model.defaults.items() if n not in ("epochs", "restarts")}
+        usual = {"noise": "none", **own, "data_used": own.get("data")}
+        same = all(self.config[name] == value for name, value in usual.items())
+        return self.model.published if same else None
+
+    @property
     def epochs(self):
         """How many epochs it was trained for."""
         return len(self.history()["epoch"])

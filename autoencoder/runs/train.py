@@ -120,10 +120,9 @@ def _write(config, model, samples, ended, checkpoints, say):
     say("Measuring the model and its baselines, and drawing the figures.")
     finished = open_run(output)
     last = {f"final_{name}": history[name][-1] for name in ("loss", "l2_loss") if history.get(name)}
-    published = MODELS[config.model].published
-    if published is not None and "final_l2_loss" in last:
-        counted, _ = published(last["final_l2_loss"], len(samples.train), config.batch_size)
-        last["final_loss_as_published"] = counted
+    if finished.published and "final_l2_loss" in last:
+        loss, count = last["final_l2_loss"], len(samples.train)
+        last["final_loss_as_published"], _ = finished.published(loss, count, config.batch_size)
     metrics = {
         "data": finished.data_name,
         "epochs": model.n_iter_,
