@@ -30,8 +30,8 @@ VARIANCES = (1.0, 0.1, 0.03, 0.01)  # the decoder's, of a pixel
 def eigenvalues_of(faces):
     """Variances of faces (N, D) along their principal directions, and those: (r,), (r, D)."""
     centred = np.float64(faces) - np.mean(faces, axis=0, dtype=np.float64)  # (N, D)
-    with one_blas_thread:  # faster for small matrices
-        _, values, directions = np.linalg.svd(centred, full_matrices=False)
+    svd = np.linalg.svd  # with one thread: faster for small matrices
+    _, values, directions = one_blas_thread(svd, centred, full_matrices=False)
     return values[:-1] ** 2 / len(faces), directions[:-1]  # the last is 0: they are centred
 
 
@@ -92,8 +92,7 @@ def measure(faces, eigenvalues, directions, k, rounds):
     """Live units, and the price of each unit, for all VARIANCES: two tuples."""
     results, rng = [], np.random.default_rng(17)
     for variance in VARIANCES:
-        with one_blas_thread:
-            V, S = train_linear(eigenvalues, variance, k, rounds, rng)
+        V, S = one_blas_thread(train_linear, eigenvalues, variance, k, rounds, rng)
         means = (faces - faces.mean(axis=0)) @ (V @ directions).T  # (400, k)
         price = kl_per_unit(means, np.broadcast_to(np.log(S), means.shape))  # (k,)
         results.append((active_units(means, threshold=0.002), np.sort(price)[::-1]))

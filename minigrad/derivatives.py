@@ -6,12 +6,10 @@ and where the result depends on something outside (an input that requires a grad
 that the function uses) the walks are recorded, and the result can be differentiated again.
 """
 
-import contextlib
-
 from .backend import array_module, as_array, plain
 from .gradient import grad, reachable
 from .shapes import reshape, stack
-from .state import enter, leave, mode
+from .state import Block, mode
 from .tensor import Tensor, describe
 
 
@@ -46,7 +44,7 @@ def jvp(f, inputs, tangents):
     """
     leaves, y, outside = _evaluated(f, inputs)
     outside = outside or (mode.get().recording and _any_requires_grad(tangents))
-    with _recording():
+    with Block(recording=True):
         g = _fresh(array_module(y._data).zeros_like(y._data))
         rows = _grad_or_zero(y, leaves, g, create_graph=True)
     used = [(row, t) for row, t in zip(rows, tangents, strict=True) if row.requires_grad]
@@ -67,7 +65,7 @@ def hvp(f, x, v):
     """
     (leaf,), y, outside = _evaluated(f, [x])
     outside = outside or (mode.get().recording and _any_requires_grad([v]))
-    with _recording():
+    with Block(recording=True):
         (slope,) = _grad_or_zero(y, [leaf], None, create_graph=True)
     return _grad_or_zero(slope, [leaf], _tensor(v), create_graph=outside)[0]
 
@@ -95,7 +93,7 @@ def _evaluated(f, inputs):
     """Copies of the `inputs` to differentiate with respect to, ``f`` of them, and whether its
     derivatives have to be recorded, since they depend on something outside."""
     within = mode.get().recording  # under no_grad the results are constants, but not zero
-    with _recording():
+    with Block(recording=True):
         inputs = [_tensor(x) for x in inputs]
         nested = [within and x.requires_grad for x in inputs]
         leaves = [
@@ -116,15 +114,6 @@ def _evaluated(f, inputs):
         leaf_nodes = (node for node in reachable([y]) if node.primitive is None)
         outside = any(node not in own for node in leaf_nodes)
     return leaves, y, outside
-
-
-@contextlib.contextmanager
-def _recording():
-    enter(recording=True)
-    try:
-        yield
-    finally:
-        leave()
 
 
 def _any_requires_grad(tensors):

@@ -25,7 +25,7 @@ from .backend import array_module, as_array, is_array, plain
 from .node import at
 from .seals import check_seals
 from .shapes import unbroadcast
-from .state import enter, leave, mode
+from .state import mode
 from .tensor import Tensor, describe
 
 
@@ -165,8 +165,9 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
         elif create_graph and not isinstance(g, Tensor):
             g = Tensor(g)
         pending[y.node] = pending[y.node] + g if y.node in pending else g
-    enter(recording=create_graph or mode.get().recording)
+    usual = mode.get()
     try:
+        mode.set(usual._replace(recording=create_graph or usual.recording))
         for node in order:
             g = pending.pop(node, None)
             if g is None or node not in needed:
@@ -180,7 +181,7 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
                 node.saved = None
                 node.seals = ()
     finally:
-        leave()
+        mode.set(usual)
     return found
 
 

@@ -137,7 +137,11 @@ class Optimizer:
 
     # ------------------------------------------------------------------ a step
     def step(self):
-        """Change every parameter that has a gradient by one step."""
+        """Change every parameter that has a gradient by one step.
+
+        A step that Ctrl-C interrupts is counted for all of them or for none, but may have changed
+        only some: to go on exactly, load a state that was saved before.
+        """
         parts = [self._part(group) for group in self.param_groups]
         on_gpu = any(p.device == "cuda" for part in parts for p, _ in part.parameters)
         faster.get("cuda" if on_gpu else "cpu", Optimizer.apply)(self, parts)
@@ -149,11 +153,20 @@ class Optimizer:
 
     def count(self, parts):
         """Count a step, and say to older graphs that the parameters have changed."""
-        self.t += 1
-        for part in parts:
-            for p, state in part.parameters:
-                state["t"] += 1
-                p.node.leaf.version += 1
+        pairs = [pair for part in parts for pair in part.parameters]
+        for p, _ in pairs:
+            p.node.leaf.version += 1
+        counts, t = [state["t"] + 1 for _, state in pairs], self.t + 1
+        try:
+            self._set_counts(pairs, counts, t)
+        except BaseException:  # Ctrl-C: all or none
+            self._set_counts(pairs, counts, t)
+            raise
+
+    def _set_counts(self, pairs, counts, t):
+        for (_, state), count in zip(pairs, counts, strict=True):
+            state["t"] = count
+        self.t = t
 
     def change(self, parts):
         """Update each parameter of `parts`."""

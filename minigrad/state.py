@@ -3,7 +3,7 @@
 Recording and hook are one context variable, so every thread and every asyncio task has its own.
 """
 
-import contextlib
+import ctypes
 import functools
 import inspect
 import os
@@ -16,27 +16,63 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class Mode(NamedTuple):
-    """What the engine asks before each operation, and the mode of the block around this one."""
+    """What the engine asks before each operation, and whose mode it is."""
 
     recording: bool = True
     around: object = None  # a hook: around(primitive, where, phase, function, args)
+    block: "Block | None" = None
     outer: "Mode | None" = None
 
 
 _USUAL = Mode()
 mode = ContextVar("mode", default=_USUAL)
 
+# Ctrl-C can come before the first line of an `__exit__` in Python, which would leave the mode as it
+# is. So `with` gets a function in C, bound to the variable and a token: `mode.reset(token)`, which
+# ignores the three arguments that an `__exit__` is given. (Not in WebAssembly, which checks them.)
+_reset = None
+if sys.platform not in ("emscripten", "wasi"):
+    _reset = ctypes.PYFUNCTYPE(ctypes.c_int, *5 * [ctypes.py_object])(
+        ("PyContextVar_Reset", ctypes.pythonapi)
+    )
 
-def enter(recording=None, around=None):
-    """Change the mode, where something is given, until `leave`."""
-    now = mode.get()
-    recording = now.recording if recording is None else recording
-    mode.set(Mode(recording, around or now.around, now))
+
+class _Exit:
+    """The ``__exit__`` of a `Block`. A `with` statement looks it up before it enters."""
+
+    def __get__(self, block, owner=None):
+        if block is None:
+            return _leave
+        now = mode.get()
+        if now.block is block or not _reset:  # it has been entered already
+            return functools.partial(_leave, block)
+        return functools.partial(_reset, mode, mode.set(now))
 
 
-def leave():
-    """Back to the mode before the last `enter`."""
+def _leave(block, *exception):
     mode.set(mode.get().outer)
+
+
+class Block:
+    """Within ``with Block(recording, around):`` the mode is another, where something is given."""
+
+    def __init__(self, recording=None, around=None):
+        self.recording, self.around = recording, around
+
+    def within(self, now):
+        """Recording and hook of the block, in a block with the mode `now`."""
+        recording = now.recording if self.recording is None else self.recording
+        return recording, self.around or now.around
+
+    def __enter__(self):
+        now = mode.get()
+        try:
+            mode.set(Mode(*self.within(now), self, now))
+        except BaseException:  # Ctrl-C
+            mode.set(now)
+            raise
+
+    __exit__ = _Exit()
 
 
 def call_site():
@@ -48,7 +84,7 @@ def call_site():
     return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
-class no_grad:
+class no_grad(Block):
     """Within ``with no_grad():`` nothing is recorded, nor in a function decorated by it.
 
     The function may be a generator or asynchronous: recording is off while its own body runs, and
@@ -67,11 +103,8 @@ class no_grad:
     [True, False]
     """
 
-    def __enter__(self):
-        enter(recording=False)
-
-    def __exit__(self, *exception):
-        leave()
+    def __init__(self):
+        super().__init__(recording=False)
 
     def __call__(self, function):
         if inspect.isasyncgenfunction(function) or not inspect.isroutine(function):
@@ -82,7 +115,7 @@ class no_grad:
 
         @functools.wraps(function)
         def plain(*args, **options):
-            with self:
+            with no_grad():
                 return function(*args, **options)
 
         @functools.wraps(function)
@@ -116,18 +149,18 @@ def _without_recording(steps):
 _awaitable = types.coroutine(_without_recording)
 
 
-@contextlib.contextmanager
-def hook(around):
+class hook(Block):
     """Within the block call ``around(primitive, where, phase, function, args)`` in place of every
     forward function and VJP of this thread or task; it must return ``function(*args)``. Hooks
     nest."""
-    outer = mode.get().around
 
-    def both(p, where, phase, function, args):
-        return around(p, where, phase, lambda *a: outer(p, where, phase, function, a), args)
+    def __init__(self, around):
+        super().__init__(around=around)
 
-    enter(around=around if outer is None else both)
-    try:
-        yield
-    finally:
-        leave()
+    def within(self, now):
+        inner, outer = self.around, now.around
+
+        def both(p, where, phase, function, args):
+            return inner(p, where, phase, lambda *a: outer(p, where, phase, function, a), args)
+
+        return now.recording, inner if outer is None else both

@@ -9,6 +9,7 @@ import math
 from ..backend import FLOATS
 from ..engine import override, registry
 from . import direct, winograd
+from .blas import one_blas_thread
 
 method = "auto"
 _SMALL = 1 << 17  # multiplications: for fewer the reference takes less time than the preparations
@@ -39,7 +40,7 @@ def _register(name):
         c, f, fits = _channels(name, a, b, geometry)
         module = choose(geometry, len(a), c, f) if fits else None
         if module is None:
-            return reference(a, b, geometry)  # or the error that it raises
+            return one_blas_thread(reference, a, b, geometry)  # or the error that it raises
         return getattr(module, name)(a, b, geometry)
 
     override(name, "cpu")(forward)

@@ -24,11 +24,11 @@ _PIECES, _SHORTEST = 16, 128  # of a split axis: how many at most, how long at l
 def matmul(a, b):
     """See `minigrad.ops.matmul`."""
     work = a.size * b.shape[-1]
-    if work < _SERIAL or a.dtype != b.dtype or a.dtype not in FLOATS:
+    if work < _SERIAL:
         return np.matmul(a, b)
-    if a.ndim != 2 or b.ndim != 2 or work < _PARALLEL or a.shape[1] != b.shape[0]:
-        with one_blas_thread:
-            return np.matmul(a, b)
+    plain = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] and a.dtype == b.dtype
+    if not plain or work < _PARALLEL or a.dtype not in FLOATS:
+        return one_blas_thread(np.matmul, a, b)
     (m, k), n = a.shape, b.shape[1]
     y = empty((m, n), a.dtype)
     if k > 8 * max(m, n):

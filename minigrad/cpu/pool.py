@@ -9,6 +9,8 @@ a core that other programs slow down gets fewer of them, and yet no result depen
 the number of threads: which thread computes a block does not change its numbers.
 """
 
+import _thread
+import contextvars
 import math
 import os
 import queue
@@ -17,7 +19,7 @@ from collections import deque
 
 import numpy as np
 
-from .blas import one_blas_thread
+from .blas import hold_this_thread, one_blas_thread
 
 _KEEP = 16 << 20  # bytes: larger scratch buffers are given back at once
 _here = threading.local()  # .inside: this thread is working on a block; .scratch: its buffers
@@ -28,24 +30,34 @@ class _Job:
     """A function and the blocks that still wait for it."""
 
     def __init__(self, function, blocks):
-        self.function, self.failed = function, False
-        self.waiting, self.finished = deque(blocks), queue.SimpleQueue()
+        self.function, self.error = function, None
+        self.waiting = deque(blocks)
+        self.locks = []  # one for each helper that was called; it holds its own while it works
 
     def work(self):
-        """Take blocks until none is left; report each as an exception or None."""
-        _here.inside = True
+        """Take blocks until none is left."""
         while self.waiting:
             try:
                 block = self.waiting.popleft()
             except IndexError:  # another thread was faster
                 break
-            error = None
-            try:
-                if not self.failed:
-                    self.function(block)
-            except BaseException as caught:
-                error, self.failed = caught, True
-            self.finished.put(error)
+            self.function(block)
+
+    def help(self):
+        """`work` in a thread of the pool, which keeps an exception for the caller."""
+        try:
+            self.work()
+        except BaseException as error:
+            self.error = error
+            self.waiting.clear()
+
+    def finish(self):
+        """Begin no other block, and wait for those that helpers are at."""
+        _here.inside = False
+        self.waiting.clear()
+        for lock in self.locks:
+            with lock:
+                pass
 
 
 class _Pool:
@@ -53,25 +65,38 @@ class _Pool:
 
     def __init__(self, threads):
         self.helpers, self.inbox = threads - 1, queue.SimpleQueue()
-        for k in range(self.helpers):
-            threading.Thread(target=self._serve, name=f"minigrad-{k + 1}", daemon=True).start()
+
+    def start(self):
+        for _ in range(self.helpers):  # (Ctrl-C within `threading.Thread.start` can break its lock)
+            _thread.start_new_thread(self._serve, ())
 
     def _serve(self):
-        for job in iter(self.inbox.get, None):
-            job.work()
-            del job  # or the arrays of the last job would live until the next
+        _here.inside = True
+        hold_this_thread()
+        for job, lock, context in iter(self.inbox.get, None):
+            with lock:
+                context.run(job.help)
+            del job, context  # or the arrays of the last job would live until the next
 
     def run(self, job):
-        blocks = len(job.waiting)
-        for _ in range(min(self.helpers, blocks - 1)):
-            self.inbox.put(job)
         try:
+            for _ in range(min(self.helpers, len(job.waiting) - 1)):
+                job.locks.append(threading.Lock())
+                # NumPy's errstate, among others, is in the context; a thread needs its own copy
+                self.inbox.put((job, job.locks[-1], contextvars.copy_context()))
+            _here.inside = True
             job.work()
         finally:
-            _here.inside = False
-        for error in [job.finished.get() for _ in range(blocks)]:
-            if error is not None:
-                raise error
+            try:
+                job.finish()
+            except BaseException:  # Ctrl-C
+                job.finish()
+                raise
+        if job.error is not None:
+            try:
+                raise job.error
+            finally:
+                job.error = None  # whose traceback refers to the job
 
     def close(self):
         for _ in range(self.helpers):
@@ -89,19 +114,28 @@ def parallel(function, blocks):
     >>> squares
     array([0., 1., 4., 9.])
     """
-    with one_blas_thread:
-        if len(blocks) < 2 or getattr(_here, "inside", False) or get_num_threads() < 2:
-            for block in blocks:
-                function(block)
-        else:
-            _started().run(_Job(function, blocks))
+    one_blas_thread(_share_out, function, blocks)
+
+
+def _share_out(function, blocks):
+    if len(blocks) < 2 or getattr(_here, "inside", False) or get_num_threads() < 2:
+        for block in blocks:
+            function(block)
+    else:
+        _started().run(_Job(function, blocks))
 
 
 def _started():
     global _pool
     with _lock:
         if _pool is None:
-            _pool = _Pool(get_num_threads())
+            pool = _Pool(get_num_threads())
+            try:
+                pool.start()
+                _pool = pool
+            except BaseException:
+                pool.close()
+                raise
         return _pool
 
 
@@ -120,18 +154,33 @@ def set_num_threads(n):
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: expected an integer of at least 1, got {n!r}")
     with _lock:
-        if _pool is not None and _threads != n:
-            _pool.close()  # jobs already handed out are finished first
+        old = _pool if _threads != n else None
+        if old is not None:
             _pool = None
         _threads = n
+        if old is not None:
+            try:
+                old.close()  # jobs already handed out are finished first
+            except BaseException:  # Ctrl-C
+                old.close()
+                raise
 
 
 def _default():
     if given := os.environ.get("MINIGRAD_NUM_THREADS"):
-        return int(given)
+        return _count("MINIGRAD_NUM_THREADS", given)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # joblib sets it for its workers
-    return min(cores, int(limit)) if limit else cores
+    return min(cores, _count("OMP_NUM_THREADS", limit)) if limit else cores
+
+
+def _count(variable, given):
+    if not given.strip().isdecimal() or int(given) < 1:
+        raise ValueError(
+            f"environment variable {variable}: expected a number of threads of at least 1, got "
+            f"{os.environ[variable]!r}: set it to a number, or unset it to use all cores"
+        )
+    return int(given)
 
 
 # ---------------------------------------------------------------------- memory and blocks
@@ -158,7 +207,6 @@ def _after_fork():
     """A child process has the calling thread only: it starts its own pool when it needs one."""
     global _pool, _lock
     _pool, _lock = None, threading.Lock()
-    one_blas_thread.after_fork()
     _here.__dict__.clear()
 
 

@@ -64,19 +64,22 @@ def conv_x(y, w, geometry, matrices=matrices):
 
 
 def _convolve(x, w, corner, out, at, bt, g):
-    n, c, f = x.shape[0], x.shape[3], w.shape[3]
-    y, x = empty((n, *out, f), x.dtype), np.ascontiguousarray(x)
-    with one_blas_thread:
-        u = np.matmul(g, np.matmul(g, w.reshape(3, -1)).reshape(6, 3, -1)).reshape(36, c, f)
-
-        def work(block):
-            v = input_tiles(x, block, corner, out, bt)
-            m = scratch("m", (36, v.shape[1], f), x.dtype)
-            np.matmul(v, u, out=m)
-            output_tiles(m, y, block, at)
-
-        parallel(work, blocks(n, out, (c + f) * x.itemsize))
+    y, x = empty((len(x), *out, w.shape[3]), x.dtype), np.ascontiguousarray(x)
+    one_blas_thread(_tile_by_tile, x, w, y, corner, at, bt, g)
     return y
+
+
+def _tile_by_tile(x, w, y, corner, at, bt, g):
+    c, f, out = x.shape[3], w.shape[3], y.shape[1:3]
+    u = np.matmul(g, np.matmul(g, w.reshape(3, -1)).reshape(6, 3, -1)).reshape(36, c, f)
+
+    def work(block):
+        v = input_tiles(x, block, corner, out, bt)
+        m = scratch("m", (36, v.shape[1], f), x.dtype)
+        np.matmul(v, u, out=m)
+        output_tiles(m, y, block, at)
+
+    parallel(work, blocks(len(x), out, (c + f) * x.itemsize))
 
 
 def conv_w(x, y, geometry, matrices=matrices):

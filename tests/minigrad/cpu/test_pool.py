@@ -1,16 +1,17 @@
-"""The pool gives each block one thread, hands BLAS back, and survives forks, nesting and errors."""
+"""The pool gives each block one thread, and survives forks, nesting, errors and Ctrl-C."""
 
 import os
 import subprocess
 import sys
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from minigrad import matmul, memory
-from minigrad.cpu.blas import one_blas_thread
+from minigrad.cpu import pool
 from minigrad.cpu.pool import get_num_threads, parallel, scratch, set_num_threads
 
 FLOAT = np.dtype(np.float32)
@@ -22,10 +23,6 @@ def three_threads():
     set_num_threads(3)
     yield
     set_num_threads(before)
-
-
-def blas_threads():
-    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 
 def python(code, **environment):
@@ -75,6 +72,55 @@ def test_an_exception_is_raised_again_and_the_pool_goes_on():
     test_every_block_is_done_once_by_several_threads()
 
 
+def test_an_exception_of_a_thread_of_the_pool_is_raised_in_the_caller():
+    caller, all_here = threading.get_ident(), threading.Barrier(3)
+
+    def fail(k):
+        if k < 3:
+            all_here.wait(10)
+        if threading.get_ident() != caller:
+            raise KeyError("not in the caller")
+
+    done = []
+    for _ in range(3):
+        with pytest.raises(KeyError, match="not in the caller"):
+            parallel(fail, range(1000))
+        parallel(done.append, range(10))
+    assert sorted(done) == sorted(3 * list(range(10)))
+
+
+def test_after_an_exception_no_block_is_worked_on_any_more():
+    """Or a thread of the pool would go on writing to arrays that the caller has given up."""
+    together, left, late = threading.Barrier(2), threading.Event(), []
+
+    def work(k):
+        if k == 0:
+            together.wait(10)
+            raise KeyError
+        if k == 1:
+            together.wait(10)
+            time.sleep(0.05)
+            late.append(left.is_set())
+
+    with pytest.raises(KeyError):
+        parallel(work, range(2))
+    left.set()
+    assert late == [False]
+
+
+def test_numpys_errstate_of_the_caller_holds_in_all_threads():
+    all_here = threading.Barrier(3)
+
+    def divide(k):
+        all_here.wait(10)
+        np.divide(np.ones(2), 0)
+
+    with np.errstate(divide="ignore"):
+        parallel(divide, range(3))
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        parallel(divide, range(3))
+
+
 def test_several_callers_at_once():
     results = np.zeros((4, 1000))
 
@@ -111,33 +157,27 @@ def test_the_number_of_threads_comes_from_the_environment_or_the_affinity():
         assert python(one, MINIGRAD_NUM_THREADS="", OMP_NUM_THREADS="") == "1"
 
 
+@pytest.mark.parametrize("name", ["MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS"])
+@pytest.mark.parametrize("value", ["abc", "0", "-2", "1.5", "²"])
+def test_a_number_of_threads_that_is_none_gets_a_sentence(name, value, monkeypatch):
+    monkeypatch.setenv("MINIGRAD_NUM_THREADS", "")
+    monkeypatch.setenv(name, value)
+    expected = f"environment variable {name}: expected a number of threads .* got '{value}'"
+    with pytest.raises(ValueError, match=expected):
+        pool._default()
+
+
 def test_importing_starts_and_scans_nothing():
-    code = "import sys, threading, minigrad.cpu as c; print(threading.active_count(), {})"
-    assert python(code.format("'threadpoolctl' in sys.modules")) == "1 False"
-
-
-# ---------------------------------------------------------------------- BLAS
-def test_blas_has_one_thread_inside_and_its_own_number_afterwards():
-    with threadpool_limits(2, "blas"):
-        inside = []
-        parallel(lambda k: inside.append(blas_threads()), range(3))
-        assert all(n == 1 for found in inside for n in found)
-        assert blas_threads() == [2] * len(inside[0])
-        with pytest.raises(ZeroDivisionError):
-            parallel(lambda k: 1 / 0, range(3))
-        with one_blas_thread:
-            with one_blas_thread:
-                pass
-            assert set(blas_threads()) == {1}
-        assert set(blas_threads()) == {2}
+    code = "import sys, _thread, minigrad.cpu as c; print(_thread._count(), {})"
+    assert python(code.format("'threadpoolctl' in sys.modules")) == "0 False"
 
 
 # ---------------------------------------------------------------------- processes
 FORK = """
-import os, threading, numpy as np
+import os, sys, threading, numpy as np
 import minigrad as mg, minigrad.cpu
 minigrad.cpu.set_num_threads(3)
-a = np.ones((400, 400), np.float32)
+a = np.ones((500, 500), np.float32)  # large enough for the pool
 product = mg.matmul(a, a)
 from minigrad.cpu.pool import parallel
 held, forked = threading.Event(), threading.Event()
@@ -149,10 +189,9 @@ other.start()
 held.wait(10)
 child = os.fork()
 if child == 0:
-    from threadpoolctl import threadpool_info
-    assert threading.active_count() == 1
+    assert len(sys._current_frames()) == 1
     assert (mg.matmul(a, a) == product).all()
-    assert threading.active_count() == 3
+    assert len(sys._current_frames()) == 3
     os._exit(0)
 forked.set()
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -205,6 +244,17 @@ def test_large_results_recycle_memory_that_nobody_sees():
     assert memory.empty(shape, FLOAT).ctypes.data == address
     small = memory.empty((10,), FLOAT)
     assert small.base is None
+
+
+def test_memory_that_is_not_used_any_more_is_freed_in_time():
+    """A buffer of another size than those asked for, 512 calls later."""
+    memory.empty((3 << 20,), FLOAT)
+    (buffer,) = [weakref.ref(b) for b, _ in memory._buffers if b.nbytes == 12 << 20]
+    for _ in range(600):
+        memory.empty((1 << 16,), FLOAT)
+    assert buffer() is not None  # it is looked for when new memory is asked for
+    memory.empty((5 << 20,), FLOAT)
+    assert buffer() is None
 
 
 def test_unused_memory_is_given_back():
