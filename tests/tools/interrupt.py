@@ -3,8 +3,8 @@
     python tests/tools/interrupt.py --moments 4000 --signals 1000
 
 First at chosen moments: a trace function counts the instructions of the main thread and lets the
-signal come before the n-th, for each n in turn; Python then raises KeyboardInterrupt where it would.
-Short actions (a hold on BLAS, a shared job, a `no_grad` block, a step, ...) are interrupted at every
+signal come before the n-th, for each n in turn; Python notices it where it notices Ctrl-C.
+Short actions (a hold on BLAS, a shared job, a block of `no_grad`, a step) are interrupted at every
 instruction, a training at random ones. Then trainings are interrupted by a timer, at any time.
 
 After each interrupt BLAS has the number of threads that it had, operations are recorded, no lock is
@@ -31,6 +31,7 @@ import autoencoder as ae
 import minigrad as mg
 from minigrad import memory
 from minigrad.cpu import blas, pool
+from minigrad.optimizer import Part
 from minigrad.state import mode
 
 THREADS = 3
@@ -39,8 +40,8 @@ CONTROL = ThreadpoolController().select(user_api="blas")
 
 
 class _Signal:
-    """``-_Signal()`` makes the signal of Ctrl-C pending. A call would also let it be noticed, within
-    the trace function; an operator written in C does not."""
+    """``-_Signal()`` makes the signal of Ctrl-C pending. After a call it would be noticed at once,
+    within the trace function; after an operator written in C it is not."""
 
     __neg__ = ctypes.PYFUNCTYPE(None)(("PyErr_SetInterrupt", ctypes.pythonapi))
 
@@ -133,6 +134,10 @@ def step():
     OPTIMIZER.step()
 
 
+def count():
+    OPTIMIZER.count([Part({}, {}, list(OPTIMIZER.state.items()))])
+
+
 def fit():
     """A digest of what a training with products large enough for several threads gives."""
     model = ae.Autoencoder(256, max_epochs=1, batch_size=130, random_state=0, dropout=0.1)
@@ -143,7 +148,7 @@ def fit():
     return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()
 
 
-SHORT = (hold, job, product, block, decorated, backward, recycled, step, new_pool)
+SHORT = (hold, job, product, block, decorated, backward, recycled, count, step, new_pool)
 
 
 # ---------------------------------------------------------------------- what must hold afterwards

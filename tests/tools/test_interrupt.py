@@ -13,15 +13,25 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_nothing_is_left_behind(capsys):
-    assert not interrupt.run_all(moments=60, signals=10, training=False)
+    assert not interrupt.run_all(moments=15, signals=5, training=False)
     assert " 0 faults" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "action", ["hold", "job", "block", "decorated", "recycled", "count", "new_pool"]
+)
+def test_nothing_is_left_behind_at_any_moment(action):
+    actions = [getattr(interrupt, action)]
+    found = [faults for *_, faults in interrupt.at_chosen_moments(actions, 10_000, None)]
+    assert len(found) > 100
+    assert not any(found)
 
 
 def test_what_is_left_behind_is_noticed(monkeypatch):
     """A hold that no `finally` ends."""
 
     def careless(function, *arguments, **options):
-        own, shared = interrupt.blas._found()
+        shared = interrupt.blas._found()[1]
         shared.lower(holder := object())
         result = function(*arguments, **options)
         shared.restore(holder)

@@ -50,6 +50,17 @@ ROWS = {
         "The same seed gives the same bits: in other processes, hash seeds, threads, forks, joblib",
         f"{SUITE} tests/autoencoder/test_same_bits.py tests/minigrad/cpu/test_pool.py",
     ),
+    "blas": Row(
+        "Products have the same bits whatever the number of BLAS's threads, in any thread, in two "
+        "at once and after a fork amid them; BLAS then has its own number again, whoever leaves "
+        "last",
+        f"{SUITE} tests/minigrad/cpu/test_blas.py",
+    ),
+    "interrupt": Row(
+        "Ctrl-C leaves no state behind, whenever it comes: BLAS, pool, recording, recycled memory, "
+        "counts of steps",
+        "tests/tools/interrupt.py --moments 4000 --signals 1000",
+    ),
     "dtype": Row(
         "No silent float64, no silent NaN: nan_trace names the operation, a training that diverges "
         "keeps its best weights",
@@ -96,6 +107,12 @@ VERSIONS = (
     "scikit-learn 1.6.0, matplotlib 3.9.0, threadpoolctl 3.5.0, tqdm 4.66.0, Pillow 10.0.0, pooch"
     " 1.8.0, constriction 0.4.2, pytest 8.0.0, Hypothesis 6.100.0. One test failed on each, which"
     " was mended and the test, not the whole suite, repeated there. Python 3.12 could not be had."
+    " The hold on BLAS was tried on 2026-11-28 with threadpoolctl 3.5.0 and 3.8.0, and with NumPy "
+    "2.2.4 of Debian trixie (Python 3.13) on OpenBLAS 0.3.29 with its own threads and with OpenMP, "
+    "BLIS 1.1 with POSIX threads and with OpenMP, and MKL 2026.2 of PyPI: the same bits in the "
+    "main thread, another, two at once and after a fork, and every number of threads restored. "
+    "Debian's libblas.so.3 made from BLIS exports none of BLIS's own functions and cannot be held; "
+    "AMD's BLIS and Apple's Accelerate could not be had."
 )
 
 DEFECTS = (
@@ -129,6 +146,11 @@ DEFECTS = (
     "Penalties of negative weight and codes of negative beta trained towards minus infinity.",
     "Saved files could be read by their owner only, whatever the umask.",
     "The test of the reference model's noise passed if all images shared one noise.",
+    "With threadpoolctl 3.8 the hold on BLAS was none outside the first thread: other bits, 5 to "
+    "10 times the time, and a fork while two threads trained hung both processes. Ctrl-C within "
+    "the hold's first or last lines left it on or off for good; within `threading.Thread.start` it "
+    "can break Python's own lock, so the pool does without.",
+    "The tests of the same bits used products too small for a second thread, and could not fail.",
 )
 
 

@@ -210,6 +210,24 @@ def test_a_number_for_each_thread_is_restored_in_that_thread(monkeypatch):
     assert look()[1] == [4, 4]
 
 
+def test_the_threads_of_the_pool_hold_a_number_of_their_own(monkeypatch):
+    library, all_here = Library(True), threading.Barrier(3)
+    monkeypatch.setattr(
+        blas, "_libraries", ([blas._PerThread(None, library.set)], blas._Shared([]))
+    )
+    set_num_threads(1)  # a new pool
+    set_num_threads(3)
+    seen = []
+
+    def look(k):
+        all_here.wait(10)
+        seen.append(library.get())
+
+    for _ in range(2):
+        pool.parallel(look, range(3))
+    assert seen == [1] * 6
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_blis_is_tried_out(own):
     library = Library(own)
@@ -241,11 +259,12 @@ def test_openblas_by_its_kind_of_threads():
 
 # ---------------------------------------------------------------------- processes
 FORK = """
-import os, threading, numpy as np, minigrad as mg
+import os, signal, threading, numpy as np, minigrad as mg
 from minigrad.cpu import blas, set_num_threads
 from threadpoolctl import ThreadpoolController
 control = ThreadpoolController().select(user_api="blas")
 control.limit(limits=2)
+signal.alarm(50)
 set_num_threads(2)
 a = np.random.default_rng(0).random((512, 512), np.float32)
 expected = [mg.matmul(a[:n], a[:, :n]).tobytes() for n in (100, 512)]
@@ -260,6 +279,7 @@ codes = []
 for _ in range(10):
     child = os.fork()
     if child == 0:
+        signal.alarm(15)  # rather than hang
         same = [mg.matmul(a[:n], a[:, :n]).tobytes() for n in (100, 512)] == expected
         free = {lib.num_threads for lib in control.lib_controllers} == {2}
         os._exit(0 if same and free else 1)
@@ -273,6 +293,6 @@ print(codes, wrong, {lib.num_threads for lib in control.lib_controllers})
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_fork_while_two_threads_multiply():
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=100
     )
     assert done.stdout.strip() == f"{[0] * 10} [] {{2}}", done.stderr
