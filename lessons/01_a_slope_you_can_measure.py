@@ -9,10 +9,11 @@ Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
 
 lesson = Lesson(1)  # float64 unless it says float32
 

@@ -9,8 +9,9 @@ Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
-import minigrad as mg
 from lessons import Lesson, Todo
+
+import minigrad as mg
 
 lesson = Lesson(2)  # plain Python floats: float64
 

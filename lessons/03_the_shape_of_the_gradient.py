@@ -9,11 +9,12 @@ Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 from minigrad.testing import gradcheck
 
 lesson = Lesson(3)  # float64

@@ -9,11 +9,12 @@ Time: fast 5 s, default 8 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(6)  # float64
 rng = np.random.default_rng(6)

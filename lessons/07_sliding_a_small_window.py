@@ -12,12 +12,13 @@ Time: fast 4 s, default 6 s (2 cores).
 # %%
 import time
 
+from lessons import Lesson, Todo, use
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from lessons import Lesson, Todo, use
-from lessons._figures import COLOURS
 from minigrad import nn
 
 lesson = Lesson(7)  # float64

@@ -10,11 +10,12 @@ Time: fast 4 s, default 4 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from lessons import Lesson, Todo
 
 lesson = Lesson(8)  # float64
 rng = np.random.default_rng(8)

@@ -9,12 +9,13 @@ Time: fast 5 s, default 5 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder.datasets import load_digits
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(9)  # float64, except where float32 is the subject
 

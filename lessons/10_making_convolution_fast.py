@@ -14,13 +14,14 @@ import importlib.util
 import time
 import timeit
 
+from lessons import Lesson, Todo, use
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets, networks
 from autoencoder.parts import PointCode
-from lessons import Lesson, Todo, use
-from lessons._figures import COLOURS
 
 lesson = Lesson(10)  # the checks in float64, faces and times in float32
 rng, runs = np.random.default_rng(10), 3 if lesson.fast else 9

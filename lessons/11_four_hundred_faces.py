@@ -13,6 +13,9 @@ Time: fast 5 s, default 30 s (2 cores), full 60 min.
 import json
 from pathlib import Path
 
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import autoencoder
@@ -20,8 +23,6 @@ import minigrad as mg
 from autoencoder.datasets import load, make_faces, shrink
 from autoencoder.evaluation import ladder
 from autoencoder.olivetti import ARTICLE
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(11)  # float32
 size, widths, epochs, batch_size, rate = 32, (4, 8, 16), 16, 10, 0.003
@@ -122,16 +123,22 @@ for minus, name in ((0 * small[0], "as they are"), (small.mean(axis=0), "minus t
 
 # %%
 forward, encode, optimizer = network(images, widths, images.mean(axis=0))
-rng, losses = np.random.default_rng(11), []
+rng, losses, seen = np.random.default_rng(11), [], []
 watched = images[:1]  # one face, (1, size, size, 1)
 looks = sorted({0, 1, 2, 4, epochs // 2, epochs})
-seen = []
-for done in range(epochs + 1):
+saved = lesson.saved("training", data=data.name, size=size, widths=widths, epochs=epochs)
+state = optimizer.parameters, optimizer, rng, {"losses": losses, "seen": seen}
+if lesson.full and saved.restore(*state):
+    print(f"  going on after epoch {len(losses)}, from {saved.path.name}")
+for done in range(len(losses) + 1 if losses else 0, epochs + 1):
     if done:
         losses.append(epoch(forward, images, optimizer, batch_size, rng))
     if done in looks:
         with mg.no_grad():
             seen.append(forward(mg.tensor(watched)).numpy()[0, :, :, 0])  # (size, size)
+    if lesson.full and done:
+        saved.keep(*state)
+saved.forget()
 for done in (1, epochs):
     below = sum(loss > losses[done - 1] for loss in rungs.values())
     lesson.report(f"loss at epoch {done if done == 1 else 'last'}", losses[done - 1], about)

@@ -10,6 +10,9 @@ Time: fast 5 s, default 40 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
@@ -24,8 +27,6 @@ from autoencoder.datasets import (
     within_group,
 )
 from autoencoder.evaluation import half_squares
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(12)  # float64 for PCA and the linear network, float32 for the others
 rng = np.random.default_rng(12)

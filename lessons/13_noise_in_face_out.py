@@ -9,12 +9,13 @@ Time: fast 4 s, default 25 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+
 import numpy as np
 
 from autoencoder import DenoisingAutoencoder, GaussianNoise
 from autoencoder.datasets import by_group, load, make_faces, shrink
 from autoencoder.evaluation import anomaly_metrics, half_squares, principal_components
-from lessons import Lesson, Todo
 
 lesson = Lesson(13)  # float32 for the network, float64 for the rest
 rng = np.random.default_rng(13)

@@ -10,14 +10,15 @@ Time: fast 2 s, default 8 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(16)  # float64, so that no draw of yours has to be converted
 rng = np.random.default_rng(16)

@@ -12,14 +12,15 @@ Time: fast 5 s, default 30 s (2 cores).
 # %%
 from pathlib import Path
 
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 from sklearn.datasets import get_data_home
 
 from autoencoder import Autoencoder, VariationalAutoencoder, datasets
 from autoencoder.evaluation import active_units, kl_per_unit
 from autoencoder.parts import GaussianCode, GaussianLikelihood
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 from minigrad.cpu.blas import one_blas_thread
 
 lesson = Lesson(17)  # linear theory in float64, networks in float32

@@ -11,11 +11,12 @@ Time: fast 3 s, default 8 s (2 cores).
 # %%
 import timeit
 
-import numpy as np
-
 from lessons import Lesson, Todo
 from lessons._device import Device, far
 from lessons._figures import COLOURS
+
+import numpy as np
+
 from minigrad import nn, optim, tensor
 from minigrad.losses import l2_loss
 

@@ -2,10 +2,11 @@
 
 from importlib import import_module
 
+from lessons import Check, Judge, use
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Check, Judge, use
 from minigrad import registry
 from minigrad.conv import Geometry
 
@@ -66,6 +67,7 @@ def not_whole(size, kernel, stride, before, after):
 out_size = Check(
     library=library_size,
     source="minigrad/conv.py::Geometry",
+    returns="whole number",
     cases=size_cases,
     judges=[
         Judge("counting the windows", count_windows),
@@ -137,6 +139,7 @@ def all_at_the_end(size, kernel, stride):
 pad_same = Check(
     library=library_pads,
     source="minigrad/conv.py::Geometry.of",
+    returns=("whole number", "whole number"),
     cases=pad_cases,
     judges=[Judge("trying 0, 1, 2, ... zeros", fewest_zeros)],
     mistakes=[
@@ -247,6 +250,7 @@ def no_zeros(x, w, stride, pads):
 conv2d = Check(
     library=library_conv2d,
     source="minigrad/conv.py::conv_y",
+    returns="array",
     cases=conv_cases,
     observe=in_its_place,
     judges=[

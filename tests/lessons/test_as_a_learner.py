@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 from lessons._header import FOLDER, lessons
+
+import pytest
 
 ROOT = FOLDER.parent
 

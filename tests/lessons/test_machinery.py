@@ -5,15 +5,16 @@ import importlib
 import re
 import sys
 
-import numpy as np
-import pytest
-
-import minigrad as mg
 from lessons import Check, Judge, Todo, _lesson, directional, use
 from lessons import __main__ as runner
 from lessons._header import FOLDER, lessons, read_header
 from lessons._numbers import within
 from lessons._run import Run, problem, run, table
+
+import numpy as np
+import pytest
+
+import minigrad as mg
 
 
 # ---------------------------------------------------------------------- verdicts
@@ -82,7 +83,9 @@ def test_an_answer_that_changes_its_arguments_does_not_change_the_question():
         x *= x
         return x
 
-    assert check().verdict(in_place).status == "right"
+    assert check(changes=(0,)).verdict(in_place).status == "right"
+    text = check().verdict(in_place).text
+    assert text.startswith("wrong: the value is right, but the call changed its input x, ")
 
 
 def test_answers_of_several_values_are_judged_one_by_one():
@@ -182,11 +185,12 @@ def test_the_runner_fails_what_is_slow_empty_or_stopped(tmp_path, monkeypatch):
     outcome = run(1, "--fast", quiet=True)
     lesson = outcome.lesson
     lesson.seconds = 0.5
-    assert problem(outcome, "fast") == ""
+    assert problem(outcome, "fast", timed=True) == ""
     lesson.seconds = 2 * lesson.header.budget["fast"] + 0.1
-    assert problem(outcome, "fast").startswith("too slow")
+    assert problem(outcome, "fast", timed=True).startswith("too slow")
+    assert problem(outcome, "fast") == ""  # a learner's machine is his own
     lesson.seconds = 0.01
-    assert problem(outcome, "fast").startswith("too fast")
+    assert problem(outcome, "fast", timed=True).startswith("too fast")
     assert problem(Run(None, 1, "", "ValueError: no"), "fast") == "stopped: ValueError: no"
     unfinished = run(1, "--fast", quiet=True, change=lambda s: s.replace("lesson.finish()", ""))
     assert problem(unfinished, "fast") == "stopped: no lesson.finish()"
@@ -195,10 +199,8 @@ def test_the_runner_fails_what_is_slow_empty_or_stopped(tmp_path, monkeypatch):
 def test_the_list_shows_progress_and_all_runs_end_with_a_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["python -m lessons", "1", "2", "--fast"])
-    runner.main()  # says 1 on a machine so busy that they take twice their budget
-    assert re.search(
-        r"\nlesson  seconds  budget\n     1  .*\n     2  .*\n", capsys.readouterr().out
-    )
+    assert runner.main() == 0
+    assert re.search(r"\nlesson  seconds\n     1  .*\n     2  .*\n", capsys.readouterr().out)
     monkeypatch.setattr(sys, "argv", ["python -m lessons"])
     assert runner.main() == 0
     printed = capsys.readouterr().out
