@@ -90,7 +90,7 @@ class Check:
             for k, (case, (answer, _)) in enumerate(zip(cases, seen, strict=True)):
                 fault, gap = _compare(judge, answer, case)
                 if fault:
-                    why = self._explain(judge, cases, seen)
+                    why = self._explain(cases, seen)
                     return self._wrong(f, fault, k, cases, judge.against, why, waited)
                 worst = max(worst, gap)
         for k, (case, (_, fault)) in enumerate(zip(cases, seen, strict=True)):
@@ -144,7 +144,7 @@ class Check:
         place = f"case {k + 1} of {len(cases)}, {call(f, cases[k])}"
         return Verdict("wrong", f"{fault} ({place}, against {against}). {why}".strip(), waited, k)
 
-    def _explain(self, judge, cases, seen):
+    def _explain(self, cases, seen):
         """The sentence of a known mistake, or what else can be said of wrong values."""
         if any(isinstance(getattr(s.value, "error", None), TooLong) for s in seen):
             return ""
@@ -154,7 +154,8 @@ class Check:
         fault = next((s.fault for s in seen if s.fault), None)
         if fault:
             return f"Also: {fault.removeprefix('the value is right, but ')}."
-        return _relations(judge, cases, [s.value for s in seen])
+        right = [self._run(self.library, case).value for case in cases]
+        return _relations(cases, [s.value for s in seen], right)
 
     def _run(self, f, case):
         """What `f` does with a copy of `case`: Seen(value or Raised, fault beside the value)."""
@@ -244,26 +245,28 @@ def _compare(judge, answer, case):
     return None, worst
 
 
-def _relations(judge, cases, answers):
+def _relations(cases, answers, right):
     """What wrong values have to do with the right ones, or ""."""
-    if judge.view or any(isinstance(answer, Raised) for answer in answers):
+    if any(isinstance(x, Raised) for x in [*answers, *right]):
         return ""
-    expected = [judge.expected(*copy.deepcopy(case)) for case in cases]
-    if not isinstance(expected[0], tuple):
-        pairs = [(array(a), array(e)) for a, e in zip(answers, expected, strict=True)]
-        return relation(pairs, cases) if all(a is not None for a, _ in pairs) else ""
-    if any(not isinstance(a, tuple | list) for a in answers):
+    pairs = list(zip(answers, right, strict=True))
+    if not isinstance(right[0], tuple):
+        return _relation_of(pairs, cases)
+    n = len(right[0])
+    if any(not isinstance(a, tuple | list) or len(a) != n for a in answers):
         return ""
-    if len(expected[0]) == 2 and all(
-        same(a, e[::-1]) for a, e in zip(answers, expected, strict=True)
-    ):
+    if n == 2 and all(same(a[0], e[1]) and same(a[1], e[0]) for a, e in pairs):
         return "The two values are exchanged."
-    for i in range(len(expected[0])):
-        pairs = [(array(a[i]), array(e[i])) for a, e in zip(answers, expected, strict=True)]
-        words = relation(pairs, cases) if all(a is not None for a, _ in pairs) else ""
-        if words:
-            return f"In value {i + 1}: {words[0].lower()}{words[1:]}"
-    return ""
+    first = next((i for i in range(n) if not all(same(a[i], e[i]) for a, e in pairs)), 0)
+    words = _relation_of([(a[first], e[first]) for a, e in pairs], cases)
+    return words and f"In value {first + 1}: {words[0].lower()}{words[1:]}"
+
+
+def _relation_of(pairs, cases):
+    arrays = [(array(a), array(e)) for a, e in pairs]
+    if any(x is None or x.dtype.kind not in "biuf" for pair in arrays for x in pair):
+        return ""
+    return relation(arrays, cases)
 
 
 def _words(mistake):

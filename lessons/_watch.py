@@ -122,8 +122,9 @@ def _unchanged(x, old):
 def broken(promise, answer, arguments=()):
     """How `answer` breaks the `promise`, as a sentence, or None.
 
-    A promise is "number", "whole number", "bool", "list", "dict", "array" (of floats), "whole
-    array", "same" (a Tensor where Tensors came in, else an array or a number), or a tuple of these.
+    A promise is "anything" (but None), "number", "whole number", "bool", "list", "dict", "array" (of
+    floats), "whole array", "same" (a Tensor where Tensors came in, else an array or a number), or a
+    tuple of these.
     """
     if isinstance(promise, tuple):
         if not isinstance(answer, tuple | list) or len(answer) != len(promise):
@@ -204,6 +205,7 @@ def _dict(answer, _):
 
 
 _PROMISES = {
+    "anything": lambda answer, _: None,  # but None
     "number": _number,
     "whole number": _whole,
     "bool": _bool,

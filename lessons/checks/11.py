@@ -202,6 +202,7 @@ build = Check(
     source="autoencoder/olivetti.py::network",
     cases=build_cases,
     observe=built,
+    returns="anything",
     judges=[Judge("number of weights, codes, images, gradients, written out", written_out, 2e-5)],
     mistakes=[never_halves, straight, code_relu, open_end, doubles_last, same_order],
 )
