@@ -5,7 +5,8 @@
 
 import numpy as np
 
-_CLOSE = 1e-9
+from ._compare import same
+
 _FACTORS = {2: "2 times", 0.5: "half", 4: "4 times", 0.25: "a quarter of", -1: "-1 times"}
 
 
@@ -14,7 +15,7 @@ def relation(pairs, cases):
 
     Both of a pair are arrays of numbers. Only what holds for every wrong case is said.
     """
-    wrong = [(a, e, c) for (a, e), c in zip(pairs, cases, strict=True) if not _same(a, e)]
+    wrong = [(a, e, c) for (a, e), c in zip(pairs, cases, strict=True) if not same(a, e)]
     if not wrong:
         return ""
     wrong = [(a.astype(float), e.astype(float), c) for a, e, c in wrong]
@@ -31,14 +32,6 @@ def relation(pairs, cases):
     return ""
 
 
-def _same(a, b):
-    if a.shape != b.shape:
-        return False
-    scale = max(np.abs(b[np.isfinite(b)]).max(initial=0.0), 1e-300) if b.dtype.kind in "fc" else 1.0
-    with np.errstate(all="ignore"):
-        return bool(np.allclose(a, b, rtol=_CLOSE, atol=_CLOSE * scale, equal_nan=True))
-
-
 def _is(change, least=1):
     """Whether `change` of the expected one gives yours; it must do something to it."""
 
@@ -48,7 +41,7 @@ def _is(change, least=1):
                 changed = np.asarray(change(e))
             except (ValueError, IndexError):  # not for this shape
                 return False
-        return e.size >= least and _same(a, changed) and not _same(changed, e)
+        return e.size >= least and same(a, changed) and not same(changed, e)
 
     return holds
 
@@ -73,11 +66,11 @@ _SIMPLE = [
     (_is(np.log), "the logarithm of the expected one"),
     (_is(np.abs), "the expected one without its sign"),
     (_is(np.rint), "the expected one rounded to whole numbers"),
-    (lambda a, e: a.size == e.size > 0 and a.shape != e.shape and _same(a.ravel(), e.ravel()),
+    (lambda a, e: a.size == e.size > 0 and a.shape != e.shape and same(a.ravel(), e.ravel()),
      "right in its numbers, but not in its shape"),
 ]  # fmt: skip
 _LAST = [
-    (lambda a, e: a.size == e.size > 1 and _same(np.sort(a, None), np.sort(e, None)),
+    (lambda a, e: a.size == e.size > 1 and same(np.sort(a, None), np.sort(e, None)),
      "right in its numbers, but they stand in another order"),
     (_rounded, "right to the digits of float32 only: something was rounded to float32 on the way"),
 ]  # fmt: skip
@@ -90,7 +83,7 @@ def _factor(wrong):
         if a.shape != e.shape or not np.isfinite(a).all() or not np.abs(e).max(initial=0) > 0:
             return None
         ratios.append(float((a * e).sum() / (e * e).sum()))
-        if not _same(a, ratios[-1] * e):
+        if not same(a, ratios[-1] * e):
             return None
     c = ratios[0]
     if not np.allclose(ratios, c, rtol=1e-9, atol=0):
@@ -121,18 +114,18 @@ def _axis(wrong):
         for step, words in ((1, "later"), (-1, "earlier")):
             if all(
                 a.shape == e.shape and a.ndim > axis and a.shape[axis] > 2
-                and _same(*_shifted(a, e, axis, step)) for a, e, _ in wrong
+                and same(*_shifted(a, e, axis, step)) for a, e, _ in wrong
             ):  # fmt: skip
                 return f"the expected one, one place {words} along axis {axis}: off by one"
         for reduce, words in ((np.sum, "sum"), (np.mean, "mean")):
-            if all(a.ndim > axis and _same(reduce(a, axis=axis), e) for a, e, _ in wrong):
+            if all(a.ndim > axis and same(reduce(a, axis=axis), e) for a, e, _ in wrong):
                 return f"not summed up yet: its {words} over axis {axis} is the expected one"
-        if all(e.ndim > axis and _same(a, e.sum(axis=axis)) for a, e, _ in wrong):
+        if all(e.ndim > axis and same(a, e.sum(axis=axis)) for a, e, _ in wrong):
             return f"the expected one summed over axis {axis}"
     for reduce, words in ((np.sum, "sum"), (np.mean, "mean")):
-        if all(a.ndim > e.ndim and _same(np.asarray(reduce(a)), e) for a, e, _ in wrong):
+        if all(a.ndim > e.ndim and same(np.asarray(reduce(a)), e) for a, e, _ in wrong):
             return f"not summed up yet: the {words} of all its elements is the expected one"
-        if all(e.ndim > a.ndim and _same(a, np.asarray(reduce(e))) for a, e, _ in wrong):
+        if all(e.ndim > a.ndim and same(a, np.asarray(reduce(e))) for a, e, _ in wrong):
             return f"the {words} of the expected elements"
     return None
 
@@ -161,4 +154,4 @@ def _is_times(a, e, x, axis, power):
     if axis is not None and getattr(x, "ndim", 0) <= axis:
         return False
     n = x.size if axis is None else x.shape[axis]
-    return a.shape == e.shape and _same(a, e * float(n) ** power)
+    return a.shape == e.shape and same(a, e * float(n) ** power)

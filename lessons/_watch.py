@@ -122,8 +122,8 @@ def _unchanged(x, old):
 def broken(promise, answer, arguments=()):
     """How `answer` breaks the `promise`, as a sentence, or None.
 
-    A promise is "anything" (but None), "number", "whole number", "bool", "list", "dict", "array" (of
-    floats), "whole array", "same" (a Tensor where Tensors came in, else an array or a number), or a
+    A promise is "anything" (but None), "number", "whole number", "bool", "list", "dict", "array"
+    (of floats), "whole array", "same" (a Tensor where Tensors came in, else an array or a number), or a
     tuple of these.
     """
     if isinstance(promise, tuple):
