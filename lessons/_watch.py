@@ -123,8 +123,8 @@ def broken(promise, answer, arguments=()):
     """How `answer` breaks the `promise`, as a sentence, or None.
 
     A promise is "anything" (but None), "number", "whole number", "bool", "list", "dict", "array"
-    (of floats), "whole array", "same" (a Tensor where Tensors came in, else an array or a number), or a
-    tuple of these.
+    (of floats), "whole array", "same" (a Tensor where Tensors came in, else an array or a number),
+    or a tuple of these.
     """
     if isinstance(promise, tuple):
         if not isinstance(answer, tuple | list) or len(answer) != len(promise):
