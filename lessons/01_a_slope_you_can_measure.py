@@ -119,5 +119,10 @@ gradient = mg.grad(mg.sum(mg.tanh(leaf) * mg.exp(leaf)), [leaf])[0].numpy()  # (
 along = slope(lambda t: np.sum(np.tanh(x + t * v) * np.exp(x + t * v)), 0.0, 1e-5)
 lesson.report("slope along v, measured", along, "close", predicted=gradient @ v)
 
+# %% [markdown]
+# Threads named here:
+#
+# [PaddlePaddle/Paddle#4283](https://github.com/PaddlePaddle/Paddle/issues/4283).
+
 # %%
 lesson.finish()

@@ -145,7 +145,7 @@ def draw(axes, slopes, passed_on):
     axes.axis("off")
 
 
-claim = "Who speaks before hearing from all its users is counted twice"
+claim = "A node that passes on before all its users have reported counts twice"
 with lesson.fig("two_orders", claim) as figure:
     left, middle = figure.subplots(1, 2)
     draw(left, right, {})
@@ -156,8 +156,9 @@ with lesson.fig("two_orders", claim) as figure:
 # %% [markdown]
 # The graph from the README of micrograd, whose three numbers are on the internet (24.7041, 138.8338
 # and 645.5773), and a chain of 10,000 steps, on which a recursive walk ends with a RecursionError.
-# The library needs no recursion and no search: nodes carry a counter of when they were made, and a
-# node is always made after its parents, so counting down is the order you wrote.
+# The library needs neither recursion nor search. Each node gets a serial number when it is made,
+# and it is made after its parents, so every user of a node has a higher number than the node
+# itself. To visit the nodes by falling number is therefore an order such as yours.
 
 
 # %%
@@ -193,4 +194,14 @@ lesson.report("slope of 10,000 steps of + 1, by the library", x.grad.item(), "ex
 # %%
 (x * 5.0).backward()
 lesson.report("x.grad after a second backward, of 5 x", x.grad.item(), "exact", predicted=1.0 + 5.0)
+
+# %% [markdown]
+# Threads named here:
+#
+# [karpathy/micrograd#21](https://github.com/karpathy/micrograd/issues/21),
+# [karpathy/micrograd#64](https://github.com/karpathy/micrograd/issues/64),
+# [karpathy/micrograd#91](https://github.com/karpathy/micrograd/issues/91),
+# [karpathy/micrograd#53](https://github.com/karpathy/micrograd/issues/53).
+
+# %%
 lesson.finish()

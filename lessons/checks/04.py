@@ -140,7 +140,8 @@ def slopes_cases():
         x, v = rng.standard_normal((2, 5))
         cases.append((f, rule, x, rng.standard_normal(f(x).shape), v))
     f, rule, x, g, v = cases[0]
-    return [*cases, (f, rule, x, g, v, 0.1), (tanh, tanh_rule, x, v, x[::-1].copy(), 0.3)]
+    more = [(square, square_rule, x, v, x[::-1].copy()), (f, rule, x, g, v, 0.1)]
+    return [*cases, *more, (tanh, tanh_rule, x, v, x[::-1].copy(), 0.3)]
 
 
 def output_by_output(f, rule, x, g, v, h=1e-5):
