@@ -149,10 +149,10 @@ lesson.report("the same, calibrated on the training faces", alarms, near)
 # Dealt face by face the mean rate is 0.1 and tests nothing: among shuffled numbers all ranks are
 # equally likely, whatever the numbers are. What you will meet are strangers, so deal whole people.
 # The mean of many deals is still near 0.1, but you have only one. Ten pictures of a person have
-# similar errors, so 100 pictures of ten people tell little more than ten people do: a calibration
-# that promises 0.1 gives anything from 0.01 to 0.3. To calibrate for strangers, count people, not
-# pictures. (Calibrated on its training faces, which it knows by heart, nearly every face that it
-# has not seen is an alarm.)
+# similar errors, so 100 pictures of ten people tell little more than ten people do: on the real
+# faces nine deals of ten lie between 0 and 0.33, where 0.1 was promised. To calibrate for
+# strangers, count people, not pictures. (Calibrated on its training faces, which it knows by heart,
+# nearly every face that it has not seen is an alarm.)
 
 # %% [markdown]
 # Now real alarms: strangers upside down, in negative, and with the right half of somebody else's

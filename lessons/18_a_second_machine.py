@@ -176,7 +176,7 @@ for n in batches:
         optimizer.step()
 
     train()  # to warm up
-    measured.append(min(timeit.repeat(train, number=1, repeat=7)))  # nothing to wait for
+    measured.append(min(timeit.repeat(train, number=1, repeat=25)))  # nothing to wait for
 
 cpu = (measured[-1] - measured[0]) / (batches[-1] - batches[0])  # seconds for one more image
 python = measured[0] - cpu  # seconds of a step that no image explains

@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 SECONDS, MEMORY = 60, 6 * 2**30  # of a child; an answer has 10 seconds by the judge itself
 SEEDS = (1, 2, 3)  # of new inputs
 
-# Mutants that give other results somewhere and are right all the same, or cannot be told: (exercise,
-# change) or (exercise, line of code, change), and why.
+# Mutants that give other results somewhere and may pass all the same: (exercise, change) or
+# (exercise, line of code, change), and why.
 REASONS = {}
 
 OPERATORS = {
