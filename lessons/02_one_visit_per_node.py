@@ -16,10 +16,13 @@ import minigrad as mg
 lesson = Lesson(2)  # plain Python floats: float64
 
 # %% [markdown]
-# A computation is a graph: every value was made from others, its parents. If each step knows its
-# own local slope, the slope of the last value with respect to all others follows, in one walk back
-# from the end. Suppose y depends on p = a * b, and moves g times as far as p does. How far does it
-# move when only a does, or only b?
+# A computation is a graph, the **computational graph**: every value was made from others, its
+# parents. If each step knows its own local slope, the **chain rule** gives the slope of the last
+# value with respect to all others: multiply along each path, add where paths meet. One walk back
+# from the end does it for all of them together. It is called **backpropagation**, or the **reverse
+# mode** of automatic differentiation (**forward mode** goes with the computation, one input at a
+# time). Suppose y depends on p = a * b, and moves g times as far as p does. How far does it move
+# when only a does, or only b?
 
 
 # %%
@@ -64,8 +67,9 @@ def node(x):
 # %% [markdown]
 # Now the walk. A node passes on to each parent its own slope times the local one. If a node is used
 # twice, what it gets from both users is added. So it may pass on only when it has received
-# everything: after all the nodes that use it. Which order guarantees that, in every graph? This is
-# what people ask most about automatic differentiation (karpathy/micrograd#21, #64, #91).
+# everything: after all the nodes that use it. Which order guarantees that, in every graph? It is
+# called a **topological order** (here from the end to the beginning), and this is what people ask
+# most about automatic differentiation (karpathy/micrograd#21, #64, #91).
 
 
 # %%

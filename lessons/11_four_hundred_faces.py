@@ -35,7 +35,8 @@ images = shrink(data.images, size)  # (400, size, size, 1), values from 0 to 1
 exactly, about = ("close", "20%") if lesson.fast else ("any", "any")  # faces: real or generated
 
 # %% [markdown]
-# An encoder turns a face into a code of a few numbers, a decoder turns the code back into a face.
+# An encoder turns a face into a code of a few numbers, a point of the **latent space**. It is the
+# narrowest place of the network, its **bottleneck**. A decoder turns the code back into a face.
 # The loss is half the sum of the squared differences, per image. Is 10 good? Before any network,
 # see what it costs to know almost nothing. Two answers ignore the face in front of them: the one
 # grey that is best for all pixels of all images, and the mean face. Theory knows both losses:

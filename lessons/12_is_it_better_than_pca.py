@@ -144,7 +144,7 @@ for j, question in enumerate(questions):
     ratio = mine[:, 1, j] / mine[:, 0, j]
     lesson.report(question, ratio, about)
 
-claim = "The network wins on faces it has seen and with short codes, PCA on strangers"
+claim = "With few numbers the network wins on faces it has seen; on strangers PCA wins"
 with lesson.fig("lengths", claim) as figure:
     panels = figure.subplots(1, 3, sharey=True)
     for j, (axes, question) in enumerate(zip(panels, questions, strict=True)):

@@ -16,7 +16,7 @@ def relation(pairs, cases):
     Both of a pair are arrays of numbers. Only what holds for every wrong case is said.
     """
     wrong = [(a, e, c) for (a, e), c in zip(pairs, cases, strict=True) if not same(a, e)]
-    if not wrong:
+    if not wrong or any(not x.size for a, e, _ in wrong for x in (a, e)):
         return ""
     wrong = [(a.astype(float), e.astype(float), c) for a, e, c in wrong]
     for holds, words in _SIMPLE:

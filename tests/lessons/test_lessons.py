@@ -192,3 +192,15 @@ def test_known_mistakes_are_many(ran):
     sentences = [" ".join(m.__doc__.split()) for m in mistakes]
     assert len(mistakes) >= 3 * len(NUMBERS)
     assert all(s.endswith((".", "?")) and len(s) < 200 for s in sentences)
+
+
+def test_the_words_of_the_glossary_are_bold_where_it_says_and_nowhere_else():
+    text = (FOLDER / "GLOSSARY.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|.*\| (\d+) \|$", text, re.MULTILINE)
+    bold = []
+    for number, path in lessons().items():
+        prose = " ".join(path.read_text(encoding="utf-8").replace("\n# ", " ").split())
+        found = re.findall(r"(?<=[ (])\*\*([A-Za-z][A-Za-z -]+)\*\*(?=[ ,.:()])", prose)
+        bold += [(word, str(number)) for word in found]
+    assert len(words) >= 10
+    assert sorted(bold) == sorted(words)

@@ -31,7 +31,12 @@ SEEDS = (1, 2, 3)  # of new inputs
 
 # Mutants that give other results somewhere and may pass all the same: (exercise, change) or
 # (exercise, line of code, change), and why.
-REASONS = {}
+REASONS = {
+    (
+        "18 seconds_of",
+        "returns it in float32",
+    ): "anything from the work to the sum is right",
+}
 
 OPERATORS = {
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Div, ast.Add),
@@ -54,14 +59,13 @@ NAMES = {
 # ---------------------------------------------------------------------- mutants
 def mutants(function):
     """All mutants of a function's source: [(line, words, source), ...], each different."""
-    tree = ast.parse(inspect.getsource(function))
-    original = ast.unparse(tree)
-    found, seen = [], {original}
+    source = inspect.getsource(function)
+    tree = ast.parse(source)
+    found, seen = [], {ast.unparse(tree)}
     for index, node in enumerate(ast.walk(tree)):
         for words, change in _changes(node, tree):
-            twin = copy.deepcopy(tree)
-            place = next(n for k, n in enumerate(ast.walk(twin)) if k == index)
-            change(twin, place)
+            twin = ast.parse(source)
+            change(twin, list(ast.walk(twin))[index])
             try:
                 text = ast.unparse(ast.fix_missing_locations(twin))
                 compile(text, "mutant", "exec")
