@@ -3,6 +3,8 @@
 `relation` tries the usual accidents on all cases at once: a sign, a factor, a transpose, float32.
 """
 
+import warnings
+
 import numpy as np
 
 from ._compare import same
@@ -15,6 +17,12 @@ def relation(pairs, cases):
 
     Both of a pair are arrays of numbers. Only what holds for every wrong case is said.
     """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):  # answers can be anything
+        warnings.simplefilter("ignore")
+        return _relation(pairs, cases)
+
+
+def _relation(pairs, cases):
     wrong = [(a, e, c) for (a, e), c in zip(pairs, cases, strict=True) if not same(a, e)]
     if not wrong or any(not x.size for a, e, _ in wrong for x in (a, e)):
         return ""
