@@ -12,6 +12,7 @@ same mistakes as answers, so every check is known to be able to fail.
 import copy
 import importlib
 import inspect
+import sys
 import time
 import traceback
 import warnings
@@ -137,7 +138,11 @@ class Check:
         for x in case:
             print(f"input:    {_full(x)}")
         print(f"expected: {_full(self._run(self.library, case).value)}")
-        print(f"yours:    {_full(self.observe(f, *copy.deepcopy(case)))}")
+        try:
+            with limited():
+                print(f"yours:    {_full(self.observe(f, *copy.deepcopy(case)))}")
+        except TooLong as error:
+            sys.exit(f"yours:    {describe_error(error, None)}")
 
     # ------------------------------------------------------------------ parts of a verdict
     def _wrong(self, f, fault, k, cases, against, why, waited):

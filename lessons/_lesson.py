@@ -57,7 +57,7 @@ class Lesson:
             solution = importlib.import_module(f"lessons.solutions.{self.number:02d}")
             if self.solution:
                 f = getattr(solution, name)
-            f.__globals__.setdefault(name, f)  # an answer may call itself
+            f.__globals__[name] = f  # an answer may call itself
             self._show_case(label, check, f)
             verdict = check.verdict(f)
             self.checks[title], self.verdicts[title] = check, verdict

@@ -21,7 +21,7 @@ def pca_cases():
 def plane(f, train, k):
     """(mean, shape of the directions, projection onto them), for which signs do not count."""
     answer = f(train, k)
-    if not isinstance(answer, tuple) or [np.ndim(part) for part in answer] != [1, 2]:
+    if not isinstance(answer, tuple | list) or [np.ndim(part) for part in answer] != [1, 2]:
         raise Wrong("return the mean, an array (D,), and the directions, an array (k, D)")
     mean, directions = map(np.asarray, answer)
     return mean, np.array(directions.shape), directions.T @ directions
@@ -189,6 +189,11 @@ def by_scipy(a, b):
     return subspace_angles(a.T, b.T).max()
 
 
+def if_large(angle):
+    """Near 0 an arccos has half the digits; elsewhere all of them can be asked for."""
+    return float(angle) if angle > 0.1 else 0.0
+
+
 def library_angle(a, b, pick=np.min):
     p, q = np.linalg.qr(a.T)[0], np.linalg.qr(b.T)[0]
     return np.arccos(np.clip(pick(np.linalg.svd(p.T @ q, compute_uv=False)), 0, 1))
@@ -242,6 +247,12 @@ largest_angle = Check(
     judges=[
         Judge("what a projection leaves", by_projection, 1e-7),
         Judge("scipy", by_scipy, 1e-7),
+        Judge(
+            "scipy, where angles are large",
+            lambda a, b: if_large(by_scipy(a, b)),
+            1e-11,
+            lambda angle, a, b: if_large(angle),
+        ),
     ],
     mistakes=[
         not_clipped,

@@ -319,6 +319,9 @@ def longest(last):
         ("02 product_rule", lambda g, a, b: [b * g, a * g]),
         ("11 build", then("11 build", list)),
         ("01 slope", then("01 slope", np.asarray)),
+        ("12 pca", then("12 pca", list)),
+        ("03 unbroadcast", then("03 unbroadcast", lambda x: x if x.ndim else float(x))),
+        ("13 corrupt", lambda x, std, rng: np.clip(rng.normal(x, std), 0, 1)),
     ],
 )
 def test_it_is_accepted(label, answer):
