@@ -22,9 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import Tensor
-
-from ._compare import array, call, describe_error, difference, kind, same
+from ._compare import array, call, describe_error, difference, full, kind, same
 from ._flow import cut_off
 from ._relation import relation
 from ._watch import TooLong, Watched, Wrong, limited
@@ -136,11 +134,11 @@ class Check:
             raise SystemExit(f"there are cases 1 to {len(cases)}")
         case = cases[number - 1]
         for x in case:
-            print(f"input:    {_full(x)}")
-        print(f"expected: {_full(self._run(self.library, case).value)}")
+            print(f"input:    {full(x)}")
+        print(f"expected: {full(self._run(self.library, case).value)}")
         try:
             with limited():
-                print(f"yours:    {_full(self.observe(f, *copy.deepcopy(case)))}")
+                print(f"yours:    {full(self.observe(f, *copy.deepcopy(case)))}")
         except TooLong as error:
             sys.exit(f"yours:    {describe_error(error, None)}")
 
@@ -276,18 +274,6 @@ def _relation_of(pairs, cases):
 
 def _words(mistake):
     return " ".join(mistake.__doc__.split()) if mistake else ""
-
-
-def _full(x):
-    """`x` with all its numbers."""
-    if isinstance(x, Raised):
-        return describe_error(x.error, x.line)
-    if isinstance(x, tuple | list):
-        return ", ".join(map(_full, x))
-    if isinstance(x, np.ndarray | Tensor):
-        text = np.array2string(array(x), max_line_width=100, threshold=200, precision=17)
-        return f"{kind(x)}\n{text}"
-    return getattr(x, "__name__", None) or repr(x)
 
 
 def _listed(names):

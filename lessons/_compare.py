@@ -111,3 +111,15 @@ def apart(x, y):
         if texts[0] != texts[1]:
             break
     return texts
+
+
+def full(x):
+    """`x` with all its numbers."""
+    if hasattr(x, "error"):
+        return describe_error(x.error, x.line)
+    if isinstance(x, tuple | list):
+        return ", ".join(map(full, x))
+    if isinstance(x, np.ndarray | Tensor):
+        text = np.array2string(array(x), max_line_width=100, threshold=200, precision=17)
+        return f"{kind(x)}\n{text}"
+    return getattr(x, "__name__", None) or repr(x)
