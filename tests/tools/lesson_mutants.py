@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-SECONDS, MEMORY = 60, 6 * 2**30  # of a child; an answer has 10 seconds by the judge itself
+SECONDS, MEMORY = 240, 6 * 2**30  # of a child; an answer has 10 seconds by the judge itself
 SEEDS = (1, 2, 3)  # of new inputs
 
 # Mutants that give other results somewhere and may pass all the same: (exercise, change) or
