@@ -9,8 +9,8 @@ lesson uses two names of this package:
     with lesson.fig("spread", claim)  # draws a figure into lessons/out/
     lesson.finish()                   # the last line: what is done, how long it took
 
-and you write where a body says ``raise Todo(...)``. How answers are judged is in ``_check.py``; the
-rest of the machinery is four short files beside it, and WRITING.md says how a lesson is made.
+and you write where a body says ``raise Todo(...)``. How answers are judged is in ``_check.py``;
+each file beside it begins with what it is for, and WRITING.md says how a lesson is made.
 """
 
 import sys
