@@ -179,7 +179,7 @@ def distances(rows, others):
 
 
 among = distances(X, X)  # (400, 400)
-walk = np.linspace(*vae.transform(X[[0, among[0].argmax()]]), 8)  # (8, 32), to the farthest face
+walk = np.linspace(*vae.transform(X[[0, among[0].argmax()]]), 7)  # (7, 32), to the farthest face
 weights = rng.standard_normal((100, 32)) * np.sqrt(eigenvalues[:32])  # (100, 32)
 pictures = {
     "units alone": plain.inverse_transform(alone),
@@ -198,7 +198,7 @@ pictures["VAE, a walk"] = vae.inverse_transform(walk)
 claim = f"Distance from faces: units alone {far['units alone']:.2f}, "
 claim += f"together {far['units together']:.2f}, VAE {far['VAE']:.2f}"
 with lesson.fig("samples", claim) as figure:
-    grid = figure.subplots(6, 8, subplot_kw={"xticks": [], "yticks": []})
+    grid = figure.subplots(6, 7, subplot_kw={"xticks": [], "yticks": []})
     for line, (name, rows) in zip(grid, pictures.items(), strict=True):
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
         for axes, row in zip(line, rows + faces.mean(axis=0), strict=False):
