@@ -157,6 +157,7 @@ def test_a_full_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypa
 
     def small(source):
         source = source.replace("(16, 32, 64, 128), 600, 50, 0.001", "(2, 2), 6, 50, 0.001")
+        source = source.replace("small = make_faces(size=16)", "small = make_faces(4, 3, size=16)")
         return source.replace('load("olivetti")', "make_faces(20, 4, size=32)")
 
     def interrupted(source):
