@@ -9,10 +9,11 @@ Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
 
 lesson = Lesson(1)  # float64 unless it says float32
 
@@ -117,6 +118,11 @@ leaf = mg.tensor(x, requires_grad=True)
 gradient = mg.grad(mg.sum(mg.tanh(leaf) * mg.exp(leaf)), [leaf])[0].numpy()  # (1000,)
 along = slope(lambda t: np.sum(np.tanh(x + t * v) * np.exp(x + t * v)), 0.0, 1e-5)
 lesson.report("slope along v, measured", along, "close", predicted=gradient @ v)
+
+# %% [markdown]
+# Threads named here:
+#
+# [PaddlePaddle/Paddle#4283](https://github.com/PaddlePaddle/Paddle/issues/4283).
 
 # %%
 lesson.finish()

@@ -9,16 +9,20 @@ Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
-import minigrad as mg
 from lessons import Lesson, Todo
+
+import minigrad as mg
 
 lesson = Lesson(2)  # plain Python floats: float64
 
 # %% [markdown]
-# A computation is a graph: every value was made from others, its parents. If each step knows its
-# own local slope, the slope of the last value with respect to all others follows, in one walk back
-# from the end. Suppose y depends on p = a * b, and moves g times as far as p does. How far does it
-# move when only a does, or only b?
+# A computation is a graph, the **computational graph**: every value was made from others, its
+# parents. If each step knows its own local slope, the **chain rule** gives the slope of the last
+# value with respect to all others: multiply along each path, add where paths meet. One walk back
+# from the end does it for all of them together. It is called **backpropagation**, or the **reverse
+# mode** of automatic differentiation (**forward mode** goes with the computation, one input at a
+# time). Suppose y depends on p = a * b, and moves g times as far as p does. How far does it move
+# when only a does, or only b?
 
 
 # %%
@@ -63,8 +67,9 @@ def node(x):
 # %% [markdown]
 # Now the walk. A node passes on to each parent its own slope times the local one. If a node is used
 # twice, what it gets from both users is added. So it may pass on only when it has received
-# everything: after all the nodes that use it. Which order guarantees that, in every graph? This is
-# what people ask most about automatic differentiation (karpathy/micrograd#21, #64, #91).
+# everything: after all the nodes that use it. Which order guarantees that, in every graph? It is
+# called a **topological order** (here from the end to the beginning), and this is what people ask
+# most about automatic differentiation (karpathy/micrograd#21, #64, #91).
 
 
 # %%
@@ -144,7 +149,7 @@ def draw(axes, slopes, passed_on):
     axes.axis("off")
 
 
-claim = "Who speaks before hearing from all its users is counted twice"
+claim = "A node that passes on before all its users have reported counts twice"
 with lesson.fig("two_orders", claim) as figure:
     left, middle = figure.subplots(1, 2)
     draw(left, right, {})
@@ -155,8 +160,9 @@ with lesson.fig("two_orders", claim) as figure:
 # %% [markdown]
 # The graph from the README of micrograd, whose three numbers are on the internet (24.7041, 138.8338
 # and 645.5773), and a chain of 10,000 steps, on which a recursive walk ends with a RecursionError.
-# The library needs no recursion and no search: nodes carry a counter of when they were made, and a
-# node is always made after its parents, so counting down is the order you wrote.
+# The library needs neither recursion nor search. Each node gets a serial number when it is made,
+# and it is made after its parents, so every user of a node has a higher number than the node
+# itself. To visit the nodes by falling number is therefore an order such as yours.
 
 
 # %%
@@ -192,4 +198,14 @@ lesson.report("slope of 10,000 steps of + 1, by the library", x.grad.item(), "ex
 # %%
 (x * 5.0).backward()
 lesson.report("x.grad after a second backward, of 5 x", x.grad.item(), "exact", predicted=1.0 + 5.0)
+
+# %% [markdown]
+# Threads named here:
+#
+# [karpathy/micrograd#21](https://github.com/karpathy/micrograd/issues/21),
+# [karpathy/micrograd#64](https://github.com/karpathy/micrograd/issues/64),
+# [karpathy/micrograd#91](https://github.com/karpathy/micrograd/issues/91),
+# [karpathy/micrograd#53](https://github.com/karpathy/micrograd/issues/53).
+
+# %%
 lesson.finish()

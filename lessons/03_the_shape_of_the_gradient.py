@@ -9,11 +9,12 @@ Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 from minigrad.testing import gradcheck
 
 lesson = Lesson(3)  # float64
@@ -90,7 +91,9 @@ with lesson.fig("copies", "Copied on the way forward, summed on the way back", (
 # The other rule that networks are made of. In C = A @ B the element A[i, k] is used once for each
 # column j of C, times B[k, j]. So its slope is the sum over j of g[i, j] * B[k, j]: a product of
 # matrices again, but of which two, and which of them transposed? The shapes leave one choice only.
-# That is why the rule can be found without thinking, and why square matrices hide a wrong one.
+# That is why the rule can be found without thinking, and why square matrices hide a wrong one. (The
+# slopes of all elements of C with respect to all of A are a matrix too, the **Jacobian**, far too
+# large to write down. A rule multiplies it by g: a **vector-Jacobian product**, vjp for short.)
 # Stacks of matrices, (5, 2, 3) @ (5, 3, 4), go the same way, one by one.
 
 

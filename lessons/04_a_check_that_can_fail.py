@@ -9,11 +9,12 @@ Time: fast 3 s, default 5 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 from minigrad.testing import GradientError, gradcheck
 
 lesson = Lesson(4)  # float64

@@ -9,11 +9,12 @@ Time: fast 5 s, default 10 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 from minigrad.losses import mse_loss
 
 lesson = Lesson(5)  # float64

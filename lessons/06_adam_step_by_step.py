@@ -9,11 +9,12 @@ Time: fast 5 s, default 8 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(6)  # float64
 rng = np.random.default_rng(6)
@@ -100,8 +101,8 @@ lesson.report("steps until it is within 5 %", late, "exact", predicted=int(np.ce
 # Larger, then, because v lags more than m, and not for the first twenty steps, as one often reads,
 # but for the first thousands: beta2 decides. Two other mistakes do their harm in silence. Without
 # the exponent, m / (1 - beta1), every step is corrected as if it were the first (a bug of
-# ML-From-Scratch, #35). And if t is counted up for each weight array, not for each step, the
-# correction ends too soon: with four arrays, four times.
+# eriklindernoren/ML-From-Scratch#35). And if t is counted up for each weight array, not for each
+# step, the correction ends too soon: with four arrays, four times.
 
 # %%
 times = np.arange(1, 4001)  # (4000,)
@@ -185,9 +186,9 @@ with lesson.fig("scale", "Adam does not see the scale of the loss", (6, 3.4)) as
 
 # %% [markdown]
 # Last, a trap for whoever compares programs. TensorFlow adds its epsilon to sqrt(v) BEFORE the
-# correction (tensorflow#35102), PyTorch to sqrt(v') after it, as in the algorithm above. In the
-# first step sqrt(v) is still sqrt(0.001) times the gradient, so the same 1e-8 weighs 32 times more.
-# For a gradient of 1e-7:
+# correction (tensorflow/tensorflow#35102), PyTorch to sqrt(v') after it, as in the algorithm above.
+# In the first step sqrt(v) is still sqrt(0.001) times the gradient, so the same 1e-8 weighs 32
+# times more. For a gradient of 1e-7:
 
 # %%
 for name, hat in (("PyTorch's", False), ("TensorFlow's", True)):
@@ -196,4 +197,12 @@ for name, hat in (("PyTorch's", False), ("TensorFlow's", True)):
     mg.optim.Adam([w], lr=1.0, epsilon_hat=hat).step()
     expected = 1e-7 / (1e-7 + 1e-8 / (np.sqrt(0.001) if hat else 1))
     lesson.report(f"first step / lr, {name} epsilon", -w.data[0], "close", predicted=expected)
+
+# %% [markdown]
+# Threads named here:
+#
+# [eriklindernoren/ML-From-Scratch#35](https://github.com/eriklindernoren/ML-From-Scratch/issues/35),
+# [tensorflow/tensorflow#35102](https://github.com/tensorflow/tensorflow/issues/35102).
+
+# %%
 lesson.finish()

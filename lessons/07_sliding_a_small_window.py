@@ -12,12 +12,13 @@ Time: fast 4 s, default 6 s (2 cores).
 # %%
 import time
 
+from lessons import Lesson, Todo, use
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from lessons import Lesson, Todo, use
-from lessons._figures import COLOURS
 from minigrad import nn
 
 lesson = Lesson(7)  # float64
@@ -85,10 +86,10 @@ lesson.report("elements that are not 0", np.count_nonzero(matrix), "exact", pred
 lesson.report("different ones", len(set(matrix[matrix != 0])), "exact", predicted=9)
 
 # %% [markdown]
-# PyTorch has no "same" at stride 2. People write padding=1 for it, (1, 1), where TensorFlow has
-# (0, 1): the shape is the same, so nothing complains (keras#19291, pytorch#67551). Take 32 by 32
-# pixels of noise: how many of the 16 * 16 outputs agree? And if the picture for PyTorch is first
-# moved by one pixel, up and to the left?
+# PyTorch has no "same" at stride 2. People write padding=1 for it, (1, 1), where TensorFlow has (0,
+# 1): the shape is the same, so nothing complains (keras-team/keras#19291, pytorch/pytorch#67551).
+# Take 32 by 32 pixels of noise: how many of the 16 * 16 outputs agree? And if the picture for
+# PyTorch is first moved by one pixel, up and to the left?
 
 # %%
 noise = rng.standard_normal((1, 32, 32, 1))
@@ -197,4 +198,12 @@ for name, f in (("the library", lambda x, w, *_: mg.conv2d(x, w)), ("you", conv2
     speed = 16 * 16 * w.size / (time.perf_counter() - began)
     lesson.report(f"million multiplications a second, {name}", speed / 1e6, "any")
 lesson.report("days of that, your way", 128.16e6 * 3 * 350 * 600 / speed / 86400, "any")
+
+# %% [markdown]
+# Threads named here:
+#
+# [keras-team/keras#19291](https://github.com/keras-team/keras/issues/19291),
+# [pytorch/pytorch#67551](https://github.com/pytorch/pytorch/issues/67551).
+
+# %%
 lesson.finish()

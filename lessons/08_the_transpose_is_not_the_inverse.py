@@ -10,11 +10,12 @@ Time: fast 4 s, default 4 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
-from lessons import Lesson, Todo
 
 lesson = Lesson(8)  # float64
 rng = np.random.default_rng(8)
@@ -45,17 +46,19 @@ def conv2d_transpose(y, w, stride, pads, size):  # (N, P, Q, F), (kh, kw, C, F) 
 #
 #     <conv(x), y> = <x, transpose(y)>
 #
-# One face of the form is missing. What multiplies w[i, j, c, f] in <conv(x), g>? Every pixel that
-# this weight ever met, times g at the output where it went: the sum over n, p, q of
-# X[n, p s + i, q t + j, c] * g[n, p, q, f]. That is the gradient of the kernel, and with it you
-# have all that a convolution needs to learn.
+# The number <conv(x), g> is linear in x, and its slope in x is transpose(g). It is linear in w too,
+# and its slope in w is what training needs. What multiplies w[i, j, c, f] in it? Every pixel that
+# this weight met, times g at the output that the product went to: the sum over n, p, q of
+# X[n, p s + i, q t + j, c] * g[n, p, q, f]. Fix (i, j): the pixels that it met are every s-th row
+# from row i and every t-th column from column j, P rows and Q columns of them, an array
+# (N, P, Q, C) beside g (N, P, Q, F). Multiply, and sum over the three axes that they share.
 
 
 # %%
 @lesson.exercise("8.2")
 def kernel_gradient(x, g, kernel, stride, pads):  # (N, H, W, C), (N, P, Q, F) -> (kh, kw, C, F)
     """kernel is (kh, kw); g is the gradient of the outputs."""
-    raise Todo("for each i and j the pixels they met are a slice with steps; np.tensordot with g")
+    raise Todo("for each i and j slice the padded x with steps s and t; then np.tensordot with g")
 
 
 # %%
@@ -71,7 +74,8 @@ lesson.report("<w, kernel_gradient(x, y)>", from_w, "close", predicted=forward)
 # %% [markdown]
 # Libraries crop differently, too. PyTorch's padding=1, output_padding=1 makes 32 of 16 pixels like
 # TensorFlow's "same" does, but crops the first row and column where TensorFlow crops the last
-# (tensorflow#50168, TICO#420). How many of 32 * 32 pixels agree after moving one by a pixel?
+# (tensorflow/tensorflow#50168, Samsung/TICO#420). How many of 32 * 32 pixels agree after moving one
+# by a pixel?
 
 # %%
 w, y = rng.standard_normal((3, 3, 1, 1)), rng.standard_normal((1, 16, 16, 1))
@@ -96,8 +100,10 @@ def overlaps(windows, kernel, stride):
 # %% [markdown]
 # An untrained decoder has random weights and gets codes that are nearly even. So the variance of
 # each output pixel is proportional to the number of products that it sums: 1, 2, 2 or 4. That is
-# the checkerboard that people find in generated pictures (pix2pix#190), there before any training.
-# Kernel 4 at stride 2 covers evenly, which removes the cause; a network can still learn one.
+# the checkerboard that people find in generated pictures
+# (junyanz/pytorch-CycleGAN-and-pix2pix#190), there before any training. Kernel 4 at stride 2 covers
+# evenly, which removes the cause; a network can still learn one. The other remedy is to enlarge the
+# picture first, and to convolve it then.
 
 # %%
 code = np.full((1, 4, 4, 1), 0.5)
@@ -182,4 +188,13 @@ with lesson.fig("no_inverse", "The transpose does not undo a convolution", (6, 2
     titles = "x", "conv(x), 0 to 3", "transpose", "nearest"
     for axes, title, images in zip(figure.subplots(1, 4), titles, (x, y, *painted), strict=True):
         show(axes, images[1, ..., 0], title, 3 if title.endswith("3") else 1)
+
+# %% [markdown]
+# Threads named here:
+#
+# [tensorflow/tensorflow#50168](https://github.com/tensorflow/tensorflow/issues/50168),
+# [Samsung/TICO#420](https://github.com/Samsung/TICO/issues/420),
+# [junyanz/pytorch-CycleGAN-and-pix2pix#190](https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix/issues/190).
+
+# %%
 lesson.finish()

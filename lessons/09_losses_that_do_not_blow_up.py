@@ -9,12 +9,13 @@ Time: fast 5 s, default 5 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder.datasets import load_digits
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(9)  # float64, except where float32 is the subject
 
@@ -68,10 +69,11 @@ def bce_from_logits(t, x):  # arrays of one shape -> the loss of each element
 
 
 # %% [markdown]
-# Training needs the slope, g times the derivative with respect to t. The chain of rules gives
-# (p - x) / (p (1 - p)) for the loss and p (1 - p) for the sigmoid: far out 0 times infinity, on
-# paper a simple difference. Do not leave it to the rules of max and |t| either: both have a kink at
-# 0, where the loss has none (PyTorch's first version returned a slope of 0 there, pytorch#2298).
+# Training needs the slope, g times the derivative with respect to t. The chain of rules gives (p -
+# x) / (p (1 - p)) for the loss and p (1 - p) for the sigmoid: far out 0 times infinity, on paper a
+# simple difference. Do not leave it to the rules of max and |t| either: both have a kink at 0,
+# where the loss has none (PyTorch's first version returned a slope of 0 there,
+# pytorch/pytorch#2298).
 
 
 # %%
@@ -130,9 +132,9 @@ with lesson.fig("four_losses", "Equal on paper: a wrong pixel must keep its slop
     figure.axes[0].legend(fontsize=8, loc="upper left")
 
 # %% [markdown]
-# A case that somebody lost a day to (pytorch#103316): eight pixels that are 1, the first one at
-# logit -50. The mean loss must pull it up with slope -1/8, the hardest of all. Bounded as above, it
-# is multiplied by p / 1e-12, which is nothing.
+# A case that somebody lost a day to (pytorch/pytorch#103316): eight pixels that are 1, the first
+# one at logit -50. The mean loss must pull it up with slope -1/8, the hardest of all. Bounded as
+# above, it is multiplied by p / 1e-12, which is nothing.
 
 # %%
 eight = np.array([[-50.0, -10.0, -5.0, -2.0, 0.0, 2.0, 5.0, 10.0]]).T  # (8, 1)
@@ -182,4 +184,12 @@ with lesson.fig("floor", "The floor of the loss is the entropy of the pixel", (6
         axes.plot(grey, entropy(np.array([grey])), "o", color=colour, label=f"pixel {grey:g}")
     axes.set(xlabel="p", ylabel="loss of one pixel, nats", ylim=(-0.1, 2.5))
     axes.legend(fontsize=9)
+
+# %% [markdown]
+# Threads named here:
+#
+# [pytorch/pytorch#2298](https://github.com/pytorch/pytorch/issues/2298),
+# [pytorch/pytorch#103316](https://github.com/pytorch/pytorch/issues/103316).
+
+# %%
 lesson.finish()

@@ -14,13 +14,14 @@ import importlib.util
 import time
 import timeit
 
+from lessons import Lesson, Todo, use
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets, networks
 from autoencoder.parts import PointCode
-from lessons import Lesson, Todo, use
-from lessons._figures import COLOURS
 
 lesson = Lesson(10)  # the checks in float64, faces and times in float32
 rng, runs = np.random.default_rng(10), 3 if lesson.fast else 9
@@ -76,8 +77,11 @@ with lesson.fig("shares", "One layer is the arithmetic, another is the parameter
 #     y = im2col(x) @ K
 #
 # `sliding_window_view` over axes 1 and 2 shows all windows, (N, H', W', C, kh, kw), without a copy
-# (and read-only, since windows share pixels: numpy#29677). Take every s-th, and bring the axes into
-# order before you flatten them. float32 should stay float32, here and below.
+# (and read-only, since windows share pixels: numpy/numpy#29677). Take every s-th row and t-th
+# column of windows. The channels now stand before kh and kw, and in K they come last: `transpose`
+# takes, for each axis of the result in turn, the number of the axis that it is now. Only then may
+# the last three axes become one, since `reshape` moves no numbers. float32 should stay float32,
+# here and below.
 
 
 # %%
@@ -197,4 +201,11 @@ for name, mine in (("im2col", conv2d_cols), ("nine shifts", conv2d_shifts)):
         my_loss, taken = train()
     lesson.report(f"last loss, your {name}", my_loss, "1%", predicted=loss)
     lesson.report(f"seconds a step, your {name}", taken, "any")
+
+# %% [markdown]
+# Threads named here:
+#
+# [numpy/numpy#29677](https://github.com/numpy/numpy/issues/29677).
+
+# %%
 lesson.finish()

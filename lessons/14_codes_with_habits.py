@@ -11,6 +11,9 @@ Time: fast 3 s, default 12 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
@@ -18,8 +21,6 @@ from autoencoder import datasets
 from autoencoder.evaluation import ladder
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import PointCode
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(14)  # float32
 rng = np.random.default_rng(14)

@@ -12,6 +12,9 @@ Time: fast 3 s, default 15 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 import threadpoolctl
 from sklearn.decomposition import PCA
@@ -23,8 +26,6 @@ from autoencoder.codec import Codec
 from autoencoder.codec.rate_distortion import parameter_bytes, rate_distortion
 from autoencoder.datasets import by_group
 from autoencoder.evaluation import few_shot_accuracy, psnr
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(15)  # formulas in float64, faces in float32
 rng = np.random.default_rng(15)

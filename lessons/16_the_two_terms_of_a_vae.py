@@ -10,14 +10,15 @@ Time: fast 2 s, default 8 s (2 cores).
 """
 
 # %%
+from lessons import Lesson, Todo
+from lessons._figures import COLOURS
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder import datasets
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode
-from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 lesson = Lesson(16)  # float64, so that no draw of yours has to be converted
 rng = np.random.default_rng(16)
@@ -69,8 +70,8 @@ def kl(mean, log_variance):
 # %% [markdown]
 # A formula from a book is a claim. Dice can check it: draw many z, average log q(z) - log p(z), and
 # compare, in units of the standard error. More than 3 of them is no accident. The second line is
-# the experiment with a published mistake (keras#3283, #9970; DeZero's examples/vae.py): draws with
-# deviation exp(log_variance), while the price takes the same number for a log-variance. Shapes
+# the experiment with a published mistake (keras-team/keras#3283; DeZero's examples/vae.py): draws
+# with deviation exp(log_variance), while the price takes the same number for a log-variance. Shapes
 # agree, gradients flow, losses fall. Only the dice notice: how far off is 3 standard errors?
 
 # %%
@@ -187,6 +188,11 @@ with lesson.fig("clouds", "Each face is a cloud; together they fill the prior") 
         picture.spines[:].set(color=colour, linewidth=3)
     axes.set(xlabel="unit 1", ylabel="unit 2", aspect="equal", xlim=(-3.9, 3.9), ylim=(-3.9, 4.6))
     axes.legend(fontsize=6, loc="upper left", ncols=2)
+
+# %% [markdown]
+# Threads named here:
+#
+# [keras-team/keras#3283](https://github.com/keras-team/keras/issues/3283).
 
 # %%
 lesson.finish()

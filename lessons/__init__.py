@@ -9,12 +9,19 @@ lesson uses two names of this package:
     with lesson.fig("spread", claim)  # draws a figure into lessons/out/
     lesson.finish()                   # the last line: what is done, how long it took
 
-and you write where a body says ``raise Todo(...)``. How answers are judged is in ``_check.py``; the
-rest of the machinery is four short files beside it, and WRITING.md says how a lesson is made.
+and you write where a body says ``raise Todo(...)``. How answers are judged is in ``_check.py``;
+each file beside it begins with what it is for, and WRITING.md says how a lesson is made.
 """
 
-from ._check import Check, Judge, Todo, directional
-from ._lesson import Lesson
-from ._use import use
+import sys
 
-__all__ = ["Check", "Judge", "Lesson", "Todo", "directional", "use"]
+try:
+    from ._check import Check, Judge, Todo, Wrong, directional
+    from ._lesson import Lesson
+    from ._use import use
+except ModuleNotFoundError as error:
+    if sys.argv[0] != "-m":  # of a script: lessons.py says it
+        raise
+    sys.exit(f"The lessons need {error.name}: run  pip install -e .  in the folder of the project")
+
+__all__ = ["Check", "Judge", "Lesson", "Todo", "Wrong", "directional", "use"]

@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 
-from . import _numbers
+from . import _lesson, _numbers
+from ._ending import polite
 from ._header import FOLDER, lessons, read_header
-from ._lesson import add_options, read_progress
+from ._lesson import add_options
+from ._progress import read_progress, writable
 from ._run import problem, run, table
 
 
@@ -23,7 +25,8 @@ def main():
     options = parser.parse_args()
     numbers = _numbers_of(parser, options.lesson)
     names = [n for n in ("fast", "full", "show", "solution", "give_up") if getattr(options, n)]
-    flags = ["--" + n.replace("_", "-") for n in names] + ["--device", options.device]
+    flags = ["--" + n.replace("_", "-") for n in names]
+    flags += ["--case", options.case] if options.case else []
     if options.record:
         return record(numbers)
     if options.table:
@@ -49,7 +52,7 @@ def _numbers_of(parser, words):
 
 def show_list():
     """One line for each lesson: what is done of it, how long it takes."""
-    progress = read_progress()
+    progress = read_progress(writable(_lesson.OUT))
     for number, path in lessons().items():
         header, status = read_header(path), progress.get(str(number))
         done = f"{status.count('right')}/{len(status)}" if status else "   "
@@ -61,40 +64,60 @@ def show_list():
 
 
 def run_all(numbers, flags, mode):
-    """Run lessons one after the other; with several, end with a table of times. 1 if any failed."""
+    """Run lessons one after the other; with several, end with a table. 1 if any failed."""
     rows, failed = [], False
     for number in numbers:
         outcome = run(number, *flags)
         said = problem(outcome, mode)
-        budget = read_header(lessons()[number]).budget.get(mode)
         seconds = outcome.lesson.seconds if outcome.lesson else None
-        rows.append((number, seconds, budget, said))
+        rows.append((number, seconds, said))
         failed |= bool(said)
         print()
     if len(rows) > 1 or failed:
-        print("lesson  seconds  budget")
-        for number, seconds, budget, said in rows:
+        print("lesson  seconds")
+        for number, seconds, said in rows:
             taken = f"{seconds:7.1f}" if seconds is not None else "      -"
-            print(f"{number:6d}  {taken}  {budget or 0:6g}  {said or 'ok'}")
-        total = sum(row[1] or 0 for row in rows)
-        print(f"   all  {total:7.1f}  {sum(row[2] or 0 for row in rows):6g}")
+            print(f"{number:6d}  {taken}  {said or 'ok'}")
+        print(f"   all  {sum(row[1] or 0 for row in rows):7.1f}")
     return int(failed)
 
 
 def watch(numbers, flags):
-    """Run the lesson, and again in a new process whenever its file changes, until Ctrl-C."""
-    paths, seen = [lessons()[n] for n in numbers], None
+    """Run the lesson, and again in a new process whenever its file changes, until Ctrl-C.
+
+    A run that is still going on when its file is saved is ended: what it says is of the past.
+    """
+    paths = [lessons()[n] for n in numbers]
     try:
         while True:
-            now = [path.stat().st_mtime for path in paths]
-            if now != seen:
-                seen = now
-                for path in paths:
-                    subprocess.run([sys.executable, str(path), *flags], check=False)
+            seen = _times(paths)
+            if all(_run_until_saved(path, flags, paths, seen) for path in paths):
                 print("\nwaiting for you to save; Ctrl-C ends", flush=True)
-            time.sleep(0.3)
+                while _times(paths) == seen:
+                    time.sleep(0.2)
+            else:
+                print("\nsaved meanwhile: once more from the beginning\n", flush=True)
     except KeyboardInterrupt:
         return 0
+
+
+def _run_until_saved(path, flags, paths, seen):
+    """Whether the run came to its end before a file was saved."""
+    with subprocess.Popen([sys.executable, str(path), *flags]) as running:
+        try:
+            while running.poll() is None:
+                if _times(paths) != seen:
+                    return False
+                time.sleep(0.1)
+            return True
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def _times(paths):
+    """When each file was saved; 0 while an editor replaces it."""
+    return [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
 
 
 def record(numbers):
@@ -106,6 +129,10 @@ def record(numbers):
             lesson = outcome.lesson
             if outcome.status or lesson is None or lesson.seconds is None:
                 print(f"lesson {number} failed, nothing is recorded: {outcome.error}")
+                return 1
+            lesson.stale.clear()  # the old record
+            if said := problem(outcome, mode, timed=True):
+                print(f"lesson {number}, nothing is recorded: {said}")
                 return 1
             records[mode] = {"seconds": round(lesson.seconds, 2), "numbers": lesson.numbers}
         _numbers.write_expected(number, records)
@@ -124,4 +151,7 @@ def write_table():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    with polite():
+        sys.exit(main())

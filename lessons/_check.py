@@ -3,14 +3,16 @@
 A `Check` runs the learner's function on cases that are drawn anew, from a fixed seed, for every
 call, and asks one or more independent judges: an obvious slow reference first (it can say where the
 answer is wrong), then perhaps a derivative measured along a random direction, then PyTorch if it is
-installed. A wrong answer, whatever it is, is compared with what the known mistakes give on the same
-cases: if it equals one of them, the sentence of that mistake is the message. The tests run the same
-mistakes as answers, so every check is known to be able to fail.
+installed. What a call must not do, whatever it returns, is in ``_watch.py``. A wrong answer is
+compared with what the known mistakes give on the same cases: if it equals one of them, the sentence
+of that mistake is the message, and otherwise perhaps one of ``_relation.py``. The tests run the
+same mistakes as answers, so every check is known to be able to fail.
 """
 
 import copy
 import importlib
 import inspect
+import sys
 import time
 import traceback
 import warnings
@@ -20,7 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import Tensor
+from ._compare import array, call, describe_error, difference, full, kind, same
+from ._flow import cut_off
+from ._relation import relation
+from ._watch import TooLong, Watched, Wrong, limited
 
 
 class Todo(Exception):
@@ -37,9 +42,10 @@ class Judge:
 
     against: str
     expected: Callable
-    tolerance: float = 1e-10  # relative to the largest element, absolute below 1
+    tolerance: float = 1e-10  # relative to the largest element, absolute below `floor`
     view: Callable | None = None
     needs: str | None = None
+    floor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,10 @@ class Check:
     `library` is what steps in for an unwritten or wrong answer, `source` where the library does the
     same ("minigrad/shapes.py::sum_to"), `cases()` a list of argument tuples. A mistake is a
     function like the exercise; its docstring is the sentence that the learner reads. `observe(f,
-    *case)` says what counts as the answer where it is not simply ``f(*case)``.
+    *case)` says what counts as the answer where it is not simply ``f(*case)``; it may raise Wrong.
+    `returns` is the promised kind of thing, `changes` the places of arguments that may be changed
+    (both: ``_watch.py``). `trained`: where Tensors came in, the gradient that flows from the
+    answer to them is judged too.
     """
 
     library: Callable
@@ -58,63 +67,136 @@ class Check:
     judges: list
     mistakes: list
     observe: Callable = field(default=lambda f, *case: f(*case))
+    returns: str | tuple | None = None
+    changes: tuple = ()
+    trained: bool = False
 
     def verdict(self, f):
         """What to say of the function `f`: a Verdict. Never raises because of `f`."""
-        cases, answers = self.cases(), []
+        cases, seen = self.cases(), []
         for case in cases:
-            answers.append(self._run(f, case))
-            if isinstance(answers[-1], _Raised) and isinstance(answers[-1].error, Todo):
-                return Verdict("todo", f"not started: {answers[-1].error}")
+            seen.append(self._run(f, case))
+            error = getattr(seen[-1].value, "error", None)
+            if isinstance(error, Todo):
+                return Verdict("todo", f"not started: {error}")
+            if isinstance(error, TooLong):  # the other cases would take as long
+                seen += [seen[-1]] * (len(cases) - len(seen))
+                break
         began = time.perf_counter()
         judges = [judge for judge in self.judges if not judge.needs or _imported(judge.needs)]
         waited, worst = time.perf_counter() - began, 0.0
         for judge in judges:
-            for k, (case, answer) in enumerate(zip(cases, answers, strict=True)):
-                fault, difference = _compare(judge, answer, case)
+            for k, (case, (answer, _)) in enumerate(zip(cases, seen, strict=True)):
+                fault, gap = _compare(judge, answer, case)
                 if fault:
-                    place = f"case {k + 1} of {len(cases)}, {_call(f, case)}"
-                    mistake = self.diagnose(cases, answers)
-                    last = " ".join(mistake.__doc__.split()) if mistake else ""
-                    text = f"{fault} ({place}, against {judge.against}). {last}".strip()
-                    return Verdict("wrong", text, waited)
-                worst = max(worst, difference)
+                    why = self._explain(cases, seen)
+                    return self._wrong(f, fault, k, cases, judge.against, why, waited)
+                worst = max(worst, gap)
+        for k, (case, (_, fault)) in enumerate(zip(cases, seen, strict=True)):
+            against = "what is promised" if fault else "the slope along a random direction"
+            fault = fault or (
+                self.trained and cut_off(f, case, self.judges[0].expected, self.library)
+            )
+            if fault:
+                mistake = self.diagnose(cases, seen, faults=True)
+                return self._wrong(f, f"wrong: {fault}", k, cases, against, _words(mistake), waited)
+        if not self._again(f, cases[0], seen[0]):
+            fault = (
+                "wrong: right at the first call, another value at the second with the same input: "
+                "something is remembered between calls, such as a list among the default values"
+            )
+            return self._wrong(f, fault, 0, cases, "itself", "", waited)
         against = _listed([judge.against for judge in judges])
         text = f"right: largest difference {worst:.2g} against {against}"
         return Verdict("right", text, waited)
 
-    def diagnose(self, cases, answers):
-        """The known mistake that gives these answers, or None."""
-        right = [self._run(self.library, case) for case in cases]
-        partial = None
+    def diagnose(self, cases, seen, faults=False):
+        """The known mistake that gives these answers (and with `faults` commits them), or None."""
+        right, partial = [self._run(self.library, case) for case in cases], None
         for mistake in self.mistakes:
             theirs = [self._run(mistake, case) for case in cases]
-            same = [_same(a, b) for a, b in zip(answers, theirs, strict=True)]
-            if all(same):
+            alike = [
+                same(a.value, b.value) and (not faults or a.fault == b.fault)
+                for a, b in zip(seen, theirs, strict=True)
+            ]
+            if all(alike):
                 return mistake
-            good = [_same(a, b) for a, b in zip(answers, right, strict=True)]
-            made = [s and not g for s, g in zip(same, good, strict=True)]
-            if any(made) and all(s or g for s, g in zip(same, good, strict=True)):
+            good = [same(a.value, b.value) for a, b in zip(seen, right, strict=True)]
+            made = [s and not g for s, g in zip(alike, good, strict=True)]
+            if any(made) and all(s or g for s, g in zip(alike, good, strict=True)):
                 partial = partial or mistake  # made in some cases, the others are right
         return partial
 
+    def show(self, f, number):
+        """Print case `number` (from 1) in full: inputs, answer, right answer; raise its error."""
+        cases = self.cases()
+        if not 1 <= number <= len(cases):
+            raise SystemExit(f"there are cases 1 to {len(cases)}")
+        case = cases[number - 1]
+        for x in case:
+            print(f"input:    {full(x)}")
+        print(f"expected: {full(self._run(self.library, case).value)}")
+        try:
+            with limited():
+                print(f"yours:    {full(self.observe(f, *copy.deepcopy(case)))}")
+        except TooLong as error:
+            sys.exit(f"yours:    {describe_error(error, None)}")
+
+    # ------------------------------------------------------------------ parts of a verdict
+    def _wrong(self, f, fault, k, cases, against, why, waited):
+        place = f"case {k + 1} of {len(cases)}, {call(f, cases[k])}"
+        return Verdict("wrong", f"{fault} ({place}, against {against}). {why}".strip(), waited, k)
+
+    def _explain(self, cases, seen):
+        """The sentence of a known mistake, or what else can be said of wrong values."""
+        if any(isinstance(getattr(s.value, "error", None), TooLong) for s in seen):
+            return ""
+        mistake = self.diagnose(cases, seen)
+        if mistake:
+            return _words(mistake)
+        fault = next((s.fault for s in seen if s.fault), None)
+        if fault:
+            return f"Also: {fault.removeprefix('the value is right, but ')}."
+        right = [self._run(self.library, case).value for case in cases]
+        return _relations(cases, [s.value for s in seen], right)
+
     def _run(self, f, case):
-        """The answer of `f` to a copy of `case`, or _Raised."""
+        """What `f` does with a copy of `case`: Seen(value or Raised, fault beside the value)."""
+        watched = Watched(f, self.returns, self.changes)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             try:
-                return self.observe(f, *copy.deepcopy(case))
-            except Exception as error:  # whatever a learner's function does, we go on
+                with limited():
+                    value = self.observe(watched, *copy.deepcopy(case))
+            except (Exception, TooLong) as error:  # whatever a learner's function does, we go on
                 file = f.__code__.co_filename if inspect.isfunction(f) else None
                 frames = traceback.extract_tb(error.__traceback__)
                 mine = [frame.lineno for frame in frames if frame.filename == file]
-                return _Raised(error, mine[-1] if mine else None)
+                if not mine and watched.fault and not isinstance(error, Wrong):
+                    error = Wrong(watched.fault)  # what comes of it elsewhere explains nothing
+                return Seen(Raised(error, mine[-1] if mine else None), watched.fault)
+        return Seen(value, watched.fault)
+
+    def _again(self, f, case, first):
+        """Whether `f` gives the same once more."""
+        return isinstance(first.value, Raised) or same(self._run(f, case).value, first.value)
 
 
 class Verdict(NamedTuple):
     status: str  # "todo", "right" or "wrong"
     text: str
     waited: float = 0.0  # seconds for importing what judges need, which no lesson is to blame for
+    case: int | None = None  # the one that failed
+
+
+class Seen(NamedTuple):
+    value: object  # the answer, or Raised
+    fault: str | None  # what is wrong with the calls, beside the value
+
+
+class Raised(NamedTuple):
+    error: BaseException
+    line: int | None  # of the function's own file
 
 
 def directional(f, *, h=1e-5, tolerance=1e-6):
@@ -142,127 +224,56 @@ def directional(f, *, h=1e-5, tolerance=1e-6):
     return Judge("a slope along a random direction", measured, tolerance, view)
 
 
-# ---------------------------------------------------------------------- comparing
-class _Raised(NamedTuple):
-    error: Exception
-    line: int | None  # of the function's own file
-
-
+# ---------------------------------------------------------------------- one judge
 def _compare(judge, answer, case):
     """(what is wrong with the answer or None, largest difference)."""
-    if isinstance(answer, _Raised):
-        return _describe_error(answer), np.inf
+    if isinstance(answer, Raised):
+        return describe_error(answer.error, answer.line), np.inf
     expected = judge.expected(*copy.deepcopy(case))
     if judge.view:
         try:
             answer = judge.view(answer, *copy.deepcopy(case))
         except Exception:  # the answer has not even the right form
-            return f"wrong: returned {_kind(answer)}", np.inf
+            return f"wrong: returned {kind(answer)}", np.inf
     if not isinstance(expected, tuple):
-        return _difference(answer, expected, judge.tolerance)
+        return difference(answer, expected, judge.tolerance, judge.floor)
     if not isinstance(answer, tuple | list) or len(answer) != len(expected):
-        return f"wrong: returned {_kind(answer)}, expected {len(expected)} values", np.inf
+        return f"wrong: returned {kind(answer)}, expected {len(expected)} values", np.inf
     worst = 0.0
     for i, (a, e) in enumerate(zip(answer, expected, strict=True)):
-        fault, difference = _difference(a, e, judge.tolerance)
+        fault, gap = difference(a, e, judge.tolerance, judge.floor)
         if fault:
             return fault.replace("wrong", f"wrong in value {i + 1} of {len(expected)}", 1), np.inf
-        worst = max(worst, difference)
+        worst = max(worst, gap)
     return None, worst
 
 
-def _difference(answer, expected, tolerance):
-    if answer is None:
-        return "wrong: returned None, is a return missing?", np.inf
-    a, e = _array(answer), np.asarray(expected)
-    numeric = e.dtype.kind in "biufc"
-    if a is None or (a.dtype.kind in "biufc") != numeric:
-        wanted = f"numbers of shape {e.shape}" if numeric else f"{e.tolist()}"
-        return f"wrong: returned {_kind(answer)}, expected {wanted}", np.inf
-    if a.shape != e.shape:
-        return f"wrong: shape {a.shape}, expected {e.shape}", np.inf
-    if not a.size:
-        return None, 0.0
-    if not numeric:
-        bad, gap = a != e, np.zeros(a.shape)
-    else:
-        with np.errstate(all="ignore"):
-            gap = np.abs(np.where(a == e, 0.0, a.astype(complex) - e))
-        gap = np.where(np.isnan(gap), np.where(np.isnan(a) & np.isnan(e), 0.0, np.inf), gap)
-        finite = np.abs(e[np.isfinite(e)])
-        bad = gap > tolerance * max(1.0, finite.max(initial=0.0))
-    if not bad.any():
-        return None, float(gap.max())
-    at = np.unravel_index(int(np.argmax(np.where(bad, gap, -1))), a.shape)
-    place = f" at {tuple(map(int, at))}" if a.ndim else ""
-    return f"wrong{place}: yours {_short(a[at])}, expected {_short(e[at])}", np.inf
+def _relations(cases, answers, right):
+    """What wrong values have to do with the right ones, or ""."""
+    if any(isinstance(x, Raised) for x in [*answers, *right]):
+        return ""
+    pairs = list(zip(answers, right, strict=True))
+    if not isinstance(right[0], tuple):
+        return _relation_of(pairs, cases)
+    n = len(right[0])
+    if any(not isinstance(a, tuple | list) or len(a) != n for a in answers):
+        return ""
+    if n == 2 and all(same(a[0], e[1]) and same(a[1], e[0]) for a, e in pairs):
+        return "The two values are exchanged."
+    first = next((i for i in range(n) if not all(same(a[i], e[i]) for a, e in pairs)), 0)
+    words = _relation_of([(a[first], e[first]) for a, e in pairs], cases)
+    return words and f"In value {first + 1}: {words[0].lower()}{words[1:]}"
 
 
-def _same(a, b):
-    """Whether two answers are one and the same, up to rounding, not only both wrong."""
-    if isinstance(a, _Raised) or isinstance(b, _Raised):
-        if type(a) is not type(b) or type(a.error) is not type(b.error):
-            return False
-        return str(a.error).split()[:4] == str(b.error).split()[:4]  # the rest can vary
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list) and len(a) == len(b):
-        return all(_same(x, y) for x, y in zip(a, b, strict=True))
-    a, b = _array(a), _array(b)
-    if a is None or b is None:
-        return a is b
-    return _difference(a, b, 1e-9)[0] is None
+def _relation_of(pairs, cases):
+    arrays = [(array(a), array(e)) for a, e in pairs]
+    if any(x is None or x.dtype.kind not in "biuf" for pair in arrays for x in pair):
+        return ""
+    return relation(arrays, cases)
 
 
-def _array(x):
-    """`x` as an array of numbers or strings, or None if it is nothing of the kind."""
-    if x is None:
-        return None
-    if isinstance(x, Tensor):
-        return x.numpy()
-    try:
-        array = np.asarray(x)
-    except Exception:  # lists of unequal lengths
-        return None
-    return array if array.dtype.kind in "biufcU" else None
-
-
-# ---------------------------------------------------------------------- words
-def _describe_error(raised):
-    text = " ".join(str(raised.error).split())
-    place = f" in line {raised.line}" if raised.line else " outside your function"
-    return f"wrong: {type(raised.error).__name__}{place}" + (f", {text}" if text else "")
-
-
-def _call(f, case):
-    return f"{getattr(f, '__name__', 'f')}({', '.join(_argument(x) for x in case)})"
-
-
-def _argument(x):
-    if isinstance(x, np.ndarray | Tensor):
-        text = np.array2string(_array(x), precision=4) if x.size <= 4 else f"array {tuple(x.shape)}"
-        return " ".join(text.split())
-    if callable(x):
-        return getattr(x, "__name__", type(x).__name__)
-    text = f"{x:.6g}" if isinstance(x, float) else repr(x)
-    return text if len(text) <= 40 and " at 0x" not in text else _a(x)
-
-
-def _kind(x):
-    if x is None:
-        return "None"
-    if isinstance(x, np.ndarray | Tensor):
-        return f"an array of {x.dtype} of shape {tuple(x.shape)}"
-    if isinstance(x, tuple | list):
-        return f"{_a(x)} of {len(x)}"
-    return _a(x)
-
-
-def _a(x):
-    name = type(x).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _short(x):
-    return f"{x:.8g}" if isinstance(x, np.floating) else str(x)
+def _words(mistake):
+    return " ".join(mistake.__doc__.split()) if mistake else ""
 
 
 def _listed(names):

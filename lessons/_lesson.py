@@ -2,8 +2,6 @@
 
 import argparse
 import importlib
-import inspect
-import json
 import sys
 import time
 from contextlib import contextmanager
@@ -11,6 +9,10 @@ from pathlib import Path
 
 from . import _figures, _numbers
 from ._header import FOLDER, lessons, read_header
+from ._paste import pasted
+from ._progress import remember, writable
+from ._resume import Saved
+from ._watch import why_no_timer
 
 OUT = FOLDER / "out"
 _MARKS = {"todo": "o", "right": "+", "wrong": "x"}
@@ -19,24 +21,27 @@ _MARKS = {"todo": "o", "right": "+", "wrong": "x"}
 class Lesson:
     """``lesson = Lesson(3)`` at the top of a lesson: reads the command line, starts the clock.
 
-    `fast`, `full`, `show`, `device` and `solution` are the options as attributes.
+    `fast`, `full`, `show` and `solution` are the options as attributes.
     """
 
     def __init__(self, number):
         self.header = read_header(lessons()[number])
         self.number, options = number, _options(self.header)
         self.fast, self.full, self.show = options.fast, options.full, options.show
-        self.device, self.solution, self.give_up = options.device, options.solution, options.give_up
+        self.solution, self.give_up, self.case = options.solution, options.give_up, options.case
         self.mode = "fast" if self.fast else "full" if self.full else "default"
         self.expected = _numbers.read_expected(number).get(self.mode, {}).get("numbers", {})
         self.checks, self.verdicts = {}, {}  # by label, such as "3.1 unbroadcast"
         self.numbers, self.stale, self.figures = {}, [], []
+        self.out = writable(OUT)
         self.began, self.seconds = time.perf_counter(), None
         print(f"{number:02d}  {self.header.title}\n")
         if self.full:
             budget = self.header.budget.get("full")
             takes = f"takes about {budget / 60:.0f} min" if budget else "changes nothing here"
             print(f"--full {takes}\n")
+        if why_no_timer():
+            print(f"An endless loop in an exercise is not stopped here: {why_no_timer()}.\n")
 
     # ------------------------------------------------------------------ exercises
     def exercise(self, label):
@@ -52,15 +57,27 @@ class Lesson:
             solution = importlib.import_module(f"lessons.solutions.{self.number:02d}")
             if self.solution:
                 f = getattr(solution, name)
+            f.__globals__[name] = f  # an answer may call itself
+            self._show_case(label, check, f)
             verdict = check.verdict(f)
             self.checks[title], self.verdicts[title] = check, verdict
             self.began += verdict.waited
             print(f"{_MARKS[verdict.status]} {title}  {verdict.text}")
+            if verdict.case is not None and "ipykernel" not in sys.modules:
+                script = _relative(self.header.path)
+                print(f"    its numbers: python {script} --case {label}:{verdict.case + 1}")
             if self.give_up and verdict.status != "right":
-                print("\n" + inspect.getsource(getattr(solution, name)))
+                print("\n" + pasted(solution, name, self.header.path))
             return f if verdict.status == "right" else check.library
 
         return judge
+
+    def _show_case(self, label, check, f):
+        """With --case 3.1:2, show case 2 of exercise 3.1 and stop there."""
+        wanted, _, number = (self.case or "").partition(":")
+        if wanted == label:
+            check.show(f, int(number or 1))
+            sys.exit(0)
 
     # ------------------------------------------------------------------ numbers and figures
     def report(self, name, value, tolerance, *, predicted=None, unit=""):
@@ -90,7 +107,7 @@ class Lesson:
         """
         figure = _figures.new_figure(size, self.show)
         yield figure
-        path = OUT / f"{self.number:02d}_{name}.png"
+        path = self.out / f"{self.number:02d}_{name}.png"
         _figures.save_figure(figure, title, path)
         self.figures.append((path, figure))
         if "ipykernel" in sys.modules:
@@ -98,21 +115,25 @@ class Lesson:
 
             display(Image(str(path)))
 
+    def saved(self, name, **settings):
+        """What a long run keeps in a file, to go on from there after an interruption: a Saved."""
+        return Saved(self.out / f"{self.number:02d}_{name}.npz", settings)
+
     # ------------------------------------------------------------------ the end
     def finish(self):
         """Print what is done; leave with exit status 1 if an answer is wrong."""
         self.seconds = time.perf_counter() - self.began
+        if self.case:
+            sys.exit(f"--case {self.case}: this lesson has {', '.join(self.verdicts)}")
         status = [verdict.status for verdict in self.verdicts.values()]
-        budget = self.header.budget.get(self.mode)
         print(
             f"\n{status.count('right')}/{len(status)} exercises, {self.seconds:.1f} s"
-            + (f" of {budget:g} s" if budget else "")
             + "".join(f", wrote {_relative(path)}" for path, _ in self.figures)
         )
         for title in [t for t, v in self.verdicts.items() if v.status == "right"]:
             print(f"compare {title}: {self._solution()}, and in the library {self._source(title)}")
         if not self.solution:
-            remember(self.number, status)
+            remember(self.out, self.number, status)
         if self.show:
             from matplotlib import pyplot
 
@@ -127,30 +148,17 @@ class Lesson:
         return self.checks[title].source
 
 
-def remember(number, status):
-    """Keep the state of the exercises of a lesson for the list of ``python -m lessons``."""
-    OUT.mkdir(exist_ok=True)
-    progress = read_progress() | {str(number): status}
-    (OUT / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
-
-
-def read_progress():
-    """{"3": ["right", "todo"], ...} of the lessons that were run."""
-    try:
-        return json.loads((OUT / "progress.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
 def add_options(parser):
     """The options of a lesson, the same for a script and for ``python -m lessons``."""
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument("--fast", action="store_true", help="everything small: a few seconds")
     speed.add_argument("--full", action="store_true", help="the real thing, however long it takes")
     parser.add_argument("--show", action="store_true", help="open the figures in windows")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--solution", action="store_true", help="run the solutions, not your code")
     parser.add_argument("--give-up", action="store_true", help="print the solutions still missing")
+    parser.add_argument(
+        "--case", metavar="3.1:2", help="show case 2 of exercise 3.1 with all its numbers, and stop"
+    )
 
 
 def _options(header):

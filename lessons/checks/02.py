@@ -1,8 +1,8 @@
 """Checks of lesson 02. Graphs are built here, by functions whose names appear in the messages."""
 
-import numpy as np
+from lessons import Check, Judge, Wrong
 
-from lessons import Check, Judge
+import numpy as np
 
 
 # ---------------------------------------------------------------------- 2.1 product_rule
@@ -43,6 +43,7 @@ def adds_the_slope(g, a, b):
 product_rule = Check(
     library=library_product,
     source="minigrad/ops.py::multiply",
+    returns=("number", "number"),
     cases=product_cases,
     judges=[Judge("measured slopes", measured_product, 1e-10)],
     mistakes=[own_factor, ignores_g, whole_product, adds_the_slope],
@@ -96,8 +97,35 @@ def unequal_paths():
     return Node("y", (b, d), (1.0, -2.0))
 
 
+def listed_again():
+    """d uses b at once and through c: who moves b back in a list must move its parents back too."""
+    start = Node("start")
+    a = Node("a", (start,), (2.0,))
+    b = Node("b", (a,), (3.0,))
+    c = Node("c", (b, b), (1.5, 0.5))
+    return Node("d", (b, c), (4.0, -1.0))
+
+
+def random_graph(seed):
+    """A function that makes a graph of eight nodes with one to three parents each."""
+
+    def made():
+        rng = np.random.default_rng(seed)
+        nodes = [Node("a")]
+        for name in "bcdefgh":
+            parents = [nodes[-1], *rng.choice(nodes, rng.integers(0, 3))]
+            rng.shuffle(parents)
+            slopes = rng.uniform(-2, 2, len(parents)).round(1)
+            nodes.append(Node(name, tuple(parents), tuple(map(float, slopes))))
+        return nodes[-1]
+
+    made.__name__ = f"random_graph_{seed}"
+    return made
+
+
 def graphs():
-    return [(chain,), (doubling,), (meeting,), (long_way_round,), (unequal_paths,)]
+    by_hand = (chain, doubling, meeting, long_way_round, unequal_paths, listed_again)
+    return [*((graph,) for graph in by_hand), *((random_graph(seed),) for seed in range(4))]
 
 
 def nodes_of(last):
@@ -115,6 +143,9 @@ def in_words(f, graph):
     """One sentence for each node of the graph: how the order treats it."""
     last = graph()
     order = [n.name for n in f(last)]
+    if [n.name for n in f(last)] != order:
+        raise Wrong("right at the first walk through a graph, another order at the second: keep no "
+                    "marks on the nodes, nor in lists among the default values")  # fmt: skip
     words = []
     for name in nodes_of(last):
         users = [n.name for n in nodes_of(last).values() if any(p.name == name for p in n.parents)]
@@ -176,6 +207,7 @@ def without_inputs(last):
 visiting_order = Check(
     library=library_order,
     source="minigrad/gradient.py::grad",
+    returns="list",
     cases=graphs,
     observe=in_words,
     judges=[Judge("the definition", lambda graph: [good(n) for n in nodes_of(graph())])],
@@ -188,6 +220,8 @@ def by_name(f, graph):
     """The slopes as an array, nodes in alphabetical order; nan for a node that is missing."""
     last = graph()
     slopes = f(last)
+    if not all(isinstance(n, Node) for n in slopes):
+        raise Wrong("the keys of the dictionary are not nodes: {node: slope, ...} was asked for")
     return np.array([slopes.get(n, np.nan) for n in nodes_of(last).values()], float)
 
 
@@ -272,6 +306,7 @@ def inputs_only(last):
 gradients = Check(
     library=library_gradients,
     source="minigrad/gradient.py::grad",
+    returns="dict",
     cases=graphs,
     observe=by_name,
     judges=[

@@ -2,10 +2,11 @@
 
 from importlib import import_module
 
+from lessons import Check, Judge, Wrong
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Check, Judge
 from minigrad.losses import mse_loss
 
 
@@ -60,6 +61,7 @@ def divides(w, g, lr):
 sgd_step = Check(
     library=library_step,
     source="minigrad/optim.py::SGD.update",
+    changes=(0,),
     cases=step_cases,
     observe=array_afterwards,
     judges=[Judge("one element at a time", element_by_element, 1e-12)],
@@ -101,8 +103,8 @@ def losses_and_weights(f, problem):
 
     losses = f(loss, weights, batches, lr)
     if isinstance(losses, list | tuple) and any(isinstance(v, mg.Tensor) for v in losses):
-        raise TypeError("the list holds Tensors, each with its graph: loss.item() is the number")
-    losses = None if losses is None else np.atleast_1d(np.asarray(losses, float))
+        raise Wrong("the list holds Tensors, each with its graph: loss.item() is the number")
+    losses = np.atleast_1d(np.asarray(losses, float))
     return losses, *(w.numpy() for w in weights)
 
 
@@ -199,6 +201,8 @@ def last_loss_only(loss, weights, batches, lr):
 train = Check(
     library=library_train,
     source="minigrad/optim.py::SGD",
+    returns="list",
+    changes=(1,),
     cases=train_cases,
     observe=losses_and_weights,
     judges=[
@@ -228,6 +232,10 @@ def by_measured_slopes(lr, shape):
     moved.flat[0] += h
     mean = np.mean(moved**2) - np.mean(d**2)
     return float(lr * mean / (moved.flat[0] ** 2 - d.flat[0] ** 2))
+
+
+def by_counting(lr, shape):
+    return lr / len(list(np.ndindex(*shape)))
 
 
 def library_lr(lr, shape):
@@ -262,7 +270,11 @@ def square_root(lr, shape):
 lr_for_sum = Check(
     library=library_lr,
     source="minigrad/losses.py::mse_loss",
+    returns="number",
     cases=scale_cases,
-    judges=[Judge("measured slopes of the two", by_measured_slopes, 1e-9)],
+    judges=[
+        Judge("measured slopes of the two", by_measured_slopes, 1e-9),
+        Judge("counting the elements", by_counting, 1e-12, floor=0.0),
+    ],
     mistakes=[unchanged, multiplied, examples_only, features_only, square_root],
 )

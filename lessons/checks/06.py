@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-import numpy as np
-
 from lessons import Check, Judge
+
+import numpy as np
 
 
 # ---------------------------------------------------------------------- 6.1 moments
@@ -63,6 +63,7 @@ def square_of_mean(m, v, g, beta1=0.9, beta2=0.999):
 moments = Check(
     library=library_moments,
     source="minigrad/optim.py::Adam.update",
+    returns=("array", "array"),
     cases=moments_cases,
     judges=[
         Judge("a part of the way to the new value", part_of_the_way, 1e-12),
@@ -161,6 +162,7 @@ def no_root(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
 adam_step = Check(
     library=library_step,
     source="minigrad/optim.py::Adam.update",
+    returns="array",
     cases=training_cases,
     observe=path,
     judges=[
@@ -216,6 +218,7 @@ def only_m_counts(t, beta1=0.9, beta2=0.999):
 uncorrected_ratio = Check(
     library=library_ratio,
     source="minigrad/optim.py::Adam.update",
+    returns="number",
     cases=ratio_cases,
     judges=[Judge("t steps taken one by one", simulated, 1e-10)],
     mistakes=[upside_down, without_root, without_exponent, exchanged, only_m_counts],

@@ -2,10 +2,11 @@
 
 from importlib import import_module
 
+from lessons import Check, Judge, use
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Check, Judge, use
 from minigrad import registry
 from minigrad.conv import Geometry
 
@@ -66,6 +67,7 @@ def not_whole(size, kernel, stride, before, after):
 out_size = Check(
     library=library_size,
     source="minigrad/conv.py::Geometry",
+    returns="whole number",
     cases=size_cases,
     judges=[
         Judge("counting the windows", count_windows),
@@ -137,6 +139,7 @@ def all_at_the_end(size, kernel, stride):
 pad_same = Check(
     library=library_pads,
     source="minigrad/conv.py::Geometry.of",
+    returns=("whole number", "whole number"),
     cases=pad_cases,
     judges=[Judge("trying 0, 1, 2, ... zeros", fewest_zeros)],
     mistakes=[
@@ -153,9 +156,10 @@ pad_same = Check(
 # ---------------------------------------------------------------------- 7.3 conv2d
 SETTINGS = [  # images, kernel, stride, pads
     ((1, 4, 5, 1), (3, 3, 1, 1), (1, 1), ((0, 0), (0, 0))),
+    ((3, 3, 3, 1), (2, 3, 1, 2), (1, 1), ((0, 0), (0, 0))),  # more pictures than windows
     ((2, 5, 6, 3), (3, 2, 3, 4), (1, 1), ((1, 1), (0, 1))),
     ((2, 8, 6, 2), (3, 3, 2, 3), (2, 2), ((0, 1), (0, 1))),
-    ((1, 7, 10, 2), (2, 3, 2, 3), (2, 3), ((2, 0), (1, 0))),
+    ((1, 7, 10, 2), (2, 3, 2, 3), (2, 3), ((2, 0), (2, 0))),
 ]
 
 
@@ -247,6 +251,7 @@ def no_zeros(x, w, stride, pads):
 conv2d = Check(
     library=library_conv2d,
     source="minigrad/conv.py::conv_y",
+    returns="array",
     cases=conv_cases,
     observe=in_its_place,
     judges=[

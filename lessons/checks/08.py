@@ -2,9 +2,10 @@
 
 from importlib import import_module
 
+from lessons import Check, Judge
+
 import numpy as np
 
-from lessons import Check, Judge
 from minigrad import registry
 from minigrad.conv import Geometry
 
@@ -122,6 +123,7 @@ def averages(y, w, stride, pads, size):
 conv2d_transpose = Check(
     library=library_transpose,
     source="minigrad/conv.py::conv_x",
+    returns="array",
     cases=transpose_cases,
     judges=[
         Judge("one product at a time", one_product_at_a_time, 1e-12),
@@ -219,6 +221,7 @@ def pads_at_the_other_end(x, g, kernel, stride, pads):
 kernel_gradient = Check(
     library=library_gradient,
     source="minigrad/conv.py::conv_w",
+    returns="array",
     cases=gradient_cases,
     judges=[
         Judge("one weight at a time", one_weight_at_a_time, 1e-12),

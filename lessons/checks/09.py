@@ -6,9 +6,9 @@ import math
 from functools import cache
 from importlib import import_module
 
-import numpy as np
-
 from lessons import Check, Judge
+
+import numpy as np
 
 LOGITS = (-800.0, -40.0, -20.0, -3.0, -0.5, 0.0, 0.7, 2.0, 9.0, 25.0, 50.0, 750.0)
 TARGETS = (0.0, 1.0, 0.3)
@@ -94,6 +94,7 @@ def white_only(t, x):
 bce_from_logits = Check(
     library=library_bce,
     source="minigrad/losses.py::bernoulli_nll_of_logits",
+    returns="array",
     cases=cases,
     judges=[
         Judge("the naive formula with 400 digits", exact_loss, 1e-12),
@@ -176,6 +177,7 @@ def overflowing_sigmoid(g, t, x):
 bce_slope = Check(
     library=library_slope,
     source="minigrad/losses.py::bernoulli_slope",
+    returns="array",
     cases=slope_cases,
     judges=[
         Judge("the formula with 400 digits", exact_slope, 1e-12),
@@ -250,6 +252,7 @@ def added_up(x):
 entropy = Check(
     library=library_entropy,
     source="autoencoder/parts/likelihood.py::BernoulliLikelihood",
+    returns="array",
     cases=grey_cases,
     judges=[
         Judge("one element at a time", one_at_a_time, 1e-9),

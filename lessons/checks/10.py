@@ -2,9 +2,10 @@
 
 from importlib import import_module
 
+from lessons import Check, Judge
+
 import numpy as np
 
-from lessons import Check, Judge
 from minigrad.conv import Geometry
 
 forward, adjoint = (import_module(f"lessons.checks.{lesson}") for lesson in ("07", "08"))
@@ -108,6 +109,7 @@ def rows_in_float64(x, kernel, stride, pads):
 im2col = Check(
     library=library_rows,
     source="minigrad/conv.py::Geometry.patches",
+    returns="array",
     cases=row_cases,
     judges=[
         Judge("window by window", window_by_window, 1e-12),
@@ -217,6 +219,7 @@ def moves_by_one(cols, shape, kernel, stride, pads):
 col2im = Check(
     library=library_pixels,
     source="minigrad/conv.py::conv_x",
+    returns="array",
     cases=column_cases,
     judges=[
         Judge("one number at a time", one_number_at_a_time, 1e-12),
@@ -280,6 +283,7 @@ def sums_in_float64(x, w, stride, pads):
 conv2d_shifts = Check(
     library=library_shifts,
     source="minigrad/conv.py::Geometry.taps",
+    returns="array",
     cases=lambda: with_float32(forward.conv_cases()),
     observe=forward.in_its_place,
     judges=[

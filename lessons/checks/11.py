@@ -2,10 +2,7 @@
 
 from itertools import pairwise
 
-import numpy as np
-
-import minigrad as mg
-from lessons import Check, Judge
+from lessons import Check, Judge, Wrong
 from lessons.checks._faces_network import (
     faces_of,
     shapes,
@@ -14,6 +11,10 @@ from lessons.checks._faces_network import (
     weights_of,
     written_out_loop,
 )
+
+import numpy as np
+
+import minigrad as mg
 from minigrad.losses import l2_loss
 from minigrad.nn import Conv2D, Conv2DTranspose, Dense, Flatten, Module, Reshape, Sequential
 
@@ -82,6 +83,7 @@ def grey_twice(images):
 first_rungs = Check(
     library=library_rungs,
     source="autoencoder/evaluation/baselines.py::ladder",
+    returns=("number", "number"),
     cases=image_cases,
     judges=[
         Judge("pixel by pixel", rungs_by_loops, 1e-12),
@@ -98,24 +100,47 @@ def build_cases():
 
 
 def built(f, size, widths, rng):
-    """(how many weights, codes, images) of the two networks, with known weights and images."""
+    """(how many weights, codes, images, gradients) of the two networks, with known weights and
+    images."""
     networks = f(size, widths, rng)
     if not (
-        isinstance(networks, tuple) and [isinstance(n, Module) for n in networks] == [True] * 2
+        isinstance(networks, tuple | list)
+        and [isinstance(n, Module) for n in networks] == [True] * 2
     ):
-        raise TypeError("two networks are expected: return encoder, decoder")
+        raise Wrong("two networks are expected: return encoder, decoder")
     encoder, decoder = networks
     parameters = [*encoder.parameters(), *decoder.parameters()]
+    drawn = f(size, widths, np.random.default_rng(1))[0].parameters()
+    pairs = [(p, q) for p, q in zip(parameters, drawn, strict=False) if p.ndim > 1]
+    if any(np.array_equal(p.numpy(), q.numpy()) for p, q in pairs):
+        raise Wrong("the weights are the same whatever rng is: give rng=rng to each layer")
     for p, w in zip(parameters, weights_of([p.shape for p in parameters]), strict=True):
         p.data = w.astype(p.dtype)
     codes = encoder(mg.tensor(faces_of(size).astype(p.dtype)))
-    return sum(p.size for p in parameters), codes.numpy(), decoder(codes).numpy()
+    images = decoder(codes)
+    gradients = mg.grad(images, parameters, mg.tensor(partner(images)), allow_unused=True)
+    missing = [k for k, g in enumerate(gradients, 1) if g is None]
+    if missing:
+        raise Wrong(
+            f"no gradient flows from the images to parameter {missing[0]} of {len(gradients)}: "
+            "somewhere a Tensor became an array"
+        )
+    return sum(p.size for p in parameters), codes.numpy(), images.numpy(), flat(gradients)
+
+
+def partner(images):
+    return np.random.default_rng(4).standard_normal(images.shape).astype(images.dtype)
+
+
+def flat(gradients):
+    return np.concatenate([g.numpy().ravel() for g in gradients])
 
 
 def written_out(size, widths, rng):
-    w = weights_of(shapes(size, widths))
+    w = [mg.tensor(a, requires_grad=True) for a in weights_of(shapes(size, widths))]
     code, y = through(w, mg.tensor(faces_of(size)))
-    return sum(a.size for a in w), code.numpy(), y.numpy()
+    gradients = mg.grad(y, w, mg.tensor(partner(y)), retain_graph=True)
+    return sum(a.size for a in w), code.numpy(), y.numpy(), flat(gradients)
 
 
 def library_build(
@@ -177,7 +202,8 @@ build = Check(
     source="autoencoder/olivetti.py::network",
     cases=build_cases,
     observe=built,
-    judges=[Judge("number of weights, codes, images, written out", written_out, 1e-5)],
+    returns="anything",
+    judges=[Judge("number of weights, codes, images, gradients, written out", written_out, 2e-5)],
     mistakes=[never_halves, straight, code_relu, open_end, doubles_last, same_order],
 )
 
@@ -213,8 +239,6 @@ def three_epochs(f, network, batch_size):
 
     optimizer, rng = mg.optim.SGD(weights, lr=network.rate), np.random.default_rng(3)
     losses = [f(forward, network.images, optimizer, batch_size, rng) for _ in range(3)]
-    if None in losses:
-        return None
     losses = [loss.item() if isinstance(loss, mg.Tensor) else loss for loss in losses]
     return np.array(losses, float), np.concatenate([w.numpy().ravel() for w in weights])
 
@@ -270,6 +294,7 @@ def never_steps(forward, images, optimizer, batch_size, rng):
 epoch = Check(
     library=library_epoch,
     source="autoencoder/host_epoch.py::HostEpoch",
+    returns="number",
     cases=epoch_cases,
     observe=three_epochs,
     judges=[

@@ -1,9 +1,9 @@
 """Checks of lesson 13."""
 
+from lessons import Check, Judge
+
 import numpy as np
 from scipy.optimize import minimize_scalar
-
-from lessons import Check, Judge
 
 
 # ---------------------------------------------------------------------- 13.1 corrupt
@@ -66,6 +66,7 @@ def in_place(x, std, rng):
 corrupt = Check(
     library=library_corrupt,
     source="autoencoder/parts/noise.py::GaussianNoise",
+    returns="array",
     cases=image_cases,
     observe=two_draws,
     judges=[Judge("two copies and then x, pixel by pixel", pixel_by_pixel, 1e-12)],
@@ -137,6 +138,7 @@ def ratio(variances, std):
 gains = Check(
     library=library_gains,
     source="autoencoder/evaluation/baselines.py::wiener",
+    returns="array",
     cases=gain_cases,
     judges=[
         Judge("a search for the least error", by_search, 1e-6),
@@ -202,6 +204,7 @@ def among_themselves(errors, calibration):
 p_values = Check(
     library=library_p_values,
     source="autoencoder/detector.py::AutoencoderAnomalyDetector.p_values",
+    returns="array",
     cases=error_cases,
     judges=[
         Judge("counting one by one", one_by_one, 1e-12),

@@ -2,10 +2,11 @@
 
 import math
 
+from lessons import Check, Judge
+
 import numpy as np
 
 import minigrad as mg
-from lessons import Check, Judge
 from minigrad.losses import bernoulli_kl
 
 
@@ -69,6 +70,8 @@ def mean_of_units(codes, target):
 kl_sparsity = Check(
     library=library_sparsity,
     source="minigrad/losses.py::bernoulli_kl",
+    returns="same",
+    trained=True,
     cases=sparsity_cases,
     judges=[Judge("coin by coin", coin_by_coin, 1e-12)],
     mistakes=[over_units, exchanged, image_by_image, on_only, mean_of_units],
@@ -137,6 +140,8 @@ def mean_of_batch(h, W):
 contraction = Check(
     library=library_contraction,
     source="autoencoder/parts/penalty.py::_one_layer",
+    returns="same",
+    trained=True,
     cases=contraction_cases,
     judges=[
         Judge("slope by slope", slope_by_slope, 1e-12),

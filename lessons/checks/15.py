@@ -3,9 +3,9 @@
 import math
 from collections import Counter
 
-import numpy as np
-
 from lessons import Check, Judge
+
+import numpy as np
 
 
 # ---------------------------------------------------------------------- 15.1 quantise
@@ -80,6 +80,7 @@ def one_range(z, low, high, bits):
 quantise = Check(
     library=library_quantise,
     source="autoencoder/codec/quantiser.py::Quantiser.quantise",
+    returns="whole array",
     cases=quantise_cases,
     judges=[Judge("counting edges", edge_by_edge)],
     mistakes=[rounded, one_interval_less, bits_for_intervals, not_clipped, wrapped, one_range],
@@ -137,6 +138,7 @@ def width_forgotten(symbols, low, high, bits):
 dequantise = Check(
     library=library_dequantise,
     source="autoencoder/codec/quantiser.py::Quantiser.dequantise",
+    returns="array",
     cases=dequantise_cases,
     judges=[Judge("edge by edge", middle_by_middle, 1e-12)],
     mistakes=[lower_edge, upper_edge, end_to_end, without_low, width_forgotten],
@@ -207,6 +209,7 @@ def zeros_too(symbols):
 entropy = Check(
     library=library_entropy,
     source="autoencoder/codec/quantiser.py::whole_frequencies",
+    returns="number",
     cases=entropy_cases,
     judges=[
         Judge("word by word", word_by_word, 1e-12),

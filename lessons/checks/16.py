@@ -2,11 +2,12 @@
 
 import math
 
+from lessons import Check, Judge
+
 import numpy as np
 
 import minigrad as mg
 from autoencoder.parts import GaussianCode
-from lessons import Check, Judge
 from minigrad.losses import gaussian_kl
 
 
@@ -79,6 +80,8 @@ def nothing_drawn(mean, log_variance, rng):
 sample = Check(
     library=library_sample,
     source="autoencoder/parts/code.py::GaussianCode.sample",
+    returns="same",
+    trained=True,
     cases=sample_cases,
     judges=[Judge("number by number", sample_reference, 1e-12)],
     mistakes=[
@@ -150,6 +153,7 @@ def forgets_g(g, mean, log_variance, noise):
 through_sample = Check(
     library=library_slopes,
     source="minigrad/gradient.py::grad",
+    returns=("array", "array"),
     cases=slope_cases,
     judges=[
         Judge("measured slopes", measured_slopes, 1e-8),
@@ -228,6 +232,8 @@ def twice(mean, log_variance):
 kl = Check(
     library=library_kl,
     source="minigrad/losses.py::gaussian_kl",
+    returns="same",
+    trained=True,
     cases=kl_cases,
     judges=[
         Judge("unit by unit", kl_reference, 1e-12),

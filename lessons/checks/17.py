@@ -2,9 +2,9 @@
 
 import math
 
-import numpy as np
-
 from lessons import Check, Judge
+
+import numpy as np
 
 
 def spectrum(rng, n):
@@ -81,6 +81,7 @@ def above_one(eigenvalues, variance, k):
 live_units = Check(
     library=library_live,
     source="autoencoder/evaluation/metrics.py::active_units",
+    returns="whole number",
     cases=live_cases,
     judges=[Judge("trying weights, unit by unit", by_gain)],
     mistakes=[
@@ -164,6 +165,7 @@ def channel(eigenvalues, variance):
 unit_kl = Check(
     library=library_unit_kl,
     source="autoencoder/evaluation/metrics.py::kl_per_unit",
+    returns="array",
     cases=kl_cases,
     judges=[
         Judge("the clouds' terms", from_clouds, 1e-12),

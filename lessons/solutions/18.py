@@ -2,9 +2,9 @@
 
 import math
 
-import numpy as np
-
 from lessons._device import far
+
+import numpy as np
 
 
 def softplus(x):

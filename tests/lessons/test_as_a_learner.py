@@ -5,12 +5,15 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
-import pytest
-
+from lessons import _lesson
 from lessons._header import FOLDER, lessons
+from lessons._run import run
+
+import pytest
 
 ROOT = FOLDER.parent
 
@@ -71,6 +74,107 @@ def test_watch_runs_again_when_the_file_is_saved(copy):
             watching.kill()
     assert any(line.startswith("o 3.1 unbroadcast  not started") for line in first)
     assert any(line.startswith("x 3.1 unbroadcast  wrong: shape (3, 4)") for line in again)
+
+
+def test_watch_notices_a_save_while_the_lesson_runs(copy):
+    words = [sys.executable, "-m", "lessons", "2", "--watch", "--fast"]
+    script = copy / "lessons" / lessons()[2].name
+    source = script.read_text(encoding="utf-8")
+    script.write_text(
+        source.replace("# %%\n", "# %%\nprint('sleeping')\nimport time\ntime.sleep(60)\n", 1)
+    )
+    with subprocess.Popen(words, cwd=copy, stdout=subprocess.PIPE, text=True) as watching:
+        try:
+            assert next(iter(watching.stdout.readline, "")) == "sleeping\n"
+            script.write_text(source, "utf-8")
+            again = list(iter(watching.stdout.readline, "waiting for you to save; Ctrl-C ends\n"))
+        finally:
+            watching.kill()
+    assert "saved meanwhile: once more from the beginning\n" in again
+    assert any("exercises, " in line for line in again)
+
+
+@pytest.mark.parametrize("module", [False, True])
+def test_ctrl_c_ends_in_a_sentence(copy, module):
+    script = copy / "lessons" / lessons()[4].name
+    source = script.read_text(encoding="utf-8")
+    script.write_text(
+        source.replace("lesson = Lesson(4)", "import time\nlesson = Lesson(4)\ntime.sleep(60)")
+    )
+    words = [sys.executable, *(["-m", "lessons", "4"] if module else [script])]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    try:
+        with subprocess.Popen(words, cwd=copy, **pipes) as running:
+            assert running.stdout.readline().startswith("04  ")
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=20)
+    finally:
+        script.write_text(source)
+    assert said.startswith("\nStopped. Nothing is lost") and "Traceback" not in said
+    assert running.returncode == 130
+
+
+@pytest.mark.parametrize(
+    "words", ["{lessons}/{script} --fast", "-m lessons 1 3 --fast", "-m lessons"]
+)
+def test_a_reader_that_has_seen_enough_ends_it_quietly(copy, words):
+    words = words.format(lessons=copy / "lessons", script=lessons()[1].name)
+    line = f"{sys.executable} {words} | head -1"
+    done = subprocess.run(["bash", "-c", line], cwd=copy, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+
+
+def test_where_nothing_can_be_written_it_goes_elsewhere_and_says_so(copy, tmp_path, monkeypatch):
+    out = copy / "lessons" / "out"
+    if out.exists():
+        out.rename(copy / "lessons" / "out_aside")
+    out.write_text("a file is no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        done = python(copy / "lessons" / lessons()[1].name, "--fast", cwd=tmp_path)
+        listed = python("-m", "lessons", cwd=copy)
+    finally:
+        out.unlink()
+    assert (done.returncode, done.stderr) == (0, "")
+    elsewhere = tmp_path / "minigrad-lessons"
+    assert f"{out} cannot be written: figures and progress go to {elsewhere}\n" in done.stdout
+    assert (elsewhere / "01_the_v.png").exists()
+    assert "0/2" in listed.stdout
+
+
+@pytest.mark.parametrize("words", ["{lessons}/{script}", "-m lessons"])
+def test_without_numpy_one_sentence_says_what_to_do(copy, words):
+    words = words.format(lessons=copy / "lessons", script=lessons()[1].name)
+    done = python("-S", *words.split(), cwd=copy)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The lessons need numpy: run  pip install -e .  in ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lesson, "OUT", tmp_path)
+
+    def small(source):
+        source = source.replace("(16, 32, 64, 128), 600, 50, 0.001", "(2, 2), 6, 50, 0.001")
+        source = source.replace("small = make_faces(size=16)", "small = make_faces(4, 3, size=16)")
+        return source.replace('load("olivetti")', "make_faces(20, 4, size=32)")
+
+    def interrupted(source):
+        lines = "losses.append(epoch(forward, images, optimizer, batch_size, rng))"
+        return small(source).replace(
+            lines, f"{lines}\n        if done == 4: raise KeyboardInterrupt"
+        )
+
+    whole = run(11, "--full", quiet=True, change=small)
+    assert not whole.error, whole.error
+    with pytest.raises(KeyboardInterrupt):
+        run(11, "--full", quiet=True, change=interrupted)
+    assert (tmp_path / "11_training.npz").exists()
+    rest = run(11, "--full", quiet=True, change=small)
+    assert "going on after epoch 3, from 11_training.npz" in rest.text
+    assert rest.lesson.numbers == whole.lesson.numbers
+    assert not (tmp_path / "11_training.npz").exists()
 
 
 def test_without_the_project_one_sentence_says_what_to_do(tmp_path):
