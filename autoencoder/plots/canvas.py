@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minigrad.checkpoint import whole
+
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # Tol's muted colours and black, for more classes than six. Ten colours and seven markers, both
@@ -93,7 +95,8 @@ def save(figure, path):
             palette = np.stack([colours >> 16, colours >> 8, colours], axis=1).astype(np.uint8)
             image.putpalette(palette.tobytes())
     path = Path(path)
-    image.save(path, format="PNG", optimize=True)
+    with whole(path) as file:
+        image.save(file, format="PNG", optimize=True)
     return path
 
 

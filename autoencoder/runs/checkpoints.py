@@ -6,36 +6,37 @@ so a kill costs what was computed since the last one, and nothing that was there
 """
 
 import contextlib
-import json
 import math
 import time
-import zlib
-from pathlib import Path
 
 import numpy as np
 
 from minigrad import checkpoint
 
-from .files import explained, remove_leftovers, write_json
+from .files import explained, fingerprint, own, remove_leftovers, write_json
 
 NAME = "checkpoint.npz"
 SECONDS = 10.0  # of training from one checkpoint to the next
 SHARE = 20  # sooner, if that is so many times as long as the last one took to write
 
 
+def check_interval(every):
+    """Refuse a time between two checkpoints that is none."""
+    if not every >= 0:
+        raise ValueError(f"checkpoint_every must be 0 seconds or more, got {every}")
+
+
 class Checkpoints:
-    """The checkpoints of the run in `folder`, whose config.json holds `config`.
+    """The checkpoints of the run in the folder of `lock`, whose config.json holds `config`.
 
     One is due after the first epoch, then after `every` seconds of training, or sooner where
     writing takes no more than a twentieth of the time. With ``every=0`` every epoch has one.
     """
 
-    def __init__(self, folder, config, every=SECONDS):
-        if not every >= 0:
-            raise ValueError(f"checkpoint_every must be 0 seconds or more, got {every}")
-        self.folder, self.every = Path(folder), every
+    def __init__(self, lock, config, every=SECONDS):
+        self.lock, self.folder, self.every = lock, lock.folder, every
         self.path = self.folder / NAME
-        self._settings = _fingerprint(config)
+        self._settings = _same_training(config)
         self._began, self._before = time.perf_counter(), 0.0
         self._due = -math.inf
 
@@ -74,8 +75,9 @@ class Checkpoints:
             return
         arrays, about = contents()
         run = {"settings": self._settings, "seconds": self.seconds}
+        self.lock.check()
         with self.explained():
-            checkpoint.save(self.path, arrays, {**about, "run": run})
+            checkpoint.save(own(self.path), arrays, {**about, "run": run})
         now = time.perf_counter()
         self._due = now + min(self.every, SHARE * (now - began))
 
@@ -115,7 +117,6 @@ def understood(folder):
         ) from None
 
 
-def _fingerprint(config):
+def _same_training(config):
     """A checksum of the settings without which a training is another: not of how long it is."""
-    ours = {n: v for n, v in config.items() if n not in ("epochs", "python", "numpy")}
-    return zlib.crc32(json.dumps(ours, sort_keys=True).encode())
+    return fingerprint({n: v for n, v in config.items() if n not in ("epochs", "python", "numpy")})
