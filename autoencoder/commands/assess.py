@@ -38,16 +38,19 @@ def evaluate(options):
             metrics["evaluation"] = results
         else:
             metrics.setdefault("evaluation_of_other_data", {})[options.data] = results
-        write_json(run.folder / "metrics.json", metrics)
+        with files.written(run.folder):
+            write_json(run.folder / "metrics.json", metrics)
 
 
 def plot(options):
     """Draw figures and report."""
     with files.writes_into(options.run):
         run = open_run(options.run, device=options.device)
-        for path in figures.draw(run, run.samples(options.data), options.only):
-            print(path)
-        print(report(run.folder, run.title))
+        samples = run.samples(options.data)
+        with files.written(run.folder):
+            paths = figures.draw(run, samples, options.only)
+            paths.append(report(run.folder, run.title))
+        print("\n".join(map(str, paths)))
 
 
 def info(options):

@@ -40,7 +40,7 @@ def detect(options):
         f"{options.contamination:.0%} of the training images do, and "
         f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test images ({samples.how})."
     )
-    if output.resolve().parent == run.folder.resolve():
+    if output.parent.resolve() == run.folder.resolve():
         with files.writes_into(run.folder):
             _write(own(output), scores, anomalous, threshold)
     else:

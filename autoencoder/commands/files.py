@@ -71,7 +71,7 @@ def check_output(path, suffixes, *inputs, arrays=("images",)):
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
     if path.suffix == "":
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise FileExistsError(f"{path} is there already and not empty: name a new folder")
     elif path.exists() and not _is_ours(path, set(arrays)):
         raise FileExistsError(f"{path} is there already and is something else: give another name")
@@ -100,11 +100,14 @@ def written(path):
     return explained(path, "make room, or give another name; what was there before is unchanged")
 
 
+@contextlib.contextmanager
 def writes_into(folder, patience=0.0):
     """A block in which this process is the only one that writes into the run in `folder`."""
     if not Path(folder).is_dir():  # which the block says in its own words
-        return contextlib.nullcontext()
-    return lock_of(folder, patience)
+        yield
+        return
+    with lock_of(folder, patience):
+        yield
 
 
 def write_arrays(path, **arrays):
