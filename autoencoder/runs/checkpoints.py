@@ -61,8 +61,8 @@ class Checkpoints:
             return build(arrays, about)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise ValueError(
-                f"{self.path} does not fit this run ({type(error).__name__}: {error}): restore the "
-                "folder from a copy, or train again"
+                f"{self.path} does not fit this run ({type(error).__name__}: {error!s:.200}): "
+                "restore the folder from a copy, or train again"
             ) from None
 
     def offer(self, contents, at_once=False):
@@ -81,7 +81,7 @@ class Checkpoints:
         now = time.perf_counter()
         self._due = now + min(self.every, SHARE * (now - began))
 
-    def go_on(self, config, done, say=print):
+    def go_on(self, config, done, say):
         """Make the folder ready to go on after `done` epochs, to the last that `config` names.
 
         Raises ValueError if that is behind them, OSError if nothing can be written.

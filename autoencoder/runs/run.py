@@ -53,7 +53,7 @@ class Run:
     @property
     def n_components(self):
         """How many numbers describe an image."""
-        return len(self.estimator.code_mean_)
+        return self.estimator._n_features_out
 
     @property
     def title(self):
@@ -152,6 +152,11 @@ def open_run(folder, *, device=None):
             f"{folder} is damaged: {type(error).__name__} at {error}; train again, or restore it "
             "from a copy"
         ) from None
+    if not hasattr(estimator, "code_covariance_"):
+        raise ValueError(
+            f"{folder} is damaged: model.npz is of a training that has not ended: restore it from "
+            "a copy"
+        )
     if math.prod(shape) != estimator.n_features_in_:
         raise ValueError(
             f"{folder} is damaged: config.json speaks of images {shape}, model.npz of "

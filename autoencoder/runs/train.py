@@ -31,7 +31,13 @@ from .run import Run, open_run
 PROBED = 2000  # images for linear probe and kNN, so that measuring takes seconds
 
 
-def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True, say=print):
+def tell(text):
+    """Print, if that is possible: a training is worth more than what it says."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text)
+
+
+def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True, say=tell):
     """Train as the `Config` says into a new run folder; returns its path and the metrics (a dict).
 
     Without `output` the folder has the usual name, or that and a number where it is taken. A folder
@@ -81,7 +87,7 @@ def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True,
     return lock.folder, metrics
 
 
-def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=print):
+def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=tell):
     """Go on with the run in `folder` from its last checkpoint, to the end that its settings name.
 
     `epochs` are another end, and `data` says where the same images are now. What comes of it is

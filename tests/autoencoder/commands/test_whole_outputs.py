@@ -10,6 +10,13 @@ from no_room import file_size_limit
 
 from autoencoder.__main__ import main
 from autoencoder.datasets import load_digits
+from autoencoder.runs import figures
+
+
+def draw_few(patch):
+    """No more than two of a run's figures, which take most of the time."""
+    few = {name: figures.FIGURES[name] for name in ("codes", "filters")}
+    patch.setattr(figures, "FIGURES", few)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +26,9 @@ def place(tmp_path_factory):
     digits = load_digits()
     np.savez(place / "digits.npz", images=digits.images[:60], labels=digits.labels[:60])
     train = ["train", "--model", "dense", "--data", str(place / "digits.npz"), "--epochs", "1"]
-    assert main([*train, "--n-components", "10", "--output", str(place / "run")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        draw_few(patch)
+        assert main([*train, "--n-components", "10", "--output", str(place / "run")]) == 0
     given = [str(place / "run"), str(place / "digits.npz")]
     assert main(["encode", *given, str(place / "codes.npz")]) == 0
     assert main(["compress", *given, str(place / "packed.mgae")]) == 0
@@ -59,19 +68,11 @@ def snapshot(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.fixture
-def no_figures(monkeypatch):
-    """All but two of a run's figures, which take most of the time."""
-    from autoencoder.runs import figures
-
-    few = {name: figures.FIGURES[name] for name in ("codes", "filters")}
-    monkeypatch.setattr(figures, "FIGURES", few)
-
-
 @pytest.mark.parametrize(("verb", "given", "output"), OUTPUTS)
 def test_a_write_that_fails_leaves_the_good_file(
-    place, tmp_path, capsys, monkeypatch, no_figures, verb, given, output
+    place, tmp_path, capsys, monkeypatch, verb, given, output
 ):
+    draw_few(monkeypatch)
     shutil.copytree(place / "run", tmp_path / "run")
     line, target = command(place, tmp_path, verb, given, output)
     assert main(line) == 0
@@ -135,7 +136,8 @@ def test_permissions_and_links_stay(place, tmp_path, output):
     assert (far / output).stat().st_ino != inode  # a new one took its place
 
 
-def test_nothing_is_written_through_links_inside_a_run(place, tmp_path):
+def test_nothing_is_written_through_links_inside_a_run(place, tmp_path, monkeypatch):
+    draw_few(monkeypatch)
     run, far = tmp_path / "run", tmp_path / "far"
     shutil.copytree(place / "run", run)
     far.mkdir()
