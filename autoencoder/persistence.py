@@ -100,7 +100,8 @@ def restore(path, arrays, about, cls, base, device=None, network=None):
     if about.get("format") != FORMAT:
         raise ValueError(
             f"load: {path} was written by another version (format "
-            f"{about.get('format', 1)!r:.20}, this one reads {FORMAT}; format 1 is version 0.1): load it there, or fit again"
+            f"{about.get('format', 1)!r:.20}, this one reads {FORMAT}; format 1 is version 0.1): "
+            "load it there, or fit again"
         )
     found = {c.__name__: c for c in [*_below(base), base]}.get(name)
     if found is None or not issubclass(found, cls):

@@ -172,7 +172,7 @@ def tie(folder):
 # ---------------------------------------------------------------------- trying them
 def attempt(arguments):
     """How a command ends: "well", "refused" or what is wrong with it."""
-    err, began = io.StringIO(), time.perf_counter()
+    err, began = io.StringIO(), time.process_time()
     try:
         with (
             contextlib.redirect_stdout(io.StringIO()),
@@ -182,8 +182,8 @@ def attempt(arguments):
             status = autoencoder(arguments)
     except BaseException as error:
         return f"{type(error).__name__}: {error}"
-    if time.perf_counter() - began > SECONDS:
-        return f"took {time.perf_counter() - began:.1f} s"
+    if (seconds := time.process_time() - began) > SECONDS:
+        return f"took {seconds:.1f} s"
     lines = [line for line in err.getvalue().splitlines() if not BAR.match(line)]
     if status == 0:
         return "well" if not lines else f"status 0 with {lines[:3]}"
