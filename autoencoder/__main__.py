@@ -55,4 +55,6 @@ def _say(verb, message):
 
 
 if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):  # names of files may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

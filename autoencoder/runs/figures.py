@@ -54,7 +54,7 @@ def corrupted(run, images):
     noise = resolve("noise", run.estimator.noise)
     if noise is None:
         return images
-    rows = noise.corrupt(run.rows(images), np.random.default_rng(0))
+    rows = noise.corrupt(run.rows(images).copy(), np.random.default_rng(0))
     return rows.reshape(images.shape)
 
 

@@ -5,6 +5,6 @@ from strangers import DAMAGE, run
 
 
 def test_strange_run_folders_end_well_or_in_a_sentence():
-    ends, faults = run(5 * len(DAMAGE), seed=1)
+    ends, faults = run(3 * len(DAMAGE), seed=1)
     assert not faults, faults
     assert {end for counts in ends.values() for end in counts} == {"well", "refused"}
