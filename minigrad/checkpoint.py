@@ -36,10 +36,11 @@ class Checkpoint(NamedTuple):
     about: dict
 
 
-def save(path, source, about=None):
+def save(path, source, about=None, *, check=None):
     """Write `source` (a dict of arrays, or anything with ``state_dict()``) and the dict `about`.
 
-    The file appears complete or not at all: it is written under another name, then renamed.
+    The file appears complete or not at all: it is written under another name, then renamed. An
+    exception from ``check()``, called between the two, stops that.
     """
     path = _path("save", path)
     arrays = source if isinstance(source, dict) else source.state_dict()
@@ -57,18 +58,19 @@ def save(path, source, about=None):
         "arrays": {name: _describe(a) for name, a in arrays.items()},
         "about": about or {},
     }
-    with whole(path) as file:
+    with whole(path, check) as file:
         np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
 
 
 @contextlib.contextmanager
-def whole(path):
+def whole(path, check=None):
     """A binary file to write that appears under its name complete, or not at all.
 
     Until the block ends it is ``path.1f2e3d4c.part``, which only a kill can leave behind; then it
-    is flushed to the disk and renamed, over the one that was there. Anything raised in the block
-    leaves that one as it is. A file keeps its permissions, a symbolic link its place: the file that
-    it names is replaced. What is no file, such as a device or a pipe, is refused.
+    is flushed to the disk and renamed, over the one that was there. Anything raised in the block,
+    or by ``check()`` just before the renaming, leaves that one as it is. A file keeps its
+    permissions, a symbolic link its place: the file that it names is replaced. What is no file,
+    such as a device or a pipe, is refused.
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "a.txt")
@@ -92,6 +94,8 @@ def whole(path):
                 _keep_rights(part, old, mode)
             os.fsync(file.raw.fileno())  # else a power cut could leave the new name on an empty one
             file.close()  # before the renaming, for systems that lock open files
+            if check is not None:
+                check()
             os.replace(part, target)
         except BaseException:
             with contextlib.suppress(OSError):  # on a full disk what is still to be written cannot

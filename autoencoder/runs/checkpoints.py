@@ -77,7 +77,8 @@ class Checkpoints:
         run = {"settings": self._settings, "seconds": self.seconds}
         self.lock.check()
         with self.explained():
-            checkpoint.save(own(self.path), arrays, {**about, "run": run})
+            about = {**about, "run": run}
+            checkpoint.save(own(self.path), arrays, about, check=self.lock.check)
         now = time.perf_counter()
         self._due = now + min(self.every, SHARE * (now - began))
 
@@ -99,10 +100,16 @@ class Checkpoints:
             )
         say(f"Going on after {done} of {epochs} epochs.")
 
+    @contextlib.contextmanager
     def explained(self):
-        """A block whose OSErrors say how to go on."""
+        """A block whose OSErrors say how to go on, or that the folder is not ours any more."""
         advice = "make that possible, and go on from the last checkpoint with train --resume"
-        return explained(self.folder, f"{advice} {self.folder}")
+        try:
+            with explained(self.folder, f"{advice} {self.folder}"):
+                yield
+        except OSError:
+            self.lock.check()
+            raise
 
 
 @contextlib.contextmanager

@@ -183,7 +183,8 @@ def _write(config, recorded, model, samples, ended, checkpoints, say):
     reopen(output)
     arrays, about = persistence.contents(model)
     tie = {"settings": fingerprint(recorded)}  # the settings that this model belongs to
-    checkpoint.save(own(output / "model.npz"), arrays, {**about, "run": tie})
+    about, check = {**about, "run": tie}, checkpoints.lock.check
+    checkpoint.save(own(output / "model.npz"), arrays, about, check=check)
     write_history(output / "history.csv", history)
 
     say("Measuring the model and its baselines, and drawing the figures.")

@@ -6,10 +6,11 @@ Each round starts trainings of different settings at once. Half of the rounds gi
 so that each must get a folder of its own; in the others they all resume or replace one finished
 run. Some are stopped for a while, some killed. In the end every folder is opened: a finished run
 must be whole and of one training, one that was there before must be that or its whole replacement,
-and nothing may hold a lock any more.
+no two may have written into one folder in turns, and nothing may hold a lock any more.
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import signal
@@ -23,7 +24,8 @@ from cut_short import draw_nothing, snapshot
 from kill import fork
 
 from autoencoder.datasets import make_faces
-from autoencoder.runs import open_run
+from autoencoder.runs import lock, open_run
+from autoencoder.runs.checkpoints import Checkpoints
 from autoencoder.runs.lock import Lock
 
 WRITERS = 4  # in each round
@@ -44,6 +46,35 @@ def disturb(children, rng):
             os.kill(child, signal.SIGCONT)
         elif rng.random() < 0.3:
             os.kill(child, signal.SIGKILL)
+
+
+def begin(place, arguments):
+    """A child that runs a command, and notes in ``place/log`` into which folder it writes."""
+
+    def prepare():
+        offer = Checkpoints.offer
+
+        def offer_and_note(self, *given, **more):
+            offer(self, *given, **more)
+            with open(place / "log", "a") as log:
+                log.write(f"{os.stat(self.folder).st_ino} {os.getpid()}\n")
+
+        Checkpoints.offer = offer_and_note
+
+    return fork(arguments, prepare)
+
+
+def in_turns(place):
+    """The folders into which two processes wrote at a time."""
+    writers = {}
+    for line in (place / "log").read_text().splitlines():
+        folder, pid = line.split()
+        writers.setdefault(folder, []).append(pid)
+    (place / "log").unlink()
+    for folder, pids in writers.items():
+        changes = sum(a != b for a, b in itertools.pairwise(pids))
+        if changes >= len(set(pids)):
+            yield f"{len(set(pids))} processes wrote into folder {folder} in turns"
 
 
 def train(place, components, *more):
@@ -73,7 +104,7 @@ def faults_of(folder, ends):
 def apart(place, folder, rng):
     """Trainings without --output: each has a folder of its own."""
     os.chdir(folder.parent)
-    children = [fork(train(place, 2 + k)) for k in range(WRITERS)]
+    children = [begin(place, train(place, 2 + k)) for k in range(WRITERS)]
     disturb(children, rng)
     ends = wait(children)
     yield from ends.items()
@@ -83,12 +114,16 @@ def apart(place, folder, rng):
 def together(place, folder, rng):
     """Trainings into one finished run, which resume or replace it."""
     run = folder / "one"
-    wait([fork(train(place, 2, "--output", str(run)))])
+    wait([begin(place, train(place, 2, "--output", str(run)))])
     before = snapshot(run)
     more = ["--output", str(run), "--overwrite"]
     resumes = ["train", "--resume", str(run), "--epochs", "60"]
-    children = [fork(train(place, 3, *more)), fork(resumes), fork(train(place, 4, *more))]
-    children.append(fork(resumes))
+    children = [
+        begin(place, train(place, 3, *more)),
+        begin(place, resumes),
+        begin(place, train(place, 4, *more)),
+    ]
+    children.append(begin(place, resumes))
     disturb(children, rng)
     ends = wait(children)
     yield from ends.items()
@@ -115,6 +150,8 @@ def run(rounds, seed=0):
                     ends[found[0]] += found[1]
                 else:
                     faults[f"round {k}: {found}"] += 1
+            for found in in_turns(place):
+                faults[f"round {k}: {found}"] += 1
             os.chdir(home)
             shutil.rmtree(folder.parent)
     return ends, faults
@@ -124,8 +161,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--careless", action="store_true", help="as if there were no locks")
     options = parser.parse_args()
     draw_nothing(setattr)
+    if options.careless:
+        lock._lock, lock.Lock.check = (lambda handle: True), (lambda self: None)
     ends, faults = run(options.rounds, options.seed)
     print(
         f"{sum(ends.values())} processes in {options.rounds} rounds, {ends[0]} ended well, "

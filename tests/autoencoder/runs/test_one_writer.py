@@ -159,6 +159,24 @@ def test_a_stopped_process_that_wakes_overwrites_nothing(place, tmp_path):
     assert snapshot(folder) == before
 
 
+def test_who_is_stopped_amid_the_writing_overwrites_nothing_either(place, tmp_path, monkeypatch):
+    folder, fsync = tmp_path / "run", os.fsync
+    other = snapshot(place / "dense")
+
+    def replaced_meanwhile(handle):
+        fsync(handle)
+        if (folder / "checkpoint.npz").exists() and (folder / ".lock").exists():
+            (folder / ".lock").unlink()  # somebody helps himself, and leaves what is half-written
+            for path, content in other.items():
+                (folder / path.relative_to(place / "dense").name).write_bytes(content)
+
+    monkeypatch.setattr(os, "fsync", replaced_meanwhile)
+    assert train(place, folder, "vae", "--checkpoint-every", "0") == 2
+    assert {path.name: data for path, data in snapshot(folder).items()} == {
+        path.name: data for path, data in other.items()
+    }
+
+
 def test_a_folder_that_is_gone_is_no_reason_for_impossible_advice(place, tmp_path, capsys):
     folder = tmp_path / "run"
     with stopped(3, lambda: shutil.rmtree(folder)):
