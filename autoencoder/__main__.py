@@ -1,5 +1,6 @@
 """The command line: ``python -m autoencoder COMMAND``, see docs/commands.md."""
 
+import contextlib
 import importlib
 import sys
 import warnings
@@ -38,6 +39,10 @@ def main(arguments=None):
         except (ValueError, OSError, RuntimeError) as error:
             _say(verb, error)
             return 2
+        except MemoryError as error:
+            reason = f" ({error})" if str(error) else ""
+            _say(verb, f"there is not enough memory{reason}: use fewer or smaller images")
+            return 2
         except KeyboardInterrupt:
             _say(verb, "interrupted")
             return 130
@@ -45,8 +50,11 @@ def main(arguments=None):
 
 
 def _say(verb, message):
-    print(f"{PROGRAM} {verb}: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # where nobody reads it, the status says so
+        print(f"{PROGRAM} {verb}: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):  # names of files may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main())

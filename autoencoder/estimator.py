@@ -15,13 +15,13 @@ from sklearn.base import (
 )
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm import tqdm
 
 from . import inference, parameters, persistence, training
 from .captured_epoch import can_stay_on_the_gpu
 from .checks import check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
+from .progress import progress_bar
 
 FLOATS = [np.float64, np.float32]  # the first is what other data become
 
@@ -194,13 +194,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         parts, settings, X = self._prepare(X, reset=not goes_on)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
-        progress = tqdm(
-            desc=type(self).__name__,
-            initial=state.epoch,
-            total=goal,
-            unit="epoch",
-            disable=not self.verbose,
-        )
+        progress = progress_bar(type(self).__name__, state.epoch, goal, self.verbose)
 
         def report(record):
             progress.set_postfix({n: f"{record[n]:.4g}" for n in record if n.endswith("loss")})

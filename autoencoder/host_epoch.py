@@ -15,7 +15,7 @@ class HostEpoch:
     ----------
     learn : ``learn(seen, target)`` makes a step and returns its terms, "loss" the first, and the
         codes (n, k).
-    corrupt : None, or ``corrupt(x)``, a noisy copy.
+    corrupt : None, or ``corrupt(x)``, noisy rows of the same shape; it may change those given.
     before_step : called before every step, returns its learning rate.
     batch_size, steps : the rows of a batch, and how many batches the epoch has.
     device : of the network.
@@ -39,7 +39,7 @@ class HostEpoch:
             x = self.X[order[step * self.batch_size : (step + 1) * self.batch_size]]  # (n, D)
             target = tensor(x, device=self.device)
             corrupt = self.corrupt
-            seen = target if corrupt is None else tensor(corrupt(x), device=self.device)
+            seen = target if corrupt is None else tensor(corrupt(x.copy()), device=self.device)
             terms, codes = self.learn(seen, target)
             values = fetch([term.data for term in terms.values()])
             rows += len(x)

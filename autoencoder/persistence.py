@@ -35,6 +35,9 @@ PARTS = {
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
 FITTED_ARRAYS = ("code_mean_", "code_covariance_")
+GROUPS = ("network", "optimizer", "memory", "best", "fitted", "detector")  # of arrays
+COUNTS = ("epoch", "best_epoch", "first_step", "restarts")
+MOST_COLUMNS = 100  # of a history
 
 
 def save(estimator, path):
@@ -96,8 +99,9 @@ def restore(path, arrays, about, cls, base, device=None, network=None):
         raise ValueError(f"load: {path} holds weights, but not the estimator that they belong to")
     if about.get("format") != FORMAT:
         raise ValueError(
-            f"load: {path} was written by another version (format {about.get('format', 1)}, this "
-            f"one reads {FORMAT}; format 1 is version 0.1): load it there, or fit again"
+            f"load: {path} was written by another version (format "
+            f"{about.get('format', 1)!r:.20}, this one reads {FORMAT}; format 1 is version 0.1): "
+            "load it there, or fit again"
         )
     found = {c.__name__: c for c in [*_below(base), base]}.get(name)
     if found is None or not issubclass(found, cls):
@@ -120,12 +124,15 @@ def restore(path, arrays, about, cls, base, device=None, network=None):
         if network is not None:
             reason = f"{_name(network)} does not make the network in it, or {reason}"
         raise ValueError(
-            f"load: {path} does not describe a whole {name} ({type(error).__name__}: {error}): "
-            f"{reason}"
+            f"load: {path} does not describe a whole {name} ({type(error).__name__}: "
+            f"{error!s:.200}): {reason}"
         ) from None
 
 
 def _rebuilt(found, arrays, about, device, network):
+    foreign = {name.partition("/")[0] for name in arrays} - {*GROUPS}
+    if foreign:
+        raise ValueError(f"no estimator has arrays {', '.join(sorted(foreign)):.100}")
     params = {name: _object(value, name) for name, value in about["params"].items()}
     estimator = found(**params | ({} if network is None else {"network": network}))
     if device is not None:
@@ -140,13 +147,50 @@ def _rebuilt(found, arrays, about, device, network):
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
     estimator._training = _training(arrays, about, estimator)
     estimator.network_, estimator.history_ = estimator._training.network, about["history"]
-    fitted = about["fitted"]
+    fitted, names = about["fitted"], about["feature_names"]
+    _check_fitted(fitted, _group(arrays, "fitted"), sizes.n_components)
     if fitted["n_features_in_"] != sizes.n_features:
         raise ValueError(f"it was fitted to {fitted['n_features_in_']!r} features")
     vars(estimator).update(fitted, **_group(arrays, "fitted"))
-    if about["feature_names"]:
-        estimator.feature_names_in_ = np.array(about["feature_names"], dtype=object)
+    if names:
+        if len(names) != sizes.n_features or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{sizes.n_features} features do not have the names {names!r:.100}")
+        estimator.feature_names_in_ = np.array(names, dtype=object)
     return estimator
+
+
+def _check_fitted(numbers, arrays, width):
+    """Refuse attributes that no estimator has: a file must not replace its methods."""
+    unknown = {*numbers} - {*FITTED} | {*arrays} - {*FITTED_ARRAYS}
+    wrong = [name for name, value in numbers.items() if not _is_number(value)]
+    for name, array in arrays.items():
+        whole = array.shape == ((width,) if name == "code_mean_" else (width, width))
+        wrong += [] if whole and array.dtype.kind == "f" else [name]
+    if unknown or wrong:
+        names = ", ".join(sorted({*unknown, *wrong}))
+        raise ValueError(f"no fitted estimator has such an attribute {names:.100}")
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _check_history(history, counts, plan):
+    """Refuse a history or counts that a training cannot have had."""
+    columns = history.values()
+    if len(history) > MOST_COLUMNS or not all(isinstance(column, list) for column in columns):
+        raise ValueError("its history is no table")
+    if {len(values) for values in columns} != {len(history["epoch"])} or "loss" not in history:
+        raise ValueError("the columns of its history differ in length")
+    if not all(_is_number(v) for column in columns for v in column):
+        raise ValueError("its history holds something else than numbers")
+    counted = [*history["epoch"], *counts.values()]
+    if plan is not None:
+        counted += [plan[name] for name in ("goal", "start", "best_epoch", "waited")]
+        if not _is_number(plan["best_loss"]):
+            raise ValueError(f"its best loss is {plan['best_loss']!r:.100}")
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 2**63 for n in counted):
+        raise ValueError("its epochs are no whole numbers")
 
 
 def _check_sizes(sizes, code, arrays):
@@ -163,8 +207,8 @@ def _check_sizes(sizes, code, arrays):
 
 def _training(arrays, about, estimator):
     saved, history = about["training"], about["history"]
-    if {len(values) for values in history.values()} != {len(history["epoch"])}:
-        raise ValueError("the columns of its history differ in length")
+    counts = {name: saved[name] for name in COUNTS}
+    _check_history(history, counts, saved["plan"])
     states = saved["streams"]
     on_device = states["noise"]["bit_generator"].startswith("Philox")
     streams = training.random_streams(0, on_device and estimator.device == "cuda")
@@ -181,7 +225,6 @@ def _training(arrays, about, estimator):
     plan = saved["plan"]
     if plan is not None:
         plan = training.Plan(**plan, best_weights=_group(arrays, "best") or None)
-    counts = {name: saved[name] for name in ("epoch", "best_epoch", "first_step", "restarts")}
     return training.Training(
         network,
         streams,

@@ -259,7 +259,7 @@ def evaluate(training, parts, X, settings):
     for x in Batches(X, batch_size=settings.batch_size):
         seen = target = tensor(x, device=training.device)
         if parts.noise is not None:
-            seen = tensor(parts.noise.corrupt(x, rng), device=training.device)
+            seen = tensor(parts.noise.corrupt(x.copy(), rng), device=training.device)
         terms, _ = loss_terms(training.network, parts, seen, target, rng, memory)
         log.append((len(x), [term.data for term in terms.values()]))
     numbers = iter(fetch([term for _, terms in log for term in terms]))

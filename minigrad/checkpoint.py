@@ -7,10 +7,14 @@ cannot unfold to more than its own length.
 """
 
 import contextlib
+import errno
+import io
 import json
 import math
 import os
 import secrets
+import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +24,9 @@ import numpy as np
 
 _HEADER = "__minigrad__"
 _FORMAT = 2
+LONGEST_NAME = 240  # bytes of a name that are kept in the name of its unfinished file
+MOST_ARRAYS = 10_000  # in one file
+_END = struct.Struct("<4s6xHI6x")  # of a zip archive: magic, number of members, bytes of its index
 
 
 class Checkpoint(NamedTuple):
@@ -29,14 +36,17 @@ class Checkpoint(NamedTuple):
     about: dict
 
 
-def save(path, source, about=None):
+def save(path, source, about=None, *, check=None):
     """Write `source` (a dict of arrays, or anything with ``state_dict()``) and the dict `about`.
 
-    The file appears complete or not at all: it is written under another name, then renamed.
+    The file appears complete or not at all: it is written under another name, then renamed. An
+    exception from ``check()``, called between the two, stops that.
     """
     path = _path("save", path)
     arrays = source if isinstance(source, dict) else source.state_dict()
     arrays = {name: np.asarray(a) for name, a in arrays.items()}
+    if len(arrays) >= MOST_ARRAYS:
+        raise ValueError(f"save: a file holds fewer than {MOST_ARRAYS} arrays, got {len(arrays)}")
     for name, a in arrays.items():
         if a.dtype.kind not in "biuf":
             raise ValueError(
@@ -48,17 +58,19 @@ def save(path, source, about=None):
         "arrays": {name: _describe(a) for name, a in arrays.items()},
         "about": about or {},
     }
-    with whole(path) as file:
+    with whole(path, check) as file:
         np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
 
 
 @contextlib.contextmanager
-def whole(path):
+def whole(path, check=None):
     """A binary file to write that appears under its name complete, or not at all.
 
     Until the block ends it is ``path.1f2e3d4c.part``, which only a kill can leave behind; then it
-    is flushed to the disk and renamed, over the one that was there. Anything raised in the block
-    leaves that one as it is.
+    is flushed to the disk and renamed, over the one that was there. Anything raised in the block,
+    or by ``check()`` just before the renaming, leaves that one as it is. A file keeps its
+    permissions, a symbolic link its place: the file that it names is replaced. What is no file,
+    such as a device or a pipe, is refused.
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "a.txt")
@@ -67,26 +79,79 @@ def whole(path):
     >>> Path(path).read_text()
     'all of it'
     """
-    path = Path(path)
-    # not by tempfile, whose files only their owner can read
-    with open(path.with_name(f"{path.name}.{secrets.token_hex(4)}.part"), "xb") as file:
+    target = Path(os.path.realpath(path))
+    part = part_of(target)
+    try:
+        old = _replaceable(target)
+        # not by tempfile, whose files only their owner can read
+        mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
+        raw = open(part, "xb", buffering=0, opener=lambda p, f: os.open(p, f, mode))  # noqa: SIM115
+        file = _Writer(raw)
         try:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
+            if old is not None:
+                _keep_rights(part, old, mode)
+            os.fsync(file.raw.fileno())  # else a power cut could leave the new name on an empty one
             file.close()  # before the renaming, for systems that lock open files
-            os.replace(file.name, path)
+            if check is not None:
+                check()
+            os.replace(part, target)
         except BaseException:
             with contextlib.suppress(OSError):  # on a full disk what is still to be written cannot
                 file.close()
-            Path(file.name).unlink(missing_ok=True)  # missing if Ctrl-C came after the renaming
+            part.unlink(missing_ok=True)  # missing if Ctrl-C came after the renaming
             raise
-    with contextlib.suppress(OSError):  # some systems cannot; the file is whole all the same
-        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:  # under the name that the caller knows
+        if error.filename in (str(part), str(target)):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
+    flush_folder(target.parent)
+
+
+def part_of(path):
+    """The name of an unfinished file or folder beside `path`: the same and ``.1f2e3d4c.part``."""
+    name = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])  # with what follows at most 255 bytes
+    return path.with_name(f"{name}.{secrets.token_hex(4)}.part")
+
+
+def flush_folder(folder):
+    """Let names in a `folder` survive a power cut, on systems that can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)  # else a power cut could bring the old file back
+            os.fsync(handle)
         finally:
-            os.close(folder)
+            os.close(handle)
+
+
+class _Writer(io.BufferedWriter):
+    """A file without a number: NumPy would write past Python to it, and not notice a full disk."""
+
+    def fileno(self):
+        raise io.UnsupportedOperation("fileno")
+
+
+def _replaceable(target):
+    """What the system says of the file that is to be replaced, None if there is none."""
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(old.st_mode):
+        kind = "is a folder" if stat.S_ISDIR(old.st_mode) else "is no ordinary file"
+        raise OSError(errno.EISDIR, f"it {kind}", str(target))
+    if not os.access(target, os.W_OK):  # a renaming would not ask
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    return old
+
+
+def _keep_rights(part, old, mode):
+    os.chmod(part, mode)
+    new = os.stat(part)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        with contextlib.suppress(OSError, AttributeError):  # only root may give files away
+            os.chown(part, old.st_uid, old.st_gid)
 
 
 def _path(name, path):
@@ -110,6 +175,7 @@ def load(path, into=None):
     if not path.is_file():
         raise FileNotFoundError(f"load: there is no file {path}")
     try:
+        _check_count(path)
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path.stat().st_size)
             header = json.loads(str(_read(archive, members.pop(_HEADER))[()]))
@@ -120,7 +186,7 @@ def load(path, into=None):
                     "use the version of minigrad that saved it"
                 )
             arrays = {name: _read(archive, member) for name, member in members.items()}
-    except _Refused:
+    except (_Refused, MemoryError):
         raise
     except Exception as error:  # zipfile, NumPy and JSON raise nearly anything for damaged files
         raise ValueError(
@@ -145,6 +211,18 @@ class _Refused(ValueError):
 def _describe(array):
     """What the header says of an array: its shape, dtype and checksum."""
     return [list(array.shape), array.dtype.str, zlib.crc32(np.ascontiguousarray(array))]
+
+
+def _check_count(path):
+    """Refuse an archive of far more members than a model has, before zipfile goes through them."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _END.size - 20, 0))
+        tail = file.read()
+    magic, count, index = _END.unpack(tail[-_END.size :])
+    large = tail[:4] == b"PK\6\7" and size < 2**31  # a second index, of files beyond 2 GB only
+    if magic != b"PK\5\6" or large or count > MOST_ARRAYS or index > MOST_ARRAYS * 200:
+        raise ValueError(f"it does not end as an archive of at most {MOST_ARRAYS} members")
 
 
 def _members(archive, size):

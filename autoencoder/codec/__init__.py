@@ -6,8 +6,8 @@ from .rate_distortion import (
     bits_per_pixel,
     eight_bits,
     jpeg_curve,
-    parameter_bytes,
 )
+from .weights import parameter_bytes
 
 __all__ = [
     "Codec",

@@ -23,11 +23,14 @@ from minigrad import checkpoint
 
 from ..checks import as_numbers
 from .quantiser import MAX_LEVELS, TOTAL, Quantiser, decoder_gains, fit_quantiser
+from .weights import weights_crc32
 
 _HEADER = struct.Struct("<4sBIII")
 _MAGIC = b"MGAE"
 _VERSION = 1
 _KIND = "autoencoder codec 1"
+_ROWS = 4096  # samples that every 4 bytes may stand for, however little each has to say
+_OTHER = "load: the codec in {} belongs to another model: give the model that it was fitted with"
 _SHARE = 0.1  # of the model's own squared error: what the usual step adds to it
 
 
@@ -125,7 +128,8 @@ class Codec:
             )
         # Each sample costs at least this, so a short file cannot hold many. What follows needs
         # memory for `count` samples.
-        if len(payload) % 4 or count * self._least_bits > 8 * len(payload) + 64:
+        short = len(payload) < _least_bytes(count)
+        if short or len(payload) % 4 or count * self._least_bits > 8 * len(payload) + 64:
             raise ValueError(f"decode: {len(payload)} bytes do not hold {count} samples")
         symbols = self._range_decode(payload, count)
         if self._range_encode(symbols) != payload:
@@ -140,19 +144,22 @@ class Codec:
     def save(self, path):
         """Write the tables to `path` (.npz, no pickle); save the model by its own means."""
         tables = {**self._fitted()._asdict(), "witness": self._witness()}
-        checkpoint.save(path, tables, about={"kind": _KIND, "step": float(self.step)})
+        about = {"kind": _KIND, "step": float(self.step), "model": weights_crc32(self.model)}
+        checkpoint.save(path, tables, about)
 
     @classmethod
     def load(cls, path, model):
         """Read a codec that `save` wrote, for the same `model`.
 
         Raises FileNotFoundError, and ValueError where the file is damaged, is something else, or
-        belongs to a model that decodes differently.
+        belongs to a model of other weights, or one that decodes differently.
         """
         arrays, about = checkpoint.load(path)
         if about.get("kind") != _KIND or set(arrays) != {*Quantiser._fields, "witness"}:
             raise ValueError(f"load: {path} holds no codec: give the file that Codec.save wrote")
         witness = arrays.pop("witness")
+        if about.get("model") != weights_crc32(model):
+            raise ValueError(_OTHER.format(path))
         codec = cls(model, about.get("step"))
         codec.quantiser_ = Quantiser(**arrays)
         if not _consistent(codec.quantiser_):
@@ -163,10 +170,7 @@ class Codec:
         except ValueError:  # the model has another number of units or of features
             same = False
         if not same:
-            raise ValueError(
-                f"load: the codec in {path} belongs to another model: give the model that it was "
-                "fitted with"
-            )
+            raise ValueError(_OTHER.format(path))
         return codec
 
     def _fitted(self):
@@ -195,7 +199,8 @@ class Codec:
         encoder = stream.queue.RangeEncoder()
         for unit, table in self._tables.items():
             encoder.encode(np.ascontiguousarray(symbols[:, unit]), table)
-        return encoder.get_compressed().astype("<u4").tobytes()
+        payload = encoder.get_compressed().astype("<u4").tobytes()
+        return payload.ljust(_least_bytes(len(symbols)), b"\0")
 
     def _range_decode(self, payload, count):
         decoder = stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
@@ -212,6 +217,11 @@ class Codec:
         levels = self.quantiser_.levels
         symbols = np.stack([np.zeros_like(levels), levels - 1])  # (2, k)
         return np.asarray(self.model.inverse_transform(self.quantiser_.dequantise(symbols)))
+
+
+def _least_bytes(count):
+    """The least payload of `count` samples; zeros fill it up where their codes say nothing."""
+    return count // _ROWS * 4
 
 
 def _finite(codes):

@@ -12,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
-from sklearn.pipeline import Pipeline
-
-from minigrad.module import Module
 
 from ..checks import SEVERAL, as_numbers, check_whole
 from ..evaluation import psnr
 from .codec import Codec
 from .quantiser import decoder_gains
+from .weights import parameter_bytes
 
 
 class RatePoint(NamedTuple):
@@ -43,27 +41,6 @@ def bits_per_pixel(data, images):
         raise TypeError(f"bits_per_pixel: data must be bytes, got {type(data).__name__}")
     count, height, width = _shape(images)[:3]
     return 8 * len(data) / (count * height * width)
-
-
-def parameter_bytes(model):
-    """The size of a fitted model in bytes: its parameters as they are in memory.
-
-    Counted are the parameters of a `minigrad` Module (or of the one in an estimator's `network_`),
-    the steps of a Pipeline, and the fitted arrays of another scikit-learn estimator, of which a
-    receiver may not need all.
-
-    >>> from sklearn.decomposition import PCA
-    >>> pca = PCA(2).fit(np.eye(5))
-    >>> parameter_bytes(pca) - pca.components_.nbytes - pca.mean_.nbytes  # three spectra
-    48
-    """
-    model = getattr(model, "network_", model)
-    if isinstance(model, Module):
-        return sum(parameter.data.nbytes for parameter in model.parameters())
-    if isinstance(model, Pipeline):
-        return sum(parameter_bytes(step) for _, step in model.steps)
-    fitted = (value for name, value in vars(model).items() if name.endswith("_"))
-    return sum(value.nbytes for value in fitted if isinstance(value, np.ndarray))
 
 
 def rate_distortion(model, train, images, steps):

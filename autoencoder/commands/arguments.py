@@ -35,7 +35,7 @@ Unless you say otherwise:
   --likelihood  gaussian   bernoulli, for all
   --test-fraction 0        a fifth of the people, a tenth of other images
   --restarts    10         0, for all
-  --output      runs/olivetti, for the others runs/MODEL-DATA
+  --output      runs/olivetti, for the others runs/MODEL-DATA; where that is taken, with a number
 """
 
 
@@ -108,7 +108,9 @@ def _train(verbs):
     add("--seed", type=int, help="of weights, order, noise and split; 0 unless you say otherwise")
     add("--device", choices=["cpu", "cuda"], help="where to compute")
     add("--restarts", type=int, help="how often to begin again where all codes have become equal")
-    add("--output", metavar="DIR", help="the folder to write")
+    add("--output", metavar="DIR", help="the folder to write, a new or an empty one")
+    overwrite = "replace the run in that folder, once the new one is finished"
+    add("--overwrite", action="store_true", default=None, help=overwrite)
     add("--resume", metavar="RUN", help="go on with a run; --epochs N makes it N in all")
     add(
         "--checkpoint-every",

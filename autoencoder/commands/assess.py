@@ -13,8 +13,10 @@ from ..codec import parameter_bytes
 from ..evaluation import table
 from ..runs import figures, open_run
 from ..runs.files import write_json
+from ..runs.records import read_metrics
 from ..runs.report import report
 from ..runs.train import assess
+from . import files
 
 ABOUT = {
     "olivetti": "400 photographs of 40 people, 64x64 grey; downloaded once by scikit-learn",
@@ -26,24 +28,29 @@ ABOUT = {
 
 def evaluate(options):
     """Print the numbers of a run beside the baselines', and keep them in its metrics.json."""
-    run = open_run(options.run, device=options.device)
-    samples = run.samples(options.data)
-    results = assess(run, samples)
-    print(f"{run.title}; test: {samples.how}.\n\n{table(results)}")
-    metrics = _read_metrics(run)
-    if options.data is None:
-        metrics["evaluation"] = results
-    else:
-        metrics.setdefault("evaluation_of_other_data", {})[options.data] = results
-    write_json(run.folder / "metrics.json", metrics)
+    with files.writes_into(options.run):
+        run = open_run(options.run, device=options.device)
+        metrics = read_metrics(run.folder)
+        samples = run.samples(options.data)
+        results = assess(run, samples)
+        print(f"{run.title}; test: {samples.how}.\n\n{table(results)}")
+        if options.data is None:
+            metrics["evaluation"] = results
+        else:
+            metrics.setdefault("evaluation_of_other_data", {})[options.data] = results
+        with files.written(run.folder):
+            write_json(run.folder / "metrics.json", metrics)
 
 
 def plot(options):
     """Draw figures and report."""
-    run = open_run(options.run, device=options.device)
-    for path in figures.draw(run, run.samples(options.data), options.only):
-        print(path)
-    print(report(run.folder, run.title))
+    with files.writes_into(options.run):
+        run = open_run(options.run, device=options.device)
+        samples = run.samples(options.data)
+        with files.written(run.folder):
+            paths = figures.draw(run, samples, options.only)
+            paths.append(report(run.folder, run.title))
+        print("\n".join(map(str, paths)))
 
 
 def info(options):
@@ -62,7 +69,7 @@ def info(options):
     print(f"  held out for the test: {split['how'] if split else 'nothing'}")
     settings = ", ".join(f"{name} {value}" for name, value in config.items())
     print(textwrap.fill(settings, 100, initial_indent="  ", subsequent_indent="  "))
-    rows = _read_metrics(run).get("evaluation", {}).get("reconstruction", {})
+    rows = read_metrics(run.folder).get("evaluation", {}).get("reconstruction", {})
     for name, row in rows.items():
         numbers = (f"{c} {v:.5g}" for c, v in row.items() if v is not None)
         print(f"  {name}: {', '.join(numbers)}")
@@ -98,14 +105,3 @@ def data(options):
     print(f"  values {found.images.min():.3g} to {found.images.max():.3g}, ", end="")
     print(f"mean {found.images.mean():.3g}")
     print(f"  {labels} labels" if labels < count else "  no labels")
-
-
-def _read_metrics(run):
-    path = run.folder / "metrics.json"
-    try:
-        metrics = json.loads(path.read_text()) if path.exists() else {}
-    except ValueError:
-        metrics = None
-    if not isinstance(metrics, dict):
-        raise ValueError(f"{path} is damaged: delete it, and evaluate again")
-    return metrics

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from minigrad.checkpoint import whole
+
 from ..codec import Codec, eight_bits, jpeg_curve, parameter_bytes, usual_step
 from ..datasets import load_images
 from ..evaluation import psnr
 from ..runs import open_run
+from ..runs.files import own
 from . import files
+
+PATIENCE = 60  # seconds for which another compress may keep its tables
 
 
 def compress(options):
@@ -24,7 +29,8 @@ def compress(options):
     codec = _codec(run, options.step)
     packed = codec.compress(rows)
     rebuilt = run.images(codec.decompress(packed))
-    output.write_bytes(packed)
+    with files.written(output), whole(output) as file:
+        file.write(packed)
     images = run.images(rows)
     quality = psnr(eight_bits(images), eight_bits(rebuilt), data_range=255)
     pixels = np.prod(images.shape[:3])
@@ -62,7 +68,8 @@ def _codec(run, step):
         return Codec.load(path, run.estimator)
     X, _ = run.samples().rows
     codec = Codec(run.estimator, usual_step(run.estimator, X) if step is None else step).fit(X)
-    codec.save(path)
+    with files.writes_into(run.folder, PATIENCE), files.written(path):
+        codec.save(own(path))
     return codec
 
 

@@ -5,7 +5,6 @@ of the training images. A network knows those better than any new image, so the 
 how many of the held-out ones fall below it: that is the rate of false alarms to expect.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from .. import plots
 from ..datasets import load_images
 from ..runs import open_run
+from ..runs.files import own, write_rows
 from . import files
 
 PRINTED = 20  # rows of the table
@@ -40,11 +40,16 @@ def detect(options):
         f"{options.contamination:.0%} of the training images do, and "
         f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test images ({samples.how})."
     )
-    _write(output, scores, anomalous, threshold)
+    if output.parent.resolve() == run.folder.resolve():
+        with files.writes_into(run.folder):
+            _write(own(output), scores, anomalous, threshold)
+    else:
+        _write(output, scores, anomalous, threshold)
     print(f"All scores are in {output}")
     if picture:
         title = f"{run.title}: test images and {given.name}"
-        plots.anomaly_scores(held_out, scores, picture, title=title, threshold=threshold)
+        with files.written(picture):
+            plots.anomaly_scores(held_out, scores, picture, title=title, threshold=threshold)
         print(picture)
 
 
@@ -59,10 +64,10 @@ def _print(given, scores, anomalous, threshold):
 
 def _write(path, scores, anomalous, threshold):
     if path.suffix == ".npz":
-        np.savez(path, scores=scores, anomalous=anomalous, threshold=threshold)
+        files.write_arrays(path, scores=scores, anomalous=anomalous, threshold=threshold)
         return
-    with open(path, "w", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(files.SCORES)
-        for k, (score, flag) in enumerate(zip(scores, anomalous, strict=True)):
-            rows.writerow([k, f"{score:.6f}", int(flag)])
+    rows = enumerate(zip(scores, anomalous, strict=True))
+    with files.written(path):
+        write_rows(
+            path, files.SCORES, ([k, f"{score:.6f}", int(flag)] for k, (score, flag) in rows)
+        )

@@ -1,16 +1,23 @@
 """Images and codes in files: what a command reads, and what it writes without harming anything.
 
 A command never writes over what it reads, and over an existing file only when that is of the kind
-which it writes itself. Folders for pictures must be new or empty.
+which it writes itself. Folders for pictures must be new or empty. All appear whole or not at all.
 """
 
+import contextlib
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from minigrad.checkpoint import flush_folder, part_of, whole
+
 from .. import plots
 from ..codec import eight_bits
+from ..runs.files import explained
+from ..runs.folders import lock_of
 
 SHEET = 100  # images of a .png sheet
 PICTURES = (".npz", ".npy", ".png", "")
@@ -64,7 +71,7 @@ def check_output(path, suffixes, *inputs, arrays=("images",)):
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
     if path.suffix == "":
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise FileExistsError(f"{path} is there already and not empty: name a new folder")
     elif path.exists() and not _is_ours(path, set(arrays)):
         raise FileExistsError(f"{path} is there already and is something else: give another name")
@@ -88,23 +95,67 @@ def _is_ours(path, arrays):
             return False
 
 
+def written(path):
+    """A block that writes `path`; its OSErrors become one sentence."""
+    return explained(path, "make room, or give another name; what was there before is unchanged")
+
+
+@contextlib.contextmanager
+def writes_into(folder, patience=0.0):
+    """A block in which this process is the only one that writes into the run in `folder`."""
+    if not Path(folder).is_dir():  # which the block says in its own words
+        yield
+        return
+    with lock_of(folder, patience):
+        yield
+
+
+def write_arrays(path, **arrays):
+    """Write arrays to an .npz, or the first of them to an .npy."""
+    with written(path), whole(path) as file:
+        if path.suffix == ".npz":
+            np.savez(file, **arrays)
+        else:
+            np.save(file, next(iter(arrays.values())))
+
+
 def write_images(path, images, title, sheet=None):
     """Write images (N, H, W, C) in [0, 1] to a checked `path`, by its ending.
 
     ``sheet(path)`` draws a .png where the command has a picture of its own.
     """
-    if path.suffix == ".npz":
-        np.savez(path, images=images)
-    elif path.suffix == ".npy":
-        np.save(path, images)
+    if path.suffix in (".npz", ".npy"):
+        write_arrays(path, images=images)
     elif path.suffix == ".png":
-        (sheet or (lambda path: contact_sheet(images, path, title)))(path)
+        with written(path):
+            (sheet or (lambda path: contact_sheet(images, path, title)))(path)
     else:
-        path.mkdir(exist_ok=True)
-        for k, picture in enumerate(eight_bits(images)):
-            Image.fromarray(picture.squeeze(-1) if picture.shape[2] == 1 else picture).save(
-                path / f"{k:05d}.png"
-            )
+        with written(path), whole_folder(path) as folder:
+            for k, picture in enumerate(eight_bits(images)):
+                grey = picture.shape[2] == 1
+                with whole(folder / f"{k:05d}.png") as file:
+                    Image.fromarray(picture.squeeze(-1) if grey else picture).save(file, "PNG")
+
+
+@contextlib.contextmanager
+def whole_folder(path):
+    """A folder to fill that takes the place of `path`, which is new or empty, when the block ends.
+
+    Anything raised in the block leaves `path` as it is.
+    """
+    target = Path(os.path.realpath(path))
+    folder = part_of(target)
+    folder.mkdir()
+    try:
+        yield folder
+        if target.is_dir():
+            shutil.copymode(target, folder)
+            target.rmdir()
+        os.rename(folder, target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    flush_folder(target.parent)
 
 
 def contact_sheet(images, path, title, columns=10):
@@ -123,7 +174,4 @@ def contact_sheet(images, path, title, columns=10):
 
 def write_codes(path, codes, labels):
     """Write codes (N, k), in an .npz with the labels of the images, to a checked `path`."""
-    if path.suffix == ".npy":
-        np.save(path, codes)
-    else:
-        np.savez(path, codes=codes, labels=labels)
+    write_arrays(path, codes=codes, labels=labels)

@@ -1,14 +1,12 @@
 """train: a run of any model, or the rest of one."""
 
-import json
 from pathlib import Path
 
 from ..datasets import NAMES
 from ..runs import MODELS, Config, resume, start
-from ..runs.checkpoints import NAME, SECONDS
+from ..runs.checkpoints import SECONDS
 from ..runs.dataset import source
-from ..runs.files import LEFTOVER
-from ..runs.run import read_config
+from ..runs.records import read_config, read_metrics
 
 
 def train(options):
@@ -22,48 +20,31 @@ def train(options):
     model, output = settings.pop("model", "olivetti"), settings.pop("output", None)
     if "hidden" in settings:
         settings["hidden"] = tuple(settings["hidden"])
+    overwrite = settings.pop("overwrite", False)
     config = Config.of(model, **settings)
-    output = output or config.default_output(Path(config.data).resolve().stem)
-    output = _check_output(output, config.data)
-    _print(start(config, output, every=every), config.model, output)
+    _check_output(output or config.default_output(Path(config.data).resolve().stem), config.data)
+    folder, metrics = start(config, output, overwrite=overwrite, every=every)
+    _print(metrics, config.model, folder)
 
 
 def _resume(folder, settings, every):
     """Go on with the run in `folder`; other `settings` than it was begun with are refused."""
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} is no run to go on with, it has no config.json: train one")
-    config = read_config(folder / "config.json")
-    data, epochs = settings.pop("data", None), settings.pop("epochs", config.get("epochs"))
-    begun = {"output": str(folder), **config}
+    begun = {"output": str(folder), **read_config(folder / "config.json")}
+    data, epochs = settings.pop("data", None), settings.pop("epochs", None)
     for name, value in settings.items():
         if begun.get(name) != value:
             raise ValueError(
                 f"{folder} was not begun with --{name.replace('_', '-')} {value}: leave that out, "
                 "the settings are those in its config.json"
             )
-    done, ended = _state(folder)
-    whole = ended == "early" or (ended == "all epochs" and done == epochs)
-    if whole and epochs == config["epochs"]:
+    metrics = resume(folder, epochs=epochs, data=data, every=every)
+    if metrics is None:
+        done = read_metrics(folder)["epochs"]
         print(f"{folder} is finished, after {done} epochs: there is nothing left to do.")
         return
-    if ended == "early":
-        raise ValueError(
-            f"{folder} ended early, after {done} epochs: its patience ran out or it diverged, and "
-            "with more epochs it would do the same"
-        )
-    if not (folder / NAME).is_file() and (folder / "model.npz").is_file():
-        raise ValueError(f"{folder} has no {NAME} to go on from: train it again")
-    metrics = resume(folder, {**config, "epochs": epochs}, data=data, every=every)
-    _print(metrics, config["model"], folder)
-
-
-def _state(folder):
-    """How many epochs a run was trained for and how it ended, (0, None) if it has not."""
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text())
-        return metrics["epochs"], metrics.get("ended", "all epochs")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return 0, None
+    _print(metrics, begun["model"], folder)
 
 
 def _print(metrics, model, output):
@@ -81,12 +62,7 @@ def _print(metrics, model, output):
 
 
 def _check_output(output, data):
-    """The folder to write, which must be new, empty or an earlier run, and not hold the data."""
-    output = Path(output)
-    here, given = output.resolve(), Path(source(data)).resolve()
+    """The folder to write must not be where the data are."""
+    here, given = Path(output).resolve(), Path(source(data)).resolve()
     if data not in NAMES and (here == given or here in given.parents):
         raise ValueError(f"the data are in {output}: give another --output")
-    found = {path.name for path in output.iterdir()} if output.is_dir() else {"config.json"}
-    if "config.json" not in found and not all(map(LEFTOVER.fullmatch, found)):
-        raise FileExistsError(f"{output} holds something else than a run: give another --output")
-    return output

@@ -4,6 +4,7 @@
 folders of pictures, and says in one sentence what is wrong with those that it cannot use.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from minigrad import resize_bicubic
 
+# What Pillow reads by itself: for some others, such as EPS, it starts programs.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
 
 
@@ -58,7 +61,8 @@ def load_images(path):
     An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
     Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
     by 255. A folder's pictures become grey, in the order of their names; pictures in subfolders
-    take the subfolder's number as label. Without labels, every image gets its own.
+    take the subfolder's number as label. Of animated pictures the first frame is read, and
+    transparency is ignored, with a warning. Without labels, every image gets its own.
     Raises FileNotFoundError or ValueError with one sentence that names the file.
     """
     path = Path(path)
@@ -87,6 +91,7 @@ def _read_file(path):
     if path.suffix not in (".npz", ".npy"):
         raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
     labels, images = None, None
+    _check_file(path)
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
             stored = np.load(file, allow_pickle=False)
@@ -98,6 +103,8 @@ def _read_file(path):
             if known:
                 images = stored[known[0]]
                 labels = next((stored[name] for name in ("labels", "y") if name in names), None)
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "pickle" in reason:  # what NumPy advises, and nobody should follow
@@ -122,11 +129,14 @@ def _read_folder(path):
     )
     if not files:
         raise ValueError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)})")
-    pictures = []
+    pictures, several, transparent = [], 0, 0
     for file in files:
         try:
-            with Image.open(path / file) as picture:
+            _check_file(path / file)
+            with Image.open(path / file, formats=FORMATS) as picture:
                 mode = picture.mode
+                several += getattr(picture, "is_animated", False)
+                transparent += mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
                 grey = np.asarray(ImageOps.exif_transpose(picture).convert("L"))  # (H, W) uint8
         except Exception as error:
             raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
@@ -138,11 +148,23 @@ def _read_folder(path):
                 f"{_size(pictures[0])} and {path / file} is {_size(grey)} pixels"
             )
         pictures.append(grey)
+    for count, what in (
+        (several, "several frames, of which the first is read"),
+        (transparent, "transparency, which is ignored"),
+    ):
+        if count:
+            warnings.warn(f"{count} of {len(files)} pictures in {path} have {what}", stacklevel=4)
     folders = sorted({file.parent for file in files})
     labels = None
     if len(folders) > 1:
         labels = np.array([folders.index(file.parent) for file in files])
     return np.stack(pictures), labels
+
+
+def _check_file(path):
+    """Refuse pipes and devices, which may never end."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no ordinary file")
 
 
 def _size(grey):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .download import fetch, first_cause
 from .images import Dataset, DataUnavailable
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-PATIENCE = (3, 10)  # seconds to connect and to answer, after which the network counts as absent
 SUBSETS = {"all": ("train", "test"), "train": ("train",), "test": ("test",)}
 
 
@@ -49,33 +49,13 @@ def _fetch():
     """The path of the checked file in the cache, downloaded if need be."""
     folder = os.environ.get("MINIGRAD_DATA")
     try:
-        import pooch  # here, because only those who download need it
-
-        folder = folder or pooch.os_cache("minigrad")
-        logger = pooch.get_logger()
-        level = logger.level
-        logger.setLevel("ERROR")  # what it would announce, the sentence below says
-        try:
-            return Path(
-                pooch.retrieve(
-                    URL,
-                    known_hash=f"sha256:{SHA256}",
-                    fname="mnist.npz",
-                    path=folder,
-                    downloader=pooch.HTTPDownloader(timeout=PATIENCE),
-                )
-            )
-        finally:
-            logger.setLevel(level)
+        return fetch(URL, SHA256, "mnist.npz", folder)
     except Exception as error:  # no pooch, no network, no right to write, another checksum, ...
         where = folder or "the cache"
-        while error.__context__ is not None:  # down to what happened first
-            error = error.__context__
-        reason = str(error).splitlines()[0] if str(error) else "no reason given"
         raise DataUnavailable(
             f"There is no mnist.npz of the right checksum in {where}, nor could it be downloaded "
-            f"({type(error).__name__}: {reason}): connect to the network once, or put Keras's "
-            f"mnist.npz ({URL}) in a folder and name it in MINIGRAD_DATA"
+            f"({first_cause(error)}): connect to the network once, or put Keras's mnist.npz ({URL})"
+            " in a folder and name it in MINIGRAD_DATA"
         ) from None
 
 

@@ -76,10 +76,10 @@ def evaluate(
         rows["untrained network"] = untrained
 
     noise = resolve("noise", getattr(model, "noise", None))
-    seen = X_test if noise is None else noise.corrupt(X_test, rng)
+    seen = X_test if noise is None else noise.corrupt(X_test.copy(), rng)
     rebuilt = {name: row.reconstruct(seen) for name, row in rows.items()}
     if noise is not None:
-        std = np.sqrt(metrics.mse(X_train, noise.corrupt(X_train, rng)))
+        std = np.sqrt(metrics.mse(X_train, noise.corrupt(X_train.copy(), rng)))
         if std > 0:
             rebuilt["Wiener filter"] = wiener(X_train, std)(seen)
         rebuilt["noisy input"] = seen

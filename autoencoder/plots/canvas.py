@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minigrad.checkpoint import whole
+
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # Tol's muted colours and black, for more classes than six. Ten colours and seven markers, both
@@ -72,6 +74,7 @@ def legend_above(axes, *, room=WIDTH - 1):
             loc="lower left", bbox_to_anchor=(0, 1.01), ncols=columns, fontsize=TEXT - 1,
             frameon=False, borderaxespad=0, borderpad=0.2, handletextpad=0.5, columnspacing=1.4,
         )  # fmt: skip
+        take_literally(legend)
         if legend.get_window_extent(axes.figure.canvas.get_renderer()).width <= room * DPI:
             break
 
@@ -80,6 +83,7 @@ def save(figure, path):
     """Write the figure as a small PNG, without date or version: equal figures, equal files."""
     from PIL import Image
 
+    take_literally(figure)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # (H, W, 3) uint8
     if (pixels[..., :1] == pixels).all():
@@ -93,13 +97,36 @@ def save(figure, path):
             palette = np.stack([colours >> 16, colours >> 8, colours], axis=1).astype(np.uint8)
             image.putpalette(palette.tobytes())
     path = Path(path)
-    image.save(path, format="PNG", optimize=True)
+    with whole(path) as file:
+        image.save(file, format="PNG", optimize=True)
     return path
+
+
+def take_literally(artist):
+    """Let all texts inside be what they say: a name with dollar signs is no formula.
+
+    Of the numbers on axes matplotlib may make formulas, as they are drawn.
+    """
+    from matplotlib.text import Text
+
+    for text in artist.findobj(Text):
+        if "\\mathdefault" not in text.get_text():
+            text.set_parse_math(False)
+            text.set_text(printable(text.get_text()))
+
+
+def printable(text):
+    """A text without characters that no font has: each becomes a question mark.
+
+    >>> printable("a\\x00b\\udcff\\nc")
+    'a?b?\\nc'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text))
 
 
 def extent(figure, text, size):
     """Measure a text of `size` points: (width, height) in pixels."""
-    artist = figure.text(0, 0, text, fontsize=size)
+    artist = figure.text(0, 0, printable(text), fontsize=size, parse_math=False)
     box = artist.get_window_extent(figure.canvas.get_renderer())
     artist.remove()
     return box.width, box.height

@@ -6,36 +6,37 @@ so a kill costs what was computed since the last one, and nothing that was there
 """
 
 import contextlib
-import json
 import math
 import time
-import zlib
-from pathlib import Path
 
 import numpy as np
 
 from minigrad import checkpoint
 
-from .files import explained, remove_leftovers, write_json
+from .files import explained, fingerprint, own, remove_leftovers, write_json
 
 NAME = "checkpoint.npz"
 SECONDS = 10.0  # of training from one checkpoint to the next
 SHARE = 20  # sooner, if that is so many times as long as the last one took to write
 
 
+def check_interval(every):
+    """Refuse a time between two checkpoints that is none."""
+    if not every >= 0:
+        raise ValueError(f"checkpoint_every must be 0 seconds or more, got {every}")
+
+
 class Checkpoints:
-    """The checkpoints of the run in `folder`, whose config.json holds `config`.
+    """The checkpoints of the run in the folder of `lock`, whose config.json holds `config`.
 
     One is due after the first epoch, then after `every` seconds of training, or sooner where
     writing takes no more than a twentieth of the time. With ``every=0`` every epoch has one.
     """
 
-    def __init__(self, folder, config, every=SECONDS):
-        if not every >= 0:
-            raise ValueError(f"checkpoint_every must be 0 seconds or more, got {every}")
-        self.folder, self.every = Path(folder), every
+    def __init__(self, lock, config, every=SECONDS):
+        self.lock, self.folder, self.every = lock, lock.folder, every
         self.path = self.folder / NAME
-        self._settings = _fingerprint(config)
+        self._settings = _same_training(config)
         self._began, self._before = time.perf_counter(), 0.0
         self._due = -math.inf
 
@@ -60,8 +61,8 @@ class Checkpoints:
             return build(arrays, about)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise ValueError(
-                f"{self.path} does not fit this run ({type(error).__name__}: {error}): restore the "
-                "folder from a copy, or train again"
+                f"{self.path} does not fit this run ({type(error).__name__}: {error!s:.200}): "
+                "restore the folder from a copy, or train again"
             ) from None
 
     def offer(self, contents, at_once=False):
@@ -74,12 +75,14 @@ class Checkpoints:
             return
         arrays, about = contents()
         run = {"settings": self._settings, "seconds": self.seconds}
+        self.lock.check()
         with self.explained():
-            checkpoint.save(self.path, arrays, {**about, "run": run})
+            about = {**about, "run": run}
+            checkpoint.save(own(self.path), arrays, about, check=self.lock.check)
         now = time.perf_counter()
         self._due = now + min(self.every, SHARE * (now - began))
 
-    def go_on(self, config, done, say=print):
+    def go_on(self, config, done, say):
         """Make the folder ready to go on after `done` epochs, to the last that `config` names.
 
         Raises ValueError if that is behind them, OSError if nothing can be written.
@@ -97,10 +100,16 @@ class Checkpoints:
             )
         say(f"Going on after {done} of {epochs} epochs.")
 
+    @contextlib.contextmanager
     def explained(self):
-        """A block whose OSErrors say how to go on."""
+        """A block whose OSErrors say how to go on, or that the folder is not ours any more."""
         advice = "make that possible, and go on from the last checkpoint with train --resume"
-        return explained(self.folder, f"{advice} {self.folder}")
+        try:
+            with explained(self.folder, f"{advice} {self.folder}"):
+                yield
+        except OSError:
+            self.lock.check()
+            raise
 
 
 @contextlib.contextmanager
@@ -115,7 +124,6 @@ def understood(folder):
         ) from None
 
 
-def _fingerprint(config):
+def _same_training(config):
     """A checksum of the settings without which a training is another: not of how long it is."""
-    ours = {n: v for n, v in config.items() if n not in ("epochs", "python", "numpy")}
-    return zlib.crc32(json.dumps(ours, sort_keys=True).encode())
+    return fingerprint({n: v for n, v in config.items() if n not in ("epochs", "python", "numpy")})

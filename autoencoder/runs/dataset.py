@@ -72,9 +72,19 @@ def hold_out(data, fraction, rng):
     return {"how": f"{held_out} of {count} images, drawn", "test": test.tolist()}
 
 
-def checksum(data):
-    """The CRC-32 of the images, by which a run knows its data again."""
-    return zlib.crc32(np.ascontiguousarray(data.images))
+def checksums(data):
+    """The CRC-32 of all images and of all labels, by which a run knows its data again.
+
+    >>> data = datasets.make_faces(people=2, variations=1, size=8)
+    >>> other = replace(data, labels=data.labels[::-1])
+    >>> [checksums(data)[name] == checksums(other)[name] for name in checksums(data)]
+    [True, False]
+    """
+    labels = np.ascontiguousarray(data.labels, "<i8")
+    return {
+        "data_crc32": zlib.crc32(np.ascontiguousarray(data.images, "<f4")),
+        "labels_crc32": zlib.crc32(labels),
+    }
 
 
 def divide(data, split, image_shape, shrinks=False):
@@ -89,6 +99,11 @@ def divide(data, split, image_shape, shrinks=False):
         return Samples(data.name, images, images, None, how, full)
     known = len(np.unique(data.labels)) < len(data.labels)  # else every image has its own number
     is_test = np.isin(np.arange(len(images)), split["test"])
+    if is_test.all() or not is_test.any():
+        raise ValueError(
+            f"the split of config.json leaves {len(images)} images of {data.name} on one side: "
+            "restore it from a copy"
+        )
     labels = (data.labels[~is_test], data.labels[is_test]) if known else None
     full = None if full is None else full[is_test]
     return Samples(data.name, images[~is_test], images[is_test], labels, split["how"], full)
@@ -101,15 +116,17 @@ def load(config, image_shape, override=None):
     split as they were, other images are all for the test. Raises ValueError when the data are no
     longer what the model was trained on.
     """
-    split, expected = config.get("split"), config.get("data_crc32")
+    split = config.get("split")
     shrinks = config.get("image_size") is not None
     if override is not None:
         data = datasets.load(override, fall_back=False)
-        if expected is None or checksum(data) != expected:
+        same = _same(data, config)
+        if not same["data_crc32"]:
             own = load(config, image_shape)
             test = fit_size(data.images, image_shape, data.name, shrinks)
             how = f"all {len(test)} images of {data.name}"
             return Samples(data.name, own.train, test, None, how)
+        _check_labels(same, override)
         return divide(data, split, image_shape, shrinks)
     return divide(original(config), split, image_shape, shrinks)
 
@@ -124,13 +141,29 @@ def original(config, override=None):
     if override is None and given in NAMES:
         given = SUBSTITUTES.get(config["data_used"], given)
     data = datasets.load(given, fall_back=False)
-    expected = config.get("data_crc32")
-    if expected is not None and checksum(data) != expected:
+    same = _same(data, config)
+    if not same["data_crc32"] and "data_crc32" in config:
         raise ValueError(
             f"the images of {given} are not those that this model was trained on: name the "
             "original ones with --data"
         )
+    _check_labels(same, given)
     return replace(data, name=config["data_used"])
+
+
+def _same(data, config):
+    """For each checksum whether a run with this `config` has it; labels without one count as so."""
+    found = checksums(data)
+    recorded = {"data_crc32": None, "labels_crc32": found["labels_crc32"]} | config
+    return {name: recorded[name] == value for name, value in found.items()}
+
+
+def _check_labels(same, given):
+    if not same["labels_crc32"]:
+        raise ValueError(
+            f"the labels of {given} are not those that this model was trained with, though the "
+            "images are: put them back in their order"
+        )
 
 
 def fit_size(images, image_shape, name, shrinks=False):

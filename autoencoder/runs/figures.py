@@ -16,6 +16,7 @@ from ..codec import jpeg_curve, usual_step
 from ..codec.rate_distortion import rate_distortion
 from ..evaluation import kl_per_unit, ladder, psnr
 from ..parts import resolve
+from .files import own
 
 SHOWN = 20  # images in a grid
 MANY = 2000  # codes in a scatter
@@ -41,10 +42,10 @@ def draw(run, samples, only=None):
         if not FIGURES[name].applies(run, samples):
             raise ValueError(f"the figure {name} needs {FIGURES[name].needs}")
     names = only or [name for name, figure in FIGURES.items() if figure.applies(run, samples)]
-    folder = run.folder / "figures"
+    folder = own(run.folder / "figures")
     folder.mkdir(exist_ok=True)
     for name in names:
-        FIGURES[name].draw(run, samples, folder / f"{name}.png")
+        FIGURES[name].draw(run, samples, own(folder / f"{name}.png"))
     return [folder / f"{name}.png" for name in names]
 
 
@@ -53,7 +54,7 @@ def corrupted(run, images):
     noise = resolve("noise", run.estimator.noise)
     if noise is None:
         return images
-    rows = noise.corrupt(run.rows(images), np.random.default_rng(0))
+    rows = noise.corrupt(run.rows(images).copy(), np.random.default_rng(0))
     return rows.reshape(images.shape)
 
 

@@ -1,4 +1,4 @@
-"""The files of a run folder that are plain text, and what becomes of the folder of an earlier run.
+"""The files of a run folder that are plain text, and what keeps them whole.
 
 Every file appears whole or not at all (`minigrad.checkpoint.whole`), and metrics.json is the last
 one: a folder that has it is finished, or was brought to an end by Ctrl-C.
@@ -9,19 +9,25 @@ import csv
 import io
 import json
 import math
-import os
 import re
+import zlib
 
 from minigrad.checkpoint import whole
 
-RESULTS = ("metrics.json", "report.html", "history.csv", "model.npz", "checkpoint.npz")
 LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.part")  # of a process that was killed while it wrote
 
 
 def write_json(path, content):
     """Write `content` as `as_json` gives it."""
-    with whole(path) as file:
+    with whole(own(path)) as file:
         file.write(as_json(content).encode())
+
+
+def own(path):
+    """The `path` of a file or folder of a run; a link there is taken away, not written through."""
+    if path.is_symlink():
+        path.unlink()
+    return path
 
 
 def as_json(content):
@@ -47,36 +53,27 @@ def _json(value, indent):
     return json.dumps(value)
 
 
-def begin(output, config, figures):
-    """Make the folder `output` for a new run, with its config.json and nothing of an earlier run.
+def fingerprint(settings):
+    """A checksum of `settings`, a dict of JSON."""
+    return zlib.crc32(json.dumps(settings, sort_keys=True).encode())
 
-    The settings are written before anything is removed, so that a full disk or a folder that is
-    read-only destroys nothing. `figures` are the names of those that may be there.
-    """
+
+def begin(output, config):
+    """Write the config.json of a new run into its folder."""
     with explained(output, "give another --output, or make room"):
-        output.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(output)
-        with whole(output / "config.json") as file:
-            file.write(as_json(config).encode())
-            file.flush()
-            os.fsync(file.fileno())
-            stale = [output / name for name in RESULTS] + list(output.glob("codec*.npz"))
-            stale += [output / "figures" / f"{name}.png" for name in figures]
-            for path in stale:
-                path.unlink(missing_ok=True)
+        write_json(output / "config.json", config)
 
 
 def reopen(output):
     """Take away what says that a run is finished, and what was made for the model it had."""
     for path in [output / "metrics.json", *output.glob("codec*.npz")]:
         path.unlink(missing_ok=True)
-    (output / "figures").mkdir(exist_ok=True)
 
 
 def remove_leftovers(folder):
     """Remove half-written files that a killed process left."""
     for path in folder.iterdir():
-        if LEFTOVER.fullmatch(path.name):
+        if LEFTOVER.fullmatch(path.name) and not path.is_dir():
             path.unlink()
 
 
@@ -93,7 +90,8 @@ def explained(folder, advice):
 def write_history(path, history):
     """Write the `history_` of an estimator as CSV, one row for each epoch."""
     rows = zip(*history.values(), strict=True)
-    write_rows(path, history, ([v if isinstance(v, int) else f"{v:.8g}" for v in r] for r in rows))
+    rows = ([v if isinstance(v, int) else f"{v:.8g}" for v in row] for row in rows)
+    write_rows(own(path), history, rows)
 
 
 def write_rows(path, header, rows):

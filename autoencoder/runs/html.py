@@ -12,6 +12,10 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
 
+from minigrad.checkpoint import whole
+
+from .files import own
+
 STYLE = """
 :root { color-scheme: light dark; --text: #1b1b1b; --quiet: #5a5a5a; --page: #ffffff;
   --line: #d5d5d5; --tint: #eef4f9; --link: #00598c; }
@@ -150,8 +154,9 @@ style-src 'unsafe-inline'">
 </body>
 </html>
 """
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
+    path = own(folder / "report.html")
+    with whole(path) as file:
+        file.write(page.encode())
     return path
 
 

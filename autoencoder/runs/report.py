@@ -6,6 +6,7 @@ from pathlib import Path
 from ..evaluation.comparison import TITLES
 from .files import as_json
 from .html import Picture, Section, Table, settings_table, write_report
+from .records import read_config, read_metrics
 
 FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "reconstructions": (
@@ -73,9 +74,8 @@ def report(folder, title, metrics=None):
     Without `metrics` they are read from metrics.json, which a training writes after the report.
     """
     folder = Path(folder)
-    config = json.loads((folder / "config.json").read_text())
-    written = (folder / "metrics.json").read_text() if metrics is None else as_json(metrics)
-    metrics = json.loads(written)
+    config = read_config(folder / "config.json")
+    metrics = read_metrics(folder) if metrics is None else json.loads(as_json(metrics))
     evaluation = metrics.pop("evaluation", {})
     metrics.pop("evaluation_of_other_data", None)
     split = config.pop("split", None)

@@ -1,19 +1,23 @@
 """A finished run, opened again.
 
-`open_run` reads the folder that a training wrote (`config.json`, `model.npz`, `history.csv`) and
-says in one sentence what is wrong with a folder that is something else, or damaged.
+`open_run` reads the folder that a training wrote (`config.json`, `model.npz`) and says in one
+sentence what is wrong with a folder that is something else, or damaged.
 """
 
-import csv
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..variants import VariationalAutoencoder, load
+from minigrad import checkpoint
+
+from .. import persistence
+from ..variants import Autoencoder, VariationalAutoencoder
 from . import dataset
-from .config import FORMAT, MODELS, Config
+from .config import MODELS, Config
+from .files import fingerprint
+from .records import read_config
 
 FILES = ("config.json", "model.npz")
 
@@ -49,7 +53,7 @@ class Run:
     @property
     def n_components(self):
         """How many numbers describe an image."""
-        return len(self.estimator.code_mean_)
+        return self.estimator._n_features_out
 
     @property
     def title(self):
@@ -73,16 +77,8 @@ class Run:
         return len(self.history()["epoch"])
 
     def history(self):
-        """The rows of history.csv as a dict of lists of numbers, among them "epoch" and "loss"."""
-        path = self.folder / "history.csv"
-        try:
-            with open(path, newline="") as file:
-                header, *rows = csv.reader(file)
-            columns = {name: [float(row[k]) for row in rows] for k, name in enumerate(header)}
-            columns["epoch"] = [int(epoch) for epoch in columns["epoch"]]
-        except (OSError, ValueError, KeyError, IndexError) as error:
-            raise ValueError(f"{path} is missing or damaged ({error}): train again") from None
-        return columns
+        """What history.csv shows, as the model knows it: lists, among them "epoch" and "loss"."""
+        return {name: list(values) for name, values in self.estimator.history_.items()}
 
     def rows(self, images, name="the input"):
         """Images as rows for the model: (N, H, W, C) -> (N, D) float32, made smaller if need be."""
@@ -133,22 +129,35 @@ def open_run(folder, *, device=None):
             f"{folder} is not a finished run, it has no {' and no '.join(missing)}: {advice}"
         )
     config = read_config(folder / "config.json")
+    path = folder / "model.npz"
+    arrays, about = checkpoint.load(path)
+    tie = about.pop("run", None)  # a model saved by hand has none
+    if tie is not None and tie != {"settings": fingerprint(config)}:
+        raise ValueError(
+            f"{folder} is damaged, its files are not of one run: model.npz was trained under other "
+            f"settings than config.json has: restore both from a copy, or if a training was cut "
+            f"short go on with train --resume {folder}"
+        )
+    estimator = persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device)
     try:
-        estimator = load(folder / "model.npz", device=device)
-        shape = tuple(int(n) for n in config["image_shape"])
+        shape = tuple(config["image_shape"])
         described = Config.recorded(config).estimator(shape).set_params(device=estimator.device)
         other = [
             f"{name}={value!r} in config.json and {getattr(estimator, name)!r} in model.npz"
             for name, value in described.get_params(deep=False).items()
             if repr(value) != repr(getattr(estimator, name))
         ]
-        fits = len(shape) == 3 and np.prod(shape) == estimator.n_features_in_
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder} is damaged: {type(error).__name__} at {error}; train again, or restore it "
             "from a copy"
         ) from None
-    if not fits:
+    if not hasattr(estimator, "code_covariance_"):
+        raise ValueError(
+            f"{folder} is damaged: model.npz is of a training that has not ended: restore it from "
+            "a copy"
+        )
+    if math.prod(shape) != estimator.n_features_in_:
         raise ValueError(
             f"{folder} is damaged: config.json speaks of images {shape}, model.npz of "
             f"{estimator.n_features_in_} pixels: restore them from a copy"
@@ -159,20 +168,3 @@ def open_run(folder, *, device=None):
             "from a copy"
         )
     return Run(folder, config, estimator, shape)
-
-
-def read_config(path):
-    """The settings in the config.json of a run; ValueError if that is something else."""
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is damaged ({error}): restore it from a copy") from None
-    if not isinstance(config, dict) or not {"data", "data_used"} <= set(config):
-        raise ValueError(f"{path} does not describe a run: give a folder that train wrote")
-    if config.get("format") != FORMAT:
-        raise ValueError(
-            f"{path.parent} was written by another version (format {config.get('format', 1)}, this "
-            f"one reads {FORMAT}; format 1 is version 0.1): open it with that version, or train "
-            "again"
-        )
-    return config

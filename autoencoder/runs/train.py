@@ -6,6 +6,7 @@ The folder holds ``config.json`` (how to repeat it, and which images were held o
 """
 
 import contextlib
+import os
 import platform
 import signal
 from dataclasses import asdict, replace
@@ -13,26 +14,39 @@ from pathlib import Path
 
 import numpy as np
 
+from minigrad import checkpoint
+
 from .. import datasets, persistence
 from ..evaluation import evaluate
 from ..variants import Autoencoder
 from . import dataset, figures
-from .checkpoints import SECONDS, Checkpoints, understood
+from .checkpoints import NAME, SECONDS, Checkpoints, check_interval, understood
 from .config import FORMAT, MODELS, Config
-from .files import begin, reopen, write_history, write_json
+from .files import begin, fingerprint, own, reopen, write_history, write_json
+from .folders import check_replaceable, contents, lock_of, new_folder, replace_run
+from .records import read_config, read_metrics
 from .report import report
 from .run import Run, open_run
 
 PROBED = 2000  # images for linear probe and kNN, so that measuring takes seconds
 
 
-def start(config, output, *, every=SECONDS, progress=True, say=print):
-    """Train as the `Config` says and write the run folder `output`; returns the metrics (a dict).
+def tell(text):
+    """Print, if that is possible: a training is worth more than what it says."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text)
 
-    Ctrl-C ends the training after the current epoch; everything is still written. `every` is how
-    often there is a checkpoint, see `Checkpoints`. Data and settings that do not go together raise
-    ValueError before anything is written.
+
+def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True, say=tell):
+    """Train as the `Config` says into a new run folder; returns its path and the metrics (a dict).
+
+    Without `output` the folder has the usual name, or that and a number where it is taken. A folder
+    that holds anything is refused; with `overwrite` a run in it is replaced once the new one, which
+    has a number until then, is finished. Ctrl-C ends the training after the current epoch;
+    everything is still written. `every` is how often there is a checkpoint, see `Checkpoints`. Data
+    and settings that do not go together raise ValueError before anything is written.
     """
+    check_interval(every)
     data = datasets.load(config.data, say=say)
     image_shape = data.images.shape[1:]
     if config.image_size is not None:
@@ -45,30 +59,82 @@ def start(config, output, *, every=SECONDS, progress=True, say=print):
         "format": FORMAT,
         **asdict(replace(config, data=dataset.source(config.data))),
         "data_used": data.name,
-        "data_crc32": dataset.checksum(data),
+        **dataset.checksums(data),
         "image_shape": list(image_shape),
         "split": split,
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-    checkpoints = Checkpoints(output, recorded, every)
-    begin(Path(output), recorded, figures.FIGURES)
-    return _train(config, config.estimator(image_shape), samples, checkpoints, progress, say)
+    usual = config.default_output(Path(config.data).resolve().stem)
+    target, old = Path(output or usual), None
+    with contextlib.ExitStack() as locks:
+        if overwrite and contents(target):
+            old = locks.enter_context(lock_of(target))
+            check_replaceable(target)
+        beside = Path(os.path.realpath(target)) if old and target.is_symlink() else target
+        lock = locks.enter_context(new_folder(beside, numbered=output is None or old is not None))
+        if lock.folder != target:
+            say(f"{target} is there already: this run is written to {lock.folder}.")
+        checkpoints = Checkpoints(lock, recorded, every)
+        begin(lock.folder, recorded)
+        model = config.estimator(image_shape)
+        metrics = _train(config, recorded, model, samples, checkpoints, progress, say)
+        if old is not None and metrics["ended"] == "interrupted":
+            say(f"It was interrupted, and so {old.folder} stays as it is.")
+        elif old is not None:
+            replace_run(old, lock)
+            say(f"It has taken the place of the run in {target}.")
+    return lock.folder, metrics
 
 
-def resume(folder, recorded, *, data=None, every=SECONDS, progress=True, say=print):
+def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=tell):
     """Go on with the run in `folder` from its last checkpoint, to the end that its settings name.
 
-    `recorded` is what its config.json holds, maybe with other ``"epochs"``, and `data` where the
-    same images are now. What comes of it is what an uninterrupted run of so many epochs would have
-    written, to the last bit.
+    `epochs` are another end, and `data` says where the same images are now. What comes of it is
+    what an uninterrupted run of so many epochs would have written, to the last bit. Returns the
+    metrics (a dict), or None if there is nothing left to do.
     """
-    with understood(folder):
+    check_interval(every)
+    with lock_of(folder) as lock:
+        recorded = read_config(lock.folder / "config.json")
+        recorded = recorded if epochs is None else {**recorded, "epochs": epochs}
+        if is_finished(lock.folder, recorded):
+            return None
+        return _resume(lock, recorded, data, every, progress, say)
+
+
+def is_finished(folder, config):
+    """Whether the run in `folder` has nothing left to do to reach the epochs of its `config`.
+
+    Raises ValueError if it has, and cannot.
+    """
+    try:
+        metrics = read_metrics(folder)
+    except ValueError:  # it is written again
+        metrics = {}
+    done, ended = metrics.get("epochs"), metrics.get("ended", "all epochs")
+    if done is None:
+        done, ended = 0, None
+    asked = config["epochs"] != read_config(folder / "config.json")["epochs"]
+    if not asked and (ended == "early" or (ended == "all epochs" and done == config["epochs"])):
+        return True
+    if ended == "early":
+        raise ValueError(
+            f"{folder} ended early, after {done} epochs: its patience ran out or it diverged, and "
+            "with more epochs it would do the same"
+        )
+    if not (folder / NAME).is_file() and (folder / "model.npz").is_file():
+        raise ValueError(f"{folder} has no {NAME} to go on from: train it again")
+    return False
+
+
+def _resume(lock, recorded, data, every, progress, say):
+    with understood(lock.folder):
         config = Config.recorded(recorded)
         split, image_shape = recorded["split"], tuple(recorded["image_shape"])
     original = dataset.original(recorded, data)
     samples = dataset.divide(original, split, image_shape, config.image_size is not None)
-    checkpoints = Checkpoints(folder, recorded, every)
+    checkpoints = Checkpoints(lock, recorded, every)
 
     def restored(arrays, about):
         kind = MODELS[config.model].estimator
@@ -81,10 +147,10 @@ def resume(folder, recorded, *, data=None, every=SECONDS, progress=True, say=pri
     model = checkpoints.restore(restored)
     checkpoints.go_on(recorded, model.n_iter_ if model else 0, say)
     model = model or config.estimator(image_shape)
-    return _train(config, model, samples, checkpoints, progress, say)
+    return _train(config, recorded, model, samples, checkpoints, progress, say)
 
 
-def _train(config, model, samples, checkpoints, progress, say):
+def _train(config, recorded, model, samples, checkpoints, progress, say):
     X, _ = samples.rows
     held_out = "all of them, none are held out"
     if samples.test is not samples.train:
@@ -107,14 +173,18 @@ def _train(config, model, samples, checkpoints, progress, say):
         ended = "interrupted"
         say(f"Stopped after {model.n_iter_} of {config.epochs} epochs; writing what there is.")
     with checkpoints.explained():
-        return _write(config, model, samples, ended, checkpoints, say)
+        return _write(config, recorded, model, samples, ended, checkpoints, say)
 
 
-def _write(config, model, samples, ended, checkpoints, say):
+def _write(config, recorded, model, samples, ended, checkpoints, say):
     """Write what came of a training into its folder, metrics.json last; returns the metrics."""
     output, seconds, history = checkpoints.folder, checkpoints.seconds, model.history_
+    checkpoints.lock.check()
     reopen(output)
-    model.save(output / "model.npz")
+    arrays, about = persistence.contents(model)
+    tie = {"settings": fingerprint(recorded)}  # the settings that this model belongs to
+    about, check = {**about, "run": tie}, checkpoints.lock.check
+    checkpoint.save(own(output / "model.npz"), arrays, about, check=check)
     write_history(output / "history.csv", history)
 
     say("Measuring the model and its baselines, and drawing the figures.")
@@ -134,8 +204,10 @@ def _write(config, model, samples, ended, checkpoints, say):
         "parameters": sum(p.size for p in model.network_.parameters()),
         "evaluation": assess(finished, samples),
     }
+    checkpoints.lock.check()
     figures.draw(finished, samples)
     report(output, finished.title, metrics)
+    checkpoints.lock.check()
     write_json(output / "metrics.json", metrics)
     return metrics
 

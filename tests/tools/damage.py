@@ -3,8 +3,9 @@
     python tests/tools/damage.py --files 10000
 
 Damage is drawn from a seed: flipped bits, files cut short or with other bytes in the middle,
-members that are swapped, of another shape, of an absurd size or compressed, headers that were
-changed and given a right checksum again. A load may take a second and 200 MB, and runs no code.
+members that are swapped, of another shape, of an absurd size, compressed or very many, headers that
+were changed or got new names and a right checksum again. A load may take a second and 200 MB, and
+runs no code.
 """
 
 import argparse
@@ -145,6 +146,30 @@ def change_the_header(data, rng):
     return _archive(members)
 
 
+def forge_a_name(data, rng):
+    """A name more in the header, or an array more, that would replace a method if it were taken."""
+    members = _members(data)
+    header = json.loads(str(np.load(io.BytesIO(members["__minigrad__.npy"]))[()]))
+    name = ("transform", "fit", "save", "_model", "network_", "__class__")[rng.integers(6)]
+    if rng.random() < 0.5:
+        group = ("fitted", "network", "optimizer", "nobody")[rng.integers(4)]
+        array = np.ones(3)
+        members[f"{group}/{name}.npy"] = _npy(array)
+        header["arrays"][f"{group}/{name}"] = checkpoint._describe(array)
+    else:
+        about = header["about"]
+        place = about.get(("fitted", "params", "training")[rng.integers(3)], about)
+        place[name] = ("x", None, 1, {})[rng.integers(4)]
+    members["__minigrad__.npy"] = _npy(np.array(json.dumps(header)))
+    return _archive(members)
+
+
+def very_many_members(data, rng):
+    members = _members(data)
+    one = _npy(np.zeros(1))
+    return _archive(members | {f"a{k}.npy": one for k in range(int(rng.integers(11_000, 70_000)))})
+
+
 def _leaf(value, rng):
     """The path to some value inside nested JSON."""
     path = []
@@ -182,7 +207,7 @@ def _any(members, rng):
 
 DAMAGE = (
     flip_bits, cut_short, overwrite, lose_the_middle, swap_members, other_shape, absurd_size,
-    zip_bomb, pickled, change_the_header,
+    zip_bomb, pickled, change_the_header, forge_a_name,
 )  # fmt: skip
 
 
@@ -210,8 +235,8 @@ def attempt(load, path, expected):
 def run(files, seed=0):
     """Damage `files` files; returns Counters of how they ended, by kind of damage, and of faults.
 
-    A changed header may say something else that is right, such as another learning rate: there
-    other values are no fault.
+    A changed header may say something else that is right, such as another learning rate, and plain
+    weights may have more arrays: there other values are no fault.
     """
     ends, faults = {}, Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -220,12 +245,15 @@ def run(files, seed=0):
         for k in range(files):
             rng = np.random.default_rng([seed, k])
             damage = DAMAGE[k % len(DAMAGE)]
+            if damage is zip_bomb and k % (50 * len(DAMAGE)) == DAMAGE.index(zip_bomb):
+                damage = very_many_members  # takes long to make
             which = (k // len(DAMAGE)) % len(sources)
             _, load, expected = sources[which]
             path = Path(folder) / "damaged.npz"
             path.write_bytes(damage(contents[which], rng))
             end, _ = attempt(load, path, expected)
-            if end == "other values" and damage is change_the_header:
+            other = damage is change_the_header or (damage is forge_a_name and which == 0)
+            if end == "other values" and other:
                 end = "same"
             ends.setdefault(damage.__name__, Counter())[end] += 1
             if end not in ("same", "refused"):

@@ -38,6 +38,39 @@ ROWS = {
         "checkpoint; the resumed training ends with the same weights",
         "tests/tools/kill.py --kills 200",
     ),
+    "writers": Row(
+        "A run folder has one writer at a time, dead ones hold nothing, and no training overwrites "
+        "a run: a replacement comes when it is whole, settings and model are of one training",
+        "tests/tools/writers.py --rounds 30",
+    ),
+    "folders": Row(
+        "The same on systems without locks, for processes that were stopped and wake, for folders "
+        "that go away, for links; shuffled labels and any changed image are noticed",
+        f"{SUITE} tests/autoencoder/runs/test_one_writer.py "
+        "tests/autoencoder/commands/test_commands.py",
+    ),
+    "outputs": Row(
+        "What a command writes appears whole or not at all, on the disk before it has its name; "
+        "permissions, owners and links stay, nothing is written through a link inside a run",
+        f"{SUITE} tests/minigrad/test_whole.py tests/autoencoder/commands/test_whole_outputs.py",
+    ),
+    "strangers": Row(
+        "Run folders may come from strangers: absurd settings, numbers, histories, headers, links, "
+        "pipes and devices end well or in a sentence, and run nothing",
+        "tests/tools/strangers.py --runs 300",
+    ),
+    "pictures": Row(
+        "So may pictures, model files and compressed files; no program is started for a picture, "
+        "no pickle opened, no download endless, no name in a file replaces a method",
+        f"{SUITE} tests/autoencoder/datasets/test_strange_files.py "
+        "tests/autoencoder/test_left_alone.py tests/autoencoder/codec/test_codec_damage.py",
+    ),
+    "names": Row(
+        "Names of data are shown as they are, formulas and HTML too; a terminal or pipe that "
+        "cannot be written to ends no training",
+        f"{SUITE} tests/autoencoder/plots/test_texts.py "
+        "tests/autoencoder/commands/test_strange_names.py",
+    ),
     "damage": Row(
         "A file is data: damaged, forged, absurd or booby-trapped ones load right or are refused "
         "in a sentence, within a second and 200 MB",
@@ -151,6 +184,14 @@ DEFECTS = (
     "the hold's first or last lines left it on or off for good; within `threading.Thread.start` it "
     "can break Python's own lock, so the pool does without.",
     "The tests of the same bits used products too small for a second thread, and could not fail.",
+    "Two processes in one run folder ended with one's model under the other's settings; a process "
+    "that had been stopped overwrote a finished run; `train` into a finished run destroyed it.",
+    "A write that failed half-way destroyed the good file in eight commands of eight, and "
+    "`np.save` under a file-size limit left half an array with exit status 0.",
+    "35 tracebacks from absurd run folders, 9.5 GB from a wide history, files overwritten through "
+    "links; names in a model file replaced methods; an EPS picture started Ghostscript.",
+    "A data name with `$\\frac$` made a run that could not be finished; shuffled labels passed; a "
+    "progress bar that could not be written ended the training.",
 )
 
 

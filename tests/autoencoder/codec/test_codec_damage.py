@@ -1,5 +1,6 @@
 """Damaged, foreign and forged files, and another codec's, are refused quickly, in one sentence."""
 
+import copy
 import tracemalloc
 import zlib
 
@@ -140,3 +141,39 @@ def test_damaged_tables_are_not_loaded(codec, tmp_path):
         Codec.load(path, codec.model)
     with pytest.raises(FileNotFoundError):
         Codec.load(tmp_path / "nothing.npz", codec.model)
+
+
+def constant_codec():
+    """A codec whose units never change: its files say nothing."""
+    model = PCA(2, svd_solver="full").fit(digits()[:300])
+    model.components_ = np.zeros_like(model.components_)
+    return Codec(model, step=0.7).fit(digits()[:300])
+
+
+def test_a_short_file_cannot_ask_for_a_million_rows():
+    codec = constant_codec()
+    data = codec.compress(digits()[:100])
+    assert len(data) == HEADER
+    for count in (10**6, 4096):
+        absurd = forged(data[:9] + count.to_bytes(4, "little") + data[13:])
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=f"^decode: 0 bytes do not hold {count} samples"):
+            codec.decompress(absurd)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+        tracemalloc.stop()
+    many = np.repeat(digits()[:1], 10_000, axis=0)
+    packed = codec.compress(many)
+    assert len(packed) == HEADER + 8  # which it may have
+    assert codec.decompress(packed).shape == many.shape
+    with pytest.raises(ValueError, match=r"^decode: "):
+        codec.decode(forged(packed[:-1] + b"\1"))
+
+
+@pytest.mark.parametrize("name", ["components_", "mean_"])
+def test_a_codec_knows_the_weights_of_its_model(codec, tmp_path, name):
+    codec.save(tmp_path / "codec.npz")
+    other = copy.deepcopy(codec.model)
+    Codec.load(tmp_path / "codec.npz", other)
+    getattr(other, name).flat[3] += 1e-6  # no output of it would show that
+    with pytest.raises(ValueError, match="belongs to another model"):
+        Codec.load(tmp_path / "codec.npz", other)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forged import forge_config
 from PIL import Image
 
 from autoencoder.__main__ import main
@@ -182,12 +183,40 @@ def test_moved_data_are_known_again_and_changed_ones_refused(place, tmp_path, ca
     np.testing.assert_array_equal(opened.samples(str(moved)).test, opened.samples().test)
     folder = tmp_path / "run"
     folder.mkdir()
-    for name in ("model.npz", "history.csv"):
+    for name in ("model.npz", "config.json"):
         (folder / name).write_bytes((place / "dense" / name).read_bytes())
-    config = {**opened.config, "data_crc32": 1}
-    (folder / "config.json").write_text(json.dumps(config))
-    assert main(["evaluate", str(folder)]) == 2
-    assert "are not those that this model was trained on" in capsys.readouterr().err
+    for name, words in (("data", "on"), ("labels", "with")):
+        before = {f"{name}_crc32": opened.config[f"{name}_crc32"]}
+        forge_config(folder, **{f"{name}_crc32": 1})
+        assert main(["evaluate", str(folder)]) == 2
+        assert f"are not those that this model was trained {words}" in capsys.readouterr().err
+        forge_config(folder, **before)
+
+
+def test_shuffled_labels_and_any_changed_image_are_noticed(place, tmp_path, capsys):
+    images, labels = stored(place / "train.npz"), stored(place / "train.npz", "labels")
+    data, folder = tmp_path / "mine.npz", tmp_path / "run"
+    images = np.tile(images, (4, 1, 1, 1))  # 1,200 of them: the last ones count, too
+    labels = np.tile(labels, 4)
+    np.savez(data, images=images, labels=labels)
+    train = ["train", "--model", "dense", "--data", str(data), "--epochs", "1"]
+    assert main([*train, "--n-components", "2", "--output", str(folder)]) == 0
+    assert main(["evaluate", str(folder)]) == 0
+    shuffled, changed = np.random.default_rng(0).permutation(labels), images.copy()
+    changed[-1, 4, 4] = 0.25
+    for others, words in (
+        ((images, shuffled), "labels of"),
+        ((changed, labels), "images of"),
+        ((images[:-1], labels[:-1]), "images of"),
+    ):
+        for where in (data, tmp_path / "moved.npz"):
+            np.savez(where, images=others[0], labels=others[1])
+        capsys.readouterr()
+        assert main(["evaluate", str(folder)]) == 2
+        assert f"the {words} {data} are not those" in capsys.readouterr().err
+        np.savez(data, images=images, labels=labels)
+        moved = main(["evaluate", str(folder), "--data", str(tmp_path / "moved.npz")])
+        assert moved == (2 if words == "labels of" else 0)  # other images are other data
 
 
 def test_plot_draws_what_is_asked_for(place, capsys):
@@ -271,10 +300,11 @@ def test_info_and_data_say_what_there_is(place, capsys):
     assert "30 images, 8x8, grey" in capsys.readouterr().out
 
 
-def test_every_model_can_be_trained_again_into_the_same_folder(place, tmp_path):
+def test_every_model_can_replace_the_run_of_another(place, tmp_path):
     output = tmp_path / "run"
     for model in ("conv", "sparse", "contractive"):
         options = ["--epochs", "1", "--n-components", "3", "--validation-fraction", "0.2"]
+        options += ["--overwrite"]
         assert run(place, "train", "--model", model, "--data", "new.npz", *options, out=output) == 0
         opened = open_run(output)
         assert opened.config["model"] == model

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import fetch_olivetti_faces
 
 from autoencoder import datasets
 from autoencoder.datasets import (
@@ -71,6 +72,8 @@ def test_olivetti_is_the_reference_programs_data():
     order = np.random.RandomState(1000).permutation(400)
     assert (olivetti.labels == order // 10).all()
     assert olivetti.images.mean(dtype=np.float64) == pytest.approx(0.547043, abs=1e-6)
+    theirs = fetch_olivetti_faces(shuffle=True, random_state=1000)
+    np.testing.assert_array_equal(olivetti.images[..., 0], theirs.images)
 
 
 def test_olivetti_without_cache_and_network_is_one_sentence(tmp_path, offline, capsys):

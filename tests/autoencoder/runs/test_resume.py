@@ -24,7 +24,8 @@ from cut_short import (
 
 import autoencoder as ae
 from autoencoder import collapse
-from autoencoder.runs.checkpoints import Checkpoints
+from autoencoder.runs.checkpoints import Checkpoints, check_interval
+from autoencoder.runs.lock import Lock
 from minigrad import checkpoint
 
 
@@ -179,16 +180,17 @@ def test_checkpoints_are_rare_where_they_take_long_and_few_where_nobody_needs_th
         written.append(1)
         return {"w": np.ones(3)}, {}
 
-    for every, expected in ((0, 5), (1e9, None)):
-        checkpoints = Checkpoints(tmp_path, config, every)
-        written.clear()
-        for _ in range(5):
-            checkpoints.offer(contents)
-        assert len(written) == (expected or 1)  # the first, and then one takes 1/20 of the time
-        checkpoints.offer(contents, at_once=True)
-        assert len(written) == (expected or 1) + 1
+    with Lock(tmp_path) as lock:
+        for every, expected in ((0, 5), (1e9, None)):
+            checkpoints = Checkpoints(lock, config, every)
+            written.clear()
+            for _ in range(5):
+                checkpoints.offer(contents)
+            assert len(written) == (expected or 1)  # the first, then one takes 1/20 of the time
+            checkpoints.offer(contents, at_once=True)
+            assert len(written) == (expected or 1) + 1
     with pytest.raises(ValueError, match="checkpoint_every must be 0 seconds or more, got nan"):
-        Checkpoints(tmp_path, config, float("nan"))
+        check_interval(float("nan"))
 
 
 def test_seconds_are_those_of_all_processes(place, tmp_path):
