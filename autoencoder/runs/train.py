@@ -173,10 +173,10 @@ def _train(config, recorded, model, samples, checkpoints, progress, say):
         ended = "interrupted"
         say(f"Stopped after {model.n_iter_} of {config.epochs} epochs; writing what there is.")
     with checkpoints.explained():
-        return _write(config, recorded, model, samples, ended, checkpoints, say)
+        return _write(config, recorded, model, samples, ended, checkpoints, progress, say)
 
 
-def _write(config, recorded, model, samples, ended, checkpoints, say):
+def _write(config, recorded, model, samples, ended, checkpoints, progress, say):
     """Write what came of a training into its folder, metrics.json last; returns the metrics."""
     output, seconds, history = checkpoints.folder, checkpoints.seconds, model.history_
     checkpoints.lock.check()
@@ -201,17 +201,17 @@ def _write(config, recorded, model, samples, ended, checkpoints, say):
         "seconds": round(seconds, 1),
         **last,
         "parameters": sum(p.size for p in model.network_.parameters()),
-        "evaluation": assess(finished, samples),
+        "evaluation": assess(finished, samples, progress),
     }
     checkpoints.lock.check()
-    figures.draw(finished, samples)
+    figures.draw(finished, samples, progress=progress)
     report(output, finished.title, metrics)
     checkpoints.lock.check()
     write_json(output / "metrics.json", metrics)
     return metrics
 
 
-def assess(finished: Run, samples):
+def assess(finished: Run, samples, progress=False):
     """The numbers of `evaluate` for a run and its `Samples`, labels where they are of use."""
     labels = samples.labels
     if labels is not None:
@@ -222,7 +222,12 @@ def assess(finished: Run, samples):
             labels = None
     shape = finished.image_shape if min(finished.image_shape[:2]) >= 3 else None  # SSIM's least
     return evaluate(
-        finished.estimator, *samples.rows, image_shape=shape, labels=labels, max_probe=PROBED
+        finished.estimator,
+        *samples.rows,
+        image_shape=shape,
+        labels=labels,
+        max_probe=PROBED,
+        progress=progress,
     )
 
 

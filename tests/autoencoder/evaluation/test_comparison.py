@@ -209,6 +209,14 @@ def test_new_people_are_asked_with_few_labels():
     plain(results)
 
 
+def test_measuring_shows_bars_only_on_request(capsys):
+    model = Linear(4, max_epochs=1).fit(TRAIN)
+    evaluate(model, TRAIN, TEST, labels=LABELS)
+    assert capsys.readouterr().err == ""
+    evaluate(model, TRAIN, TEST, labels=LABELS, progress=True)
+    assert "measuring codes: 100%" in capsys.readouterr().err
+
+
 def test_large_sets_are_sampled(monkeypatch):
     sizes = {"probe": set(), "trust": set()}
 
