@@ -17,8 +17,9 @@ from minigrad import checkpoint
 
 from . import persistence
 from .checks import check_number
-from .estimator import FLOATS, Autoencoder
+from .estimator import FLOATS
 from .parameters import unchanged_if_refused
+from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
 CRITERIA = ("likelihood", "reconstruction", "code")
 
@@ -144,12 +145,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         A generator given as `random_state` is left out.
         """
         check_is_fitted(self)
-        arrays, about = persistence.contents(self.autoencoder_)
-        if self.calibration_scores_ is not None:
-            arrays["detector/calibration"] = self.calibration_scores_
-        seed = self.random_state
-        about["detector"] = {
+        seed, scores = self.random_state, self.calibration_scores_
+        about = {
             "offset": float(self.offset_),
+            "feature_names": list(vars(self).get("feature_names_in_", [])),
+            "own_autoencoder": self.autoencoder is not None,
             "params": {
                 "criterion": self._criterion,
                 "contamination": float(self.contamination),
@@ -157,31 +157,42 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 "random_state": int(seed) if isinstance(seed, Integral) else None,
             },
         }
-        checkpoint.save(path, arrays, about)
+        arrays = {} if scores is None else {"detector/calibration": scores}
+        persistence.save(self.autoencoder_, path, arrays, {"detector": about})
 
     @classmethod
-    def load(cls, path, *, device=None):
-        """Read a detector that `save` wrote; `device` replaces the one it was trained on.
+    def load(cls, path, *, device=None, network=None):
+        """Read a detector that `save` wrote; see `Autoencoder.load` for the arguments.
 
         Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
         """
         arrays, about = checkpoint.load(path)
         if "detector" not in about:
-            raise ValueError(f"load: {path} holds no detector: use Autoencoder.load")
-        model = persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device)
+            raise ValueError(f"load: {path} holds no detector: use autoencoder.load")
+        return cls._restore(path, arrays, about, device, network)
+
+    @classmethod
+    def _restore(cls, path, arrays, about, device, network):
+        """The detector of which `path` held these contents."""
+        model = persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)
         try:
-            made = cls(clone(model), **about["detector"]["params"])
+            saved = about["detector"]
+            own = saved.get("own_autoencoder", True)
+            made = cls(clone(model) if own else None, **saved["params"])
             made._check()
             made._criterion = made.criterion
-            made.offset_ = float(about["detector"]["offset"])
-        except (KeyError, TypeError, ValueError) as error:
+            made.offset_ = float(saved["offset"])
+            names = np.array(saved.get("feature_names", []), dtype=object)
+            if len(names) not in (0, model.n_features_in_):
+                raise ValueError(f"{len(names)} names of {model.n_features_in_} columns")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"load: {path} does not describe a whole detector ({error}): it is damaged, "
                 "restore it from a copy"
             ) from None
         made.autoencoder_, made.n_features_in_ = model, model.n_features_in_
-        if hasattr(model, "feature_names_in_"):
-            made.feature_names_in_ = model.feature_names_in_
+        if len(names):
+            made.feature_names_in_ = names
         made.calibration_scores_ = arrays.get("detector/calibration")
         return made
 
@@ -217,3 +228,11 @@ def _finite(scores):
             "diverged: scale the data"
         )
     return scores
+
+
+def load(path, *, device=None, network=None):
+    """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`."""
+    arrays, about = checkpoint.load(path)
+    if "detector" in about:
+        return AutoencoderAnomalyDetector._restore(path, arrays, about, device, network)
+    return persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)

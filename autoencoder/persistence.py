@@ -40,10 +40,14 @@ COUNTS = ("epoch", "best_epoch", "first_step", "restarts")
 MOST_COLUMNS = 100  # of a history
 
 
-def save(estimator, path):
-    """Write the fitted `estimator` to `path`; ValueError names a parameter that cannot be."""
+def save(estimator, path, more_arrays=None, more_about=None):
+    """Write the fitted `estimator` to `path`; ValueError names a parameter that cannot be.
+
+    What is to be in the file besides can be given as two dicts.
+    """
     _warn_of_losses(estimator)
-    checkpoint.save(path, *contents(estimator))
+    arrays, about = contents(estimator)
+    checkpoint.save(path, arrays | (more_arrays or {}), about | (more_about or {}))
 
 
 def contents(estimator):
@@ -70,6 +74,7 @@ def contents(estimator):
         "parts": [_plain(part, "code") for part in (estimator._code, estimator._likelihood)],
         "fitted": {name: fitted[name] for name in FITTED if name in fitted},
         "feature_names": list(fitted.get("feature_names_in_", [])),
+        "output": fitted.get("_sklearn_output_config", {}),  # of set_output
         "history": state.history,
         "training": {
             "solver": state.solver,
@@ -89,7 +94,10 @@ def contents(estimator):
 
 def load(path, cls, base, device=None, network=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
-    return restore(path, *checkpoint.load(path), cls, base, device, network)
+    arrays, about = checkpoint.load(path)
+    if "detector" in about:
+        raise ValueError(f"load: {path} holds an anomaly detector: use autoencoder.load")
+    return restore(path, arrays, about, cls, base, device, network)
 
 
 def restore(path, arrays, about, cls, base, device=None, network=None):
@@ -152,6 +160,10 @@ def _rebuilt(found, arrays, about, device, network):
     if fitted["n_features_in_"] != sizes.n_features:
         raise ValueError(f"it was fitted to {fitted['n_features_in_']!r} features")
     vars(estimator).update(fitted, **_group(arrays, "fitted"))
+    output = about.get("output", {})
+    if output not in ({}, *({"transform": name} for name in ("default", "pandas", "polars"))):
+        raise ValueError(f"there is no output {output!r:.100}")
+    estimator.set_output(**output)
     if names:
         if len(names) != sizes.n_features or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{sizes.n_features} features do not have the names {names!r:.100}")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import autoencoder as ae
-from minigrad import checkpoint
+from minigrad import checkpoint, nn
 
 
 def normal(n=300, seed=0, d=8):
@@ -160,6 +160,53 @@ def test_a_saved_detector_says_the_same(tmp_path, calibration_fraction):
     assert loaded.get_params(deep=False).keys() == detector.get_params(deep=False).keys()
     assert (loaded.criterion, loaded.contamination, loaded.random_state) == ("code", 0.2, 1)
     np.testing.assert_array_equal(loaded.fit(X).predict(X), detector.predict(X))
+
+
+def test_a_loaded_detector_knows_its_columns(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(normal(80), columns=list("abcdefgh"))
+    detector = ae.AutoencoderAnomalyDetector(linear(max_epochs=1)).fit(frame)
+    detector.save(tmp_path / "detector.npz")
+    loaded = ae.AutoencoderAnomalyDetector.load(tmp_path / "detector.npz")
+    np.testing.assert_array_equal(loaded.feature_names_in_, detector.feature_names_in_)
+    np.testing.assert_array_equal(loaded.predict(frame), detector.predict(frame))
+    for method in ("predict", "score_samples", "decision_function", "explain"):
+        with pytest.raises(ValueError, match="feature names should match"):
+            getattr(loaded, method)(frame[frame.columns[::-1]])
+
+
+def test_load_gives_back_what_was_saved(tmp_path):
+    path, X = tmp_path / "detector.npz", normal(80)
+    for own in (linear(max_epochs=1), None):
+        detector = ae.AutoencoderAnomalyDetector(own, random_state=0).fit(X)
+        detector.save(path)
+        loaded = ae.load(path)
+        assert type(loaded) is ae.AutoencoderAnomalyDetector
+        assert (loaded.autoencoder is None) == (own is None)
+        assert loaded.__dict__.keys() == detector.__dict__.keys()
+        np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
+    with pytest.raises(ValueError, match=r"holds an anomaly detector: use autoencoder\.load"):
+        ae.Autoencoder.load(path)
+
+
+def test_a_detector_with_a_network_of_ones_own_comes_back(tmp_path):
+    def network(sizes, code, rng, dtype):
+        make = dict(dtype=dtype, rng=rng)
+        return nn.Dense(sizes.n_features, sizes.n_components, **make), nn.Dense(
+            sizes.n_components, sizes.n_features, **make
+        )
+
+    path, X = tmp_path / "detector.npz", normal(80)
+    model = linear(max_epochs=1, network=network, callbacks=lambda model, record: False)
+    detector = ae.AutoencoderAnomalyDetector(model).fit(X)
+    with pytest.warns(UserWarning, match="callbacks is code") as warned:
+        detector.save(path)
+    assert warned[0].filename == __file__
+    for load in (ae.load, ae.AutoencoderAnomalyDetector.load):
+        with pytest.raises(ValueError, match="files hold no code"):
+            load(path)
+        scores = load(path, network=network).score_samples(X)
+        np.testing.assert_array_equal(scores, detector.score_samples(X))
 
 
 def test_files_that_hold_no_detector(tmp_path):
