@@ -9,6 +9,7 @@ import numbers
 import numpy as np
 
 SEVERAL = (list, tuple, np.ndarray)
+ROUNDING = 16 * float(np.finfo(np.float32).eps)  # what a scaled 0 or 1 may be off by
 
 
 def as_numbers(who, name, values, dtype=np.float64):
@@ -42,6 +43,18 @@ def check_floats(who, name, x):
         raise TypeError(
             f"{who}: {name} must be an array of float32 or float64, got {_described(x)}"
         )
+
+
+def outside_unit_interval(x):
+    """Where an array has numbers that are not in [0, 1], nor beside it by rounding alone.
+
+    Scalers end at 1 + 2e-16, or in float32 at 1 + 1e-7; the rule is the same for both dtypes,
+    because data of one are computed with in the other.
+
+    >>> outside_unit_interval(np.array([0.0, 1 + 2e-16, 1.001, np.nan]))
+    array([False, False,  True,  True])
+    """
+    return ~((x >= -ROUNDING) & (x <= 1 + ROUNDING))
 
 
 def check_whole(name, value, least, other=""):

@@ -334,7 +334,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """The log-likelihood of every row of `X`, (N,) float64 in nats.
 
         It is log p(x | decode(code(x))), and for Gaussian codes the evidence lower bound with
-        common random numbers: the same whenever it is computed, and whatever the other rows.
+        common random numbers: the same whenever it is computed, and whatever the other rows. A row
+        that the likelihood holds for impossible, such as 1.2 where data are in [0, 1], has -inf.
         """
         X = self._checked(X)
         if isinstance(self._code, GaussianCode):

@@ -12,6 +12,8 @@ import numpy as np
 
 from minigrad import resize_bicubic
 
+from ..checks import outside_unit_interval
+
 # What Pillow reads by itself: for some others, such as EPS, it starts programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
@@ -188,9 +190,9 @@ def _as_images(array, path):
     if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
         raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed")
     low, high, limit = array.min(), array.max(), 255 if whole else 1
-    if not (low >= 0 and high <= limit):  # also true for NaN
+    if outside_unit_interval(np.array([low, high], np.float64) / limit).any():
         kind = "integers from 0 to 255" if whole else "values from 0 to 1"
         raise ValueError(
             f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed"
         )
-    return array.astype(np.float32) / np.float32(limit)
+    return np.clip(array.astype(np.float32) / np.float32(limit), 0, 1)

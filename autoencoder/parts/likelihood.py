@@ -17,9 +17,9 @@ from sklearn.base import BaseEstimator
 
 from minigrad import Tensor, log, maximum, primitive, sigmoid, tanh, where
 from minigrad.backend import array_module
-from minigrad.losses import binary_cross_entropy_with_logits, l2_loss, mse_loss
+from minigrad.losses import bernoulli_nll_of_logits, l2_loss, mse_loss
 
-from ..checks import as_numbers, check_floats
+from ..checks import as_numbers, check_floats, outside_unit_interval
 
 _SMALLEST_VARIANCE = 1e-12  # where a perfect reconstruction stops to be rewarded
 
@@ -110,9 +110,17 @@ class BernoulliLikelihood(Likelihood):
         _check_unit_interval("BernoulliLikelihood", X)
 
     def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,)."""
+        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,).
+
+        It is -inf where a number of the sample is not in [0, 1].
+        """
         _check_pair("BernoulliLikelihood", t, x)
-        return -binary_cross_entropy_with_logits(t, x, reduction="none")
+        return _impossible_outside(-bernoulli_nll_of_logits(t, x).sum(axis=1), x)
+
+    def loss(self, t, x):
+        """The mean of ``-log p(x | t)``, data in [0, 1]: (N, D), (N, D) -> a scalar."""
+        _check_pair("BernoulliLikelihood", t, x)
+        return bernoulli_nll_of_logits(t, x).sum() / len(t)
 
     def mean(self, t):
         """The probabilities of a 1, as an array."""
@@ -135,7 +143,17 @@ class ContinuousBernoulliLikelihood(Likelihood):
         _check_unit_interval("ContinuousBernoulliLikelihood", X)
 
     def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,)."""
+        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,).
+
+        It is -inf where a number of the sample is not in [0, 1].
+        """
+        return _impossible_outside(self._log_density(t, x), x)
+
+    def loss(self, t, x):
+        """The mean of ``-log p(x | t)``, data in [0, 1]: (N, D), (N, D) -> a scalar."""
+        return -self._log_density(t, x).mean()
+
+    def _log_density(self, t, x):
         _check_pair("ContinuousBernoulliLikelihood", t, x)
         return (x * t - log_normaliser(t)).sum(axis=1)
 
@@ -224,12 +242,18 @@ def _check_pair(name, t, x):
         )
 
 
+def _impossible_outside(log_probs, x):
+    """The `log_probs` (N,), or -inf for rows of `x` (N, D) with a number that is not in [0, 1]."""
+    outside = outside_unit_interval(x.data if isinstance(x, Tensor) else x).any(axis=1)
+    return where(outside, -math.inf, log_probs)
+
+
 def _check_unit_interval(name, X):
     X = as_numbers(name, "the data", X)
     if not X.size:
         raise ValueError(f"{name}: the data must be at least one number, got shape {X.shape}")
     low, high = np.min(X), np.max(X)
-    if not (low >= 0 and high <= 1):
+    if outside_unit_interval(np.array([low, high])).any():
         raise ValueError(
             f"{name}: the data must lie in [0, 1], got values from {low:.6g} to {high:.6g}: "
             "scale them with sklearn.preprocessing.MinMaxScaler, or choose likelihood='gaussian'"

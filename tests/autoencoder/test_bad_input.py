@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import MinMaxScaler
 
 import autoencoder as ae
 
@@ -60,6 +61,23 @@ def test_data_outside_the_range_of_the_likelihood(likelihood):
     with pytest.raises(ValueError, match=rf"in \[0, 1\], got values from {X.min():.4g}") as error:
         quick(likelihood=likelihood).fit(X)
     assert "MinMaxScaler" in str(error.value)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "continuous_bernoulli"])
+@pytest.mark.parametrize("kind", [ae.Autoencoder, ae.VariationalAutoencoder])
+def test_scaled_data_and_new_rows_outside_the_range(kind, likelihood):
+    """MinMaxScaler's 1 + 2e-16 can be fitted; a new row outside [0, 1] is impossible, no error."""
+    X = MinMaxScaler().fit_transform(data(400) * 0.1 + 7)
+    X[0, 0] = 1 + 2**-52
+    model = kind(2, likelihood=likelihood, max_epochs=1, random_state=0).fit(X)
+    model.partial_fit(X).set_params(validation_fraction=0.1).fit(X)
+    new = X[:9].copy()
+    new[3, 2], new[4, 1] = 1.01, -0.2
+    scores = model.score_samples(new)
+    assert (np.isinf(scores) == np.isin(np.arange(9), [3, 4])).all()
+    assert np.isfinite(model.transform(new)).all()
+    detector = ae.AutoencoderAnomalyDetector(model, random_state=0).fit(X)
+    assert (detector.predict(new)[3:5] == -1).all()
 
 
 def test_one_row_is_enough():
