@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from minigrad import checkpoint
 
 from . import persistence
-from .checks import check_number
+from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
@@ -30,7 +30,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     autoencoder : an `Autoencoder` of any kind, which is cloned; None is one with half as many code
-        units as features.
+        units as features, or an `Autoencoder()` where parameters of it are set, as in a search over
+        ``autoencoder__learning_rate``.
     criterion : what the scores are, high ones being normal: "likelihood" (the autoencoder's
         `score_samples`), "reconstruction" (minus the squared error), or "code" (minus the squared
         Mahalanobis distance of the code from the training codes).
@@ -43,6 +44,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     ----------
     autoencoder_ : the fitted autoencoder. offset_ : scores below it are anomalies.
     calibration_scores_ : of the rows kept from the training, in rising order, or None.
+    classes_ : what `predict` answers, -1 and 1, for scikit-learn's tools that want classifiers.
+
+    Notes
+    -----
+    As scikit-learn's own detectors this is no classifier, so ``TunedThresholdClassifierCV`` refuses
+    it. ``CalibratedClassifierCV(detector)`` makes one of it where there are labels (1 for normal
+    rows, -1 for anomalies), with probabilities; that can be tuned. ``scoring="roc_auc"`` works in
+    every search.
 
     Examples
     --------
@@ -71,14 +80,23 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
 
+    def set_params(self, **params):
+        """Set parameters, those of the autoencoder too, also where it is None: see there."""
+        if self.autoencoder is None and any(name.startswith("autoencoder__") for name in params):
+            params = {"autoencoder": Autoencoder(), **params}
+        return super().set_params(**params)
+
     def fit(self, X, y=None):
         """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself."""
         with unchanged_if_refused(self):
             return self._fit(X)
 
     def _fit(self, X):
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         self._check()
+        image_shape = None if self.autoencoder is None else self.autoencoder.image_shape
+        X = as_rows(type(self).__name__, X, image_shape)
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        self.classes_ = np.array([-1, 1])
         self._criterion = self.criterion  # of the threshold: the parameter may be changed later
         rng = check_random_state(self.random_state)
         model = self.autoencoder
@@ -106,8 +124,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def score_samples(self, X):
         """How normal every row is: (N, D) -> (N,) float64, low for anomalies; see `criterion`."""
-        check_is_fitted(self)
-        return self._scores(validate_data(self, X, dtype=FLOATS, reset=False))
+        return self._scores(self._checked(X))
 
     def decision_function(self, X):
         """`score_samples` less the threshold `offset_`: (N, D) -> (N,), negative for anomalies."""
@@ -119,10 +136,10 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def explain(self, X):
         """Which features are to blame, their squared errors: (N, D) -> (N, D) float64."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        rows = self._checked(X)
         with np.errstate(over="ignore"):
-            return np.square(X - self.autoencoder_.reconstruct(X), dtype=np.float64)
+            errors = np.square(rows - self.autoencoder_.reconstruct(rows), dtype=np.float64)
+        return errors.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else errors  # images as given
 
     def p_values(self, X):
         """Conformal p-values, small for anomalies: (N, D) -> (N,) float64 in (0, 1].
@@ -190,11 +207,17 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"load: {path} does not describe a whole detector ({error}): it is damaged, "
                 "restore it from a copy"
             ) from None
+        made.classes_ = np.array([-1, 1])
         made.autoencoder_, made.n_features_in_ = model, model.n_features_in_
         if len(names):
             made.feature_names_in_ = names
         made.calibration_scores_ = arrays.get("detector/calibration")
         return made
+
+    def _checked(self, X):
+        check_is_fitted(self)
+        X = as_rows(type(self).__name__, X, self.autoencoder_.image_shape)
+        return validate_data(self, X, dtype=FLOATS, reset=False)
 
     def _check(self):
         if self.criterion not in CRITERIA:

@@ -6,6 +6,8 @@ A kind is a choice of parts; the named ones are in ``variants.py``. This file is
 the loop is in ``training.py``, what a trained network says in ``inference.py``.
 """
 
+import copy
+
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
@@ -18,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import inference, parameters, persistence, training
 from .captured_epoch import can_stay_on_the_gpu
-from .checks import check_whole, is_on
+from .checks import as_rows, check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
@@ -101,7 +103,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Attributes
     ----------
     network_ : Network
-        The encoder and the decoder.
+        The encoder and the decoder: a copy, which can be trained further without changing the
+        estimator. Assigning a network of the same shape gives the estimator its weights.
     history_ : dict of lists
         One number for each epoch: "epoch", "loss" and its terms in nats per sample, "l2_loss" (half
         the squared error, summed over the features, of a Gaussian likelihood of fixed variance),
@@ -202,9 +205,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self._count()
             return self._call_back(record, X)
 
-        with progress:
-            training.fit(state, parts, settings, X, report, self._new_network)
-        return self._finish(X)
+        try:
+            with progress:
+                training.fit(state, parts, settings, X, report, self._new_network)
+        finally:
+            self._finish(X)  # also when interrupted: the network as it is then can be used
+        return self
 
     def partial_fit(self, X, y=None):
         """Train for one epoch on the rows of `X` (N, D), going on from the last; returns itself.
@@ -213,15 +219,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         called. Five calls do what one `fit` of five epochs does, to the last bit.
         """
         parts, settings, X = self._prepare(X, reset=not self._is_built())
-        training.partial_fit(self._training, parts, settings, X)
-        return self._finish(X)
+        try:
+            training.partial_fit(self._training, parts, settings, X)
+        finally:
+            self._finish(X)
+        return self
 
     def _is_built(self):
-        return hasattr(self, "network_")
+        return hasattr(self, "_training")
 
     def _prepare(self, X, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
         with parameters.unchanged_if_refused(self):
+            X = as_rows(type(self).__name__, X, self.image_shape)
             X = validate_data(self, X, dtype=FLOATS, reset=reset)
             parameters.check(self, X.shape[1])
             parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
@@ -244,7 +254,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             state = self._training
             if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
                 state.renew_optimizer(settings)
-            self.network_, self.history_ = state.network, state.history
+            self.history_ = state.history
             self._count()
             return parts, settings, X.astype(self._dtype, copy=False)
 
@@ -281,7 +291,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             deviations = codes.astype(np.float64) - self.code_mean_  # (N, k)
             self.code_covariance_ = deviations.T @ deviations / len(codes)  # (k, k)
         self._estimate_variance(X)
-        return self
 
     def _estimate_variance(self, X):
         if isinstance(self._likelihood, GaussianLikelihood):
@@ -289,6 +298,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if variance == "optimal":
                 variance = inference.mean_squared_error(self._model, X)
             self.noise_variance_ = float(variance)
+
+    @property
+    def network_(self):
+        check_is_fitted(self, "_training")
+        return copy.deepcopy(self._training.network)
+
+    @network_.setter
+    def network_(self, network):
+        check_is_fitted(self, "_training")
+        self._training.network.load_state_dict(network.state_dict())
 
     # ------------------------------------------------------------------ codes and data
     def transform(self, X):
@@ -310,9 +329,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def reconstruct(self, X):
         """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
-        X = self._checked(X)
-        data = self._data(self._codes(X)).astype(X.dtype, copy=False)
-        return inference.finite("reconstruct", data)
+        rows = self._checked(X)
+        data = self._data(self._codes(rows)).astype(rows.dtype, copy=False)
+        data = inference.finite("reconstruct", data)
+        return data.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else data  # images as given
 
     def sample(self, n_samples=1, *, prior=None, random_state=None):
         """New data (n_samples, D): the likelihood's means for codes drawn from `prior`.
@@ -384,10 +404,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         variance = getattr(self, "noise_variance_", None)
         check_whole("batch_size", self.batch_size, 1)
         block = int(self.batch_size)
-        return inference.Model(self.network_, self._code, self._likelihood, variance, block)
+        return inference.Model(
+            self._training.network, self._code, self._likelihood, variance, block
+        )
 
     def _checked(self, X):
         check_is_fitted(self)
+        X = as_rows(type(self).__name__, X, self._sizes.image_shape)
         return validate_data(self, X, dtype=FLOATS, reset=False)
 
     def _codes(self, X):

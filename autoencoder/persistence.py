@@ -154,7 +154,7 @@ def _rebuilt(found, arrays, about, device, network):
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
     estimator._training = _training(arrays, about, estimator)
-    estimator.network_, estimator.history_ = estimator._training.network, about["history"]
+    estimator.history_ = about["history"]
     fitted, names = about["fitted"], about["feature_names"]
     _check_fitted(fitted, _group(arrays, "fitted"), sizes.n_components)
     if fitted["n_features_in_"] != sizes.n_features:

@@ -3,6 +3,11 @@ they promise on new normal data, and that explanations point at the feature that
 
 import numpy as np
 import pytest
+from sklearn.base import is_classifier, is_outlier_detector
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 
 import autoencoder as ae
 from minigrad import checkpoint, nn
@@ -115,6 +120,47 @@ def test_any_kind_can_be_inside_and_parameters_are_nested():
     np.testing.assert_array_equal(detector.fit(X).score_samples(X), first)
     usual = ae.AutoencoderAnomalyDetector(random_state=0).fit(X)
     assert usual.autoencoder_.n_components == 4
+
+
+def test_a_search_over_parameters_of_an_autoencoder_that_was_not_named():
+    X, y = normal(100), np.where(np.arange(100) % 10, 1, -1)
+    X[y == -1, 3] += 2.0
+    grid = {"autoencoder__max_epochs": [0, 1], "autoencoder__n_components": [2]}
+    detector = ae.AutoencoderAnomalyDetector(random_state=0)
+    search = GridSearchCV(detector, grid, scoring="roc_auc", cv=2).fit(X, y)
+    assert search.best_estimator_.autoencoder_.n_components == 2
+    assert detector.autoencoder is None  # a clone was searched with
+    vae = ae.VariationalAutoencoder(2)
+    detector.set_params(autoencoder=vae, autoencoder__max_epochs=3)
+    assert (detector.autoencoder, vae.max_epochs) == (vae, 3)
+
+
+def test_tools_that_ask_for_classes():
+    """Those that ask for a classifier say that it is none, as of scikit-learn's own detectors; one
+    calibrated by labels is."""
+    X, y = normal(200), np.where(np.arange(200) % 10, 1, -1)
+    X[y == -1, 3] += 3.0
+    detector = ae.AutoencoderAnomalyDetector(linear()).fit(X)
+    np.testing.assert_array_equal(detector.classes_, np.unique(detector.predict(X)))
+    with pytest.raises(ValueError, match="binary classifier"):
+        TunedThresholdClassifierCV(detector).fit(X, y).predict(X)
+    calibrated = CalibratedClassifierCV(detector, cv=2)
+    assert calibrated.fit(X, y).predict_proba(X).shape == (200, 2)
+    tuned = TunedThresholdClassifierCV(calibrated, cv=2).fit(X, y)
+    assert balanced_accuracy_score(y, tuned.predict(X)) > 0.8
+    assert not is_classifier(detector)
+    assert is_outlier_detector(detector)
+
+
+def test_an_interrupted_first_fit_is_none():
+    def interrupt(model, record):
+        raise KeyboardInterrupt
+
+    detector = ae.AutoencoderAnomalyDetector(linear(callbacks=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(normal(100))
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        detector.predict(normal(5))
 
 
 @pytest.mark.parametrize(
