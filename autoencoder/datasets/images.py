@@ -38,6 +38,7 @@ class Dataset:
     images: np.ndarray  # (N, H, W, C) float32 in [0, 1]
     labels: np.ndarray  # (N,) int, the person or the digit
     description: str
+    names: tuple | None = None  # N file names, of a folder's pictures
 
 
 def shrink(images, size):
@@ -62,15 +63,20 @@ def load_images(path):
 
     An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
     Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
-    by 255. A folder's pictures become grey, in the order of their names; pictures in subfolders
-    take the subfolder's number as label. Of animated pictures the first frame is read, and
-    transparency is ignored, with a warning. Without labels, every image gets its own.
+    by 255. A folder's pictures are in the order of their names, and grey unless one of them has
+    colours; those in subfolders take the subfolder's number as label. Of animated pictures the
+    first frame is read, and transparency is ignored, with a warning. Without labels, every image
+    gets its own.
     Raises FileNotFoundError or ValueError with one sentence that names the file.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}")
-    images, labels = _read_folder(path) if path.is_dir() else _read_file(path)
+    names = None
+    if path.is_dir():
+        images, labels, names = _read_folder(path)
+    else:
+        images, labels = _read_file(path)
     images = _as_images(images, path)
     count, height, width, _ = images.shape
     if labels is None:
@@ -85,6 +91,7 @@ def load_images(path):
         images=images,
         labels=labels.astype(np.int64),
         description=f"{count} images of {height}x{width} pixels read from {path}.",
+        names=names,
     )
 
 
@@ -121,7 +128,7 @@ def _read_file(path):
 
 
 def _read_folder(path):
-    """Read a folder of pictures: (N, H, W) uint8, and the subfolders' numbers or None."""
+    """Read a folder of pictures: (N, H, W) or (N, H, W, 3) uint8, labels or None, and names."""
     from PIL import Image, ImageOps
 
     files = sorted(
@@ -139,28 +146,30 @@ def _read_folder(path):
                 mode = picture.mode
                 several += getattr(picture, "is_animated", False)
                 transparent += mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
-                grey = np.asarray(ImageOps.exif_transpose(picture).convert("L"))  # (H, W) uint8
+                pixels = _pixels(ImageOps.exif_transpose(picture))
         except Exception as error:
             raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
         if mode.startswith(("I", "F")):  # Pillow would cut these off at 255, not scale them
             raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits")
-        if pictures and grey.shape != pictures[0].shape:
+        if pictures and pixels.shape[:2] != pictures[0].shape[:2]:
             raise ValueError(
                 f"All pictures must have one size, but {path / files[0]} is "
-                f"{_size(pictures[0])} and {path / file} is {_size(grey)} pixels"
+                f"{_size(pictures[0])} and {path / file} is {_size(pixels)} pixels"
             )
-        pictures.append(grey)
+        pictures.append(pixels)
     for count, what in (
         (several, "several frames, of which the first is read"),
         (transparent, "transparency, which is ignored"),
     ):
         if count:
             warnings.warn(f"{count} of {len(files)} pictures in {path} have {what}", stacklevel=4)
+    if any(pixels.ndim == 3 for pixels in pictures):
+        pictures = [p if p.ndim == 3 else np.stack([p] * 3, axis=-1) for p in pictures]
     folders = sorted({file.parent for file in files})
     labels = None
     if len(folders) > 1:
         labels = np.array([folders.index(file.parent) for file in files])
-    return np.stack(pictures), labels
+    return np.stack(pictures), labels, tuple(file.as_posix() for file in files)
 
 
 def _check_file(path):
@@ -169,9 +178,18 @@ def _check_file(path):
         raise ValueError(f"{path} is no ordinary file")
 
 
-def _size(grey):
-    """The size of a (H, W) picture in words, width first as people say it."""
-    return f"{grey.shape[1]}x{grey.shape[0]}"
+def _pixels(picture):
+    """The pixels of a Pillow image: (H, W) uint8 if they are all grey, else (H, W, 3)."""
+    if picture.mode in ("1", "L", "LA"):
+        return np.asarray(picture.convert("L"))
+    colours = np.asarray(picture.convert("RGB"))
+    is_grey = (colours == colours[..., :1]).all()
+    return np.ascontiguousarray(colours[..., 0]) if is_grey else colours
+
+
+def _size(pixels):
+    """The size of a (H, W, ...) picture in words, width first as people say it."""
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"
 
 
 def _as_images(array, path):
@@ -182,9 +200,11 @@ def _as_images(array, path):
     if array.ndim == 3:
         array = array[..., None]  # (N, H, W, 1)
     if array.ndim != 4 or array.shape[3] not in (1, 3) or array.size == 0:
+        first = array.ndim == 4 and array.shape[1] in (1, 3)
+        cure = ": bring the channels there with images.transpose(0, 2, 3, 1)" if first else ""
         raise ValueError(
             f"The images in {path} have shape {array.shape}, but (N, H, W, C) with 1 or 3 "
-            f"channels last, (N, H, W), or (N, D) with D a square number is needed"
+            f"channels last, (N, H, W), or (N, D) with D a square number is needed{cure}"
         )
     whole = np.issubdtype(array.dtype, np.integer)
     if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
