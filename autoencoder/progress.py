@@ -42,5 +42,6 @@ def progress_bar(name, done, goal, shown):
 
 
 def progress_over(items, what, unit, shown):
-    """The `items`, with a tqdm bar on stderr as it is now."""
-    return tqdm(items, desc=what, unit=unit, disable=not shown, file=Forgiving(sys.stderr))
+    """The `items`, with a tqdm bar where `shown` and stderr is a terminal."""
+    hidden = None if shown else True  # None: unless it is a terminal
+    return tqdm(items, desc=what, unit=unit, disable=hidden, file=Forgiving(sys.stderr))

@@ -84,6 +84,7 @@ class Training:
     best_epoch: int = 0  # the epoch whose weights the network has
     first_step: int = 0  # where the schedule of the last fit began
     restarts: int = 0  # of the last fit
+    diverged: bool = False  # in the last fit
     plan: Plan | None = None
 
     def is_over(self, patience):
@@ -135,6 +136,7 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable, rene
         if settings.max_epochs:
             plan.improve(training, evaluate(training, parts, watched, settings))
     keeps_best = held_out is not None or settings.patience is not None
+    training.diverged = False
     one_pass = make_pass(training, parts, settings, rows)
     while True:
         may_begin_again = plan.start == 0 and training.restarts < settings.restarts
@@ -146,7 +148,7 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable, rene
             break
         record = epoch(training, parts, settings, one_pass)
         if record is None:
-            keeps_best = True
+            keeps_best = training.diverged = True
             break
         if held_out is not None:
             record["validation_loss"] = evaluate(training, parts, held_out, settings)

@@ -38,7 +38,7 @@ class Dataset:
     images: np.ndarray  # (N, H, W, C) float32 in [0, 1]
     labels: np.ndarray  # (N,) int, the person or the digit
     description: str
-    names: tuple | None = None  # N file names, of a folder's pictures
+    names: tuple | None = None  # of the N files, where they come from a folder
 
 
 def shrink(images, size):
@@ -72,11 +72,7 @@ def load_images(path):
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}")
-    names = None
-    if path.is_dir():
-        images, labels, names = _read_folder(path)
-    else:
-        images, labels = _read_file(path)
+    images, labels, names = _read_folder(path) if path.is_dir() else _read_file(path)
     images = _as_images(images, path)
     count, height, width, _ = images.shape
     if labels is None:
@@ -91,27 +87,29 @@ def load_images(path):
         images=images,
         labels=labels.astype(np.int64),
         description=f"{count} images of {height}x{width} pixels read from {path}.",
-        names=names,
+        names=names if names is not None and len(names) == count else None,
     )
 
 
 def _read_file(path):
-    """Read an .npz or .npy file: (images, labels or None), as they are stored."""
+    """Read an .npz or .npy file: (images, labels or None, names or None), as stored."""
     if path.suffix not in (".npz", ".npy"):
         raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
-    labels, images = None, None
+    labels, images, file_names = None, None, None
     _check_file(path)
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
             stored = np.load(file, allow_pickle=False)
             if isinstance(stored, np.ndarray):
-                return stored, None
+                return stored, None, None
             names = stored.files
             known = [name for name in ("images", "x", "X", "data") if name in names]
             known = known or (names if len(names) == 1 else [])
             if known:
                 images = stored[known[0]]
                 labels = next((stored[name] for name in ("labels", "y") if name in names), None)
+                if "names" in names and stored["names"].dtype.kind == "U":  # as the commands write
+                    file_names = tuple(stored["names"].ravel().tolist())
     except MemoryError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything
@@ -124,7 +122,7 @@ def _read_file(path):
             f"{path} has the arrays {', '.join(names) or '(none)'}: call the one with the images "
             f"'images', so that it can be found"
         )
-    return images, labels
+    return images, labels, file_names
 
 
 def _read_folder(path):

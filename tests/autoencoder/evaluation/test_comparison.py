@@ -3,7 +3,9 @@
 The known models are PCA in the clothes of an autoencoder, whose rows must equal the baselines'.
 """
 
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -209,12 +211,17 @@ def test_new_people_are_asked_with_few_labels():
     plain(results)
 
 
-def test_measuring_shows_bars_only_on_request(capsys):
+def test_measuring_shows_bars_only_on_request_and_on_a_terminal(monkeypatch):
     model = Linear(4, max_epochs=1).fit(TRAIN)
-    evaluate(model, TRAIN, TEST, labels=LABELS)
-    assert capsys.readouterr().err == ""
-    evaluate(model, TRAIN, TEST, labels=LABELS, progress=True)
-    assert "measuring codes: 100%" in capsys.readouterr().err
+
+    def shown(terminal, **more):
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        sys.stderr.isatty = lambda: terminal
+        evaluate(model, TRAIN, TEST, labels=LABELS, **more)
+        return sys.stderr.getvalue()
+
+    assert shown(True) == shown(False, progress=True) == ""
+    assert "measuring codes: 100%" in shown(True, progress=True)
 
 
 def test_large_sets_are_sampled(monkeypatch):
