@@ -16,6 +16,7 @@ from ..checks import outside_unit_interval
 
 # What Pillow reads by itself: for some others, such as EPS, it starts programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+LOSSY = 8  # levels of 255 by which JPEG and WebP may tinge a grey picture
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
 
 
@@ -181,8 +182,8 @@ def _pixels(picture):
     if picture.mode in ("1", "L", "LA"):
         return np.asarray(picture.convert("L"))
     colours = np.asarray(picture.convert("RGB"))
-    is_grey = (colours == colours[..., :1]).all()
-    return np.ascontiguousarray(colours[..., 0]) if is_grey else colours
+    apart = colours.max(axis=2) - colours.min(axis=2)  # (H, W)
+    return colours if apart.max() > LOSSY else np.asarray(picture.convert("L"))
 
 
 def _size(pixels):
