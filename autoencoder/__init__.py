@@ -21,6 +21,7 @@ _HOMES = {
     "detector": ("AutoencoderAnomalyDetector", "load"),
     "parts": (
         "BernoulliLikelihood",
+        "ColumnLikelihood",
         "ContinuousBernoulliLikelihood",
         "ContractivePenalty",
         "GaussianCode",

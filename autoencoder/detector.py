@@ -89,22 +89,29 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     def fit(self, X, y=None):
         """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself."""
         with unchanged_if_refused(self):
-            return self._fit(X)
+            return self._learn(X, anew=True)
 
-    def _fit(self, X):
+    def partial_fit(self, X, y=None):
+        """Train the autoencoder for one more epoch, on the rows of `X` (N, D); returns itself.
+
+        The threshold, and with a `calibration_fraction` the calibration, are those of these rows
+        alone, because the network that gave the scores of earlier ones is no more.
+        """
+        with unchanged_if_refused(self):
+            return self._learn(X, anew=not hasattr(self, "autoencoder_"), one_epoch=True)
+
+    def _learn(self, X, anew, one_epoch=False):
         self._check()
         image_shape = None if self.autoencoder is None else self.autoencoder.image_shape
         X = as_rows(type(self).__name__, X, image_shape)
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
         self.classes_ = np.array([-1, 1])
         self._criterion = self.criterion  # of the threshold: the parameter may be changed later
         rng = check_random_state(self.random_state)
-        model = self.autoencoder
-        model = Autoencoder(max(1, X.shape[1] // 2)) if model is None else clone(model)
-        if self.autoencoder is None or self.random_state is not None:
-            model.set_params(random_state=rng.randint(2**31))
+        model = self._new_autoencoder(X.shape[1], rng) if anew else self.autoencoder_
+        train = model.partial_fit if one_epoch else model.fit
         if not self.calibration_fraction:
-            self.autoencoder_, self.calibration_scores_ = model.fit(X), None
+            self.autoencoder_, self.calibration_scores_ = train(X), None
             scores = _finite(self._scores(X))
             self.offset_ = np.percentile(scores, 100 * float(self.contamination))
             return self
@@ -117,10 +124,17 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"{int(np.ceil(1 / self.contamination)) - 1}, and rows to train on: change one"
             )
         order = rng.permutation(len(X))
-        self.autoencoder_ = model.fit(X[order[held_out:]])
+        self.autoencoder_ = train(X[order[held_out:]])
         self.calibration_scores_ = np.sort(_finite(self._scores(X[order[:held_out]])))
         self.offset_ = self.calibration_scores_[rank - 1]
         return self
+
+    def _new_autoencoder(self, n_features, rng):
+        model = self.autoencoder
+        model = Autoencoder(max(1, n_features // 2)) if model is None else clone(model)
+        if self.autoencoder is None or self.random_state is not None:
+            model.set_params(random_state=rng.randint(2**31))
+        return model
 
     def score_samples(self, X):
         """How normal every row is: (N, D) -> (N,) float64, low for anomalies; see `criterion`."""

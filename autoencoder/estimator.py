@@ -9,6 +9,7 @@ the loop is in ``training.py``, what a trained network says in ``inference.py``.
 import copy
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -24,6 +25,7 @@ from .checks import as_rows, check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
+from .rows import Rows, blocks, column_means, packed, row_weights
 
 FLOATS = [np.float64, np.float32]  # the first is what other data become
 
@@ -87,6 +89,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     restarts : int, default=0
         How often `fit` may begin again with other weights when all rows have had the same code for
         three epochs; a ConvergenceWarning says so.
+    missing : {"refuse", "mask"}, default="refuse"
+        Whether NaN in the data is an error, or a number that is not known: it is left out of the
+        loss and of all scores, and the network reads the mean of its column (of the first fit).
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, the optimizer's state and the random streams of the
         last fit.
@@ -152,6 +157,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         validation_fraction=0.0,
         patience=None,
         restarts=0,
+        missing="refuse",
         warm_start=False,
         callbacks=None,
         device="cpu",
@@ -179,6 +185,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.restarts = restarts
+        self.missing = missing
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
@@ -186,15 +193,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.random_state = random_state
 
     # ------------------------------------------------------------------ training
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, sample_weight=None, X_val=None):
         """Train on the rows of `X` (N, D) for `max_epochs` epochs; returns the estimator.
 
-        `y` is ignored. Raises ValueError for data or parameters that cannot be used. A training
-        that diverges ends with a ConvergenceWarning and the best weights so far. ``warm_start``
-        brings a fit that was cut short (saved by a callback, or interrupted) to its end.
+        A sparse matrix is read block by block. `sample_weight` (N,) says how much each row counts:
+        2 is as if it were there twice. On the rows `X_val` (M, D) the objective is only measured;
+        they take the place of a `validation_fraction`. `y` is ignored. Raises ValueError for data
+        or parameters that cannot be used. A training that diverges ends with a ConvergenceWarning
+        and the best weights so far. ``warm_start`` brings a fit that was cut short (saved by a
+        callback, or interrupted) to its end.
         """
         goes_on = is_on("warm_start", self.warm_start) and self._is_built()
-        parts, settings, X = self._prepare(X, reset=not goes_on)
+        parts, settings, X = self._prepare(X, sample_weight, reset=not goes_on)
+        if X_val is not None:
+            X_val = self._checked(X_val)
+            self._check_range(parts, X_val)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
         progress = progress_bar(type(self).__name__, state.epoch, goal, self.verbose)
@@ -207,18 +220,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         try:
             with progress:
-                training.fit(state, parts, settings, X, report, self._new_network)
+                training.fit(state, parts, settings, X, report, self._new_network, X_val)
         finally:
             self._finish(X)  # also when interrupted: the network as it is then can be used
         return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, *, sample_weight=None):
         """Train for one epoch on the rows of `X` (N, D), going on from the last; returns itself.
 
         All rows are trained on: nothing is held out, no best weights are kept and no callbacks are
         called. Five calls do what one `fit` of five epochs does, to the last bit.
         """
-        parts, settings, X = self._prepare(X, reset=not self._is_built())
+        parts, settings, X = self._prepare(X, sample_weight, reset=not self._is_built())
         try:
             training.partial_fit(self._training, parts, settings, X)
         finally:
@@ -228,14 +241,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _is_built(self):
         return hasattr(self, "_training")
 
-    def _prepare(self, X, reset):
+    def _prepare(self, X, sample_weight, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
         with parameters.unchanged_if_refused(self):
-            X = as_rows(type(self).__name__, X, self.image_shape)
-            X = validate_data(self, X, dtype=FLOATS, reset=reset)
+            if reset:
+                self._fill = None
+            X = self._validated(X, self.image_shape, reset=reset)
             parameters.check(self, X.shape[1])
+            if reset and self.missing == "mask":
+                self._fill = column_means(X)
+            if sample_weight is not None:
+                sample_weight = row_weights(sample_weight, X)
+            X = packed(X, self._fill, sample_weight)
             parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
-            parts.likelihood.check(X)
+            self._check_range(parts, X)
             sizes = parameters.sizes(self, X)
             settings = training.Settings(
                 *(parameters.plain(getattr(self, n)) for n in training.Settings._fields)
@@ -257,6 +276,27 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self.history_ = state.history
             self._count()
             return parts, settings, X.astype(self._dtype, copy=False)
+
+    def _validated(self, X, image_shape, reset):
+        """`X` as an array (N, D) of floats, or a sparse one in CSR format."""
+        masks = self.missing == "mask" if reset else self._fill is not None
+        X = as_rows(type(self).__name__, X, image_shape)
+        finite = "allow-nan" if masks and not sparse.issparse(X) else True
+        return validate_data(
+            self, X, dtype=FLOATS, reset=reset, accept_sparse="csr", ensure_all_finite=finite
+        )
+
+    def _check_range(self, parts, X):
+        """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
+        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X, 4096):
+            parts.likelihood.check(x)
+        special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
+        if special and not hasattr(parts.likelihood, "elements"):
+            raise ValueError(
+                f"{type(parts.likelihood).__name__} has no elements(t, x), the log-densities of "
+                "single numbers, which weighted rows and missing numbers need: write it, or leave "
+                "out sample_weight and NaN"
+            )
 
     def _new_network(self, streams):
         """A network with new weights from the random `streams`, on the device."""
@@ -285,11 +325,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _finish(self, X):
         self._count()
-        codes = self._codes(X)  # (N, k)
-        self.code_mean_ = codes.mean(axis=0)
+        codes, weight = self._codes(X), getattr(X, "weight", None)  # (N, k), (N,) or None
         with np.errstate(over="ignore", invalid="ignore"):  # after a divergence
+            counted = codes if weight is None else codes * weight[:, None]
+            self.code_mean_ = counted.mean(axis=0)
             deviations = codes.astype(np.float64) - self.code_mean_  # (N, k)
-            self.code_covariance_ = deviations.T @ deviations / len(codes)  # (k, k)
+            counted = deviations if weight is None else deviations * weight[:, None]
+            self.code_covariance_ = deviations.T @ counted / len(codes)  # (k, k)
         self._estimate_variance(X)
 
     def _estimate_variance(self, X):
@@ -362,9 +404,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return inference.elbo(self._model, X, n_draws=16)
         return inference.log_prob(self._model, X)
 
-    def score(self, X, y=None):
-        """The mean of `score_samples` over the rows of `X`, a float."""
-        return float(np.mean(self.score_samples(X)))
+    def score(self, X, y=None, sample_weight=None):
+        """The mean of `score_samples` over the rows of `X`, a float; `sample_weight` is (N,)."""
+        return float(np.average(self.score_samples(X), weights=sample_weight))
 
     # ------------------------------------------------------------------ files
     def save(self, path):
@@ -392,6 +434,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
     @property
@@ -410,8 +454,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _checked(self, X):
         check_is_fitted(self)
-        X = as_rows(type(self).__name__, X, self._sizes.image_shape)
-        return validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._validated(X, self._sizes.image_shape, reset=False)
+        return packed(X, self._fill)
 
     def _codes(self, X):
         return inference.codes(self._model, X)

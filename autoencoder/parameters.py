@@ -114,6 +114,7 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "validation_fraction": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
     "patience": _whole(1, none=True),
     "restarts": _whole(0),
+    "missing": _choice(("refuse", "mask")),
     "warm_start": is_on,
     "callbacks": _callbacks,
     "device": _choice(("cpu", "cuda")),

@@ -22,12 +22,12 @@ from minigrad.random import Philox
 
 from . import solvers, training
 from .networks import Sizes
-from .parts import assemble, code, likelihood, noise, penalty
+from .parts import assemble, code, columns, likelihood, noise, penalty
 
 FORMAT = 2  # 1: up to version 0.1, with other names of arrays and settings
 PARTS = {
     cls.__name__: cls
-    for module in (noise, code, likelihood, penalty)
+    for module in (noise, code, likelihood, columns, penalty)
     for cls in vars(module).values()
     if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "get_params")
     if cls is not likelihood.Likelihood  # the base is no part itself
@@ -35,7 +35,7 @@ PARTS = {
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
 FITTED_ARRAYS = ("code_mean_", "code_covariance_")
-GROUPS = ("network", "optimizer", "memory", "best", "fitted", "detector")  # of arrays
+GROUPS = ("network", "optimizer", "memory", "best", "fitted", "missing", "detector")  # of arrays
 COUNTS = ("epoch", "best_epoch", "first_step", "restarts")
 MOST_COLUMNS = 100  # of a history
 
@@ -63,6 +63,7 @@ def contents(estimator):
         "memory": {name: to_numpy(array) for name, array in state.memory.items()},
         "best": (plan and plan.pop("best_weights")) or {},
         "fitted": {name: fitted[name] for name in FITTED_ARRAYS if name in fitted},
+        "missing": {} if estimator._fill is None else {"fill": estimator._fill},
     }
     about = {
         "format": FORMAT,
@@ -154,6 +155,9 @@ def _rebuilt(found, arrays, about, device, network):
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
     estimator._training = _training(arrays, about, estimator)
+    estimator._fill = _group(arrays, "missing").get("fill")
+    if estimator._fill is not None and estimator._fill.shape != (sizes.n_features,):
+        raise ValueError(f"what stands for missing numbers is {estimator._fill.shape}")
     estimator.history_ = about["history"]
     fitted, names = about["fitted"], about["feature_names"]
     _check_fitted(fitted, _group(arrays, "fitted"), sizes.n_components)

@@ -135,6 +135,30 @@ def test_a_search_over_parameters_of_an_autoencoder_that_was_not_named():
     assert (detector.autoencoder, vae.max_epochs) == (vae, 3)
 
 
+@pytest.mark.parametrize("calibration_fraction", [0.0, 0.4])
+def test_partial_fit_goes_on_and_sets_the_threshold_anew(calibration_fraction):
+    blocks = [normal(100, seed) for seed in range(6)]
+    how = dict(contamination=0.1, calibration_fraction=calibration_fraction, random_state=0)
+    detector = ae.AutoencoderAnomalyDetector(linear(), **how)
+    for X in blocks:
+        detector.partial_fit(X)
+    assert detector.autoencoder_.n_iter_ == 6
+    first = ae.AutoencoderAnomalyDetector(linear(max_epochs=1), **how).fit(blocks[0])
+    np.testing.assert_array_equal(
+        ae.AutoencoderAnomalyDetector(linear(), **how).partial_fit(blocks[0]).predict(blocks[1]),
+        first.predict(blocks[1]),
+    )
+    if calibration_fraction:
+        assert len(detector.calibration_scores_) == 40
+        assert (detector.predict(normal(500, 9)) == -1).mean() < 0.25
+    else:
+        assert (detector.predict(blocks[-1]) == -1).sum() == 10
+    assert detector.score_samples(blocks[0]).mean() > first.score_samples(blocks[0]).mean()
+    with pytest.raises(ValueError, match=r"7 features, but .* expecting 8"):
+        detector.partial_fit(normal(50, d=7))
+    assert detector.autoencoder_.n_iter_ == 6
+
+
 def test_tools_that_ask_for_classes():
     """Those that ask for a classifier say that it is none, as of scikit-learn's own detectors; one
     calibrated by labels is."""

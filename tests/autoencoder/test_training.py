@@ -104,10 +104,10 @@ def test_l2_loss_is_half_the_squared_error_whatever_the_variance():
 def test_every_row_is_read_once_in_an_epoch_in_a_new_order(monkeypatch):
     seen = []
 
-    def spy(network, parts, x, target, rng, memory):
+    def spy(network, parts, x, target, rng, memory, *more):
         if network.training:
             seen.append((x.numpy(), target.numpy()))
-        return original(network, parts, x, target, rng, memory)
+        return original(network, parts, x, target, rng, memory, *more)
 
     original = training.loss_terms
     monkeypatch.setattr(training, "loss_terms", spy)
