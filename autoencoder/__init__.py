@@ -11,17 +11,17 @@ DenoisingAutoencoder(n_components=16, noise=MaskingNoise(rate=0.5))
 import importlib
 
 _HOMES = {
-    "variants": (  # where all estimators are known, so that `load` finds every class
+    "variants": (
         "Autoencoder",
         "ContractiveAutoencoder",
         "DenoisingAutoencoder",
         "SparseAutoencoder",
         "VariationalAutoencoder",
-        "load",
     ),
-    "detector": ("AutoencoderAnomalyDetector",),
+    "detector": ("AutoencoderAnomalyDetector", "load"),
     "parts": (
         "BernoulliLikelihood",
+        "ColumnLikelihood",
         "ContinuousBernoulliLikelihood",
         "ContractivePenalty",
         "GaussianCode",

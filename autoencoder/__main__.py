@@ -21,7 +21,7 @@ PROGRAM = "python -m autoencoder"
 def main(arguments=None):
     """Run a command; returns the exit status: 0, or 2 after one sentence on what was wrong.
 
-    A second Ctrl-C, or one outside of a training, gives 130.
+    A training that diverged gives 1. A second Ctrl-C, or one outside of a training, gives 130.
     """
     try:
         options = parser().parse_args(arguments)
@@ -35,7 +35,7 @@ def main(arguments=None):
         try:
             # here, so that --help and slips of the pen need not wait for scikit-learn
             home = importlib.import_module(f".commands.{HOME[verb]}", __package__)
-            getattr(home, verb)(options)
+            return getattr(home, verb)(options) or 0
         except (ValueError, OSError, RuntimeError) as error:
             _say(verb, error)
             return 2
@@ -46,7 +46,6 @@ def main(arguments=None):
         except KeyboardInterrupt:
             _say(verb, "interrupted")
             return 130
-    return 0
 
 
 def _say(verb, message):

@@ -4,11 +4,13 @@ Arrays of numbers, single numbers, switches: wherever NumPy would say in its own
 cannot do with them, these functions say first whose argument it was and what was expected.
 """
 
+import datetime
 import numbers
 
 import numpy as np
 
 SEVERAL = (list, tuple, np.ndarray)
+ROUNDING = 16 * float(np.finfo(np.float32).eps)  # what a scaled 0 or 1 may be off by
 
 
 def as_numbers(who, name, values, dtype=np.float64):
@@ -36,12 +38,87 @@ def as_numbers(who, name, values, dtype=np.float64):
     raise ValueError(f"{who}: {name} must be an array of numbers, got {_described(values)}")
 
 
+def as_rows(who, X, image_shape=None):
+    """The data `X` of `who` as scikit-learn checks them: images flattened, (N, D).
+
+    Images (N, H, W, C), or (N, H, W) of one channel, are taken where `image_shape` says (H, W, C).
+    Raises ValueError for images of another shape, for dates, and for what is no array at all.
+
+    >>> as_rows("fit", np.zeros((5, 4, 3)), (4, 3, 1)).shape
+    (5, 12)
+    """
+    is_array = hasattr(X, "shape") or hasattr(X, "__array__") or isinstance(X, (*SEVERAL, str))
+    if not is_array and hasattr(X, "__iter__"):
+        raise ValueError(
+            f"{who}: X must be an array of numbers (N, D), got a {type(X).__name__}: make one of "
+            "it, as np.array(list(X)) does of rows, or give partial_fit its blocks of rows, one "
+            "after the other"
+        )
+    _refuse_dates(who, X)
+    if isinstance(X, list | tuple) and len(X) and getattr(X[0], "ndim", 0) > 1:  # of images
+        X = _stacked(who, X)
+    return _flat(who, X, image_shape) if getattr(X, "ndim", 2) > 2 else X
+
+
+def _refuse_dates(who, X):
+    dtypes = np.ravel(getattr(X, "dtypes", getattr(X, "dtype", None)))  # of a table, or an array
+    dates = any(getattr(dtype, "kind", None) in ("m", "M") for dtype in dtypes)
+    if isinstance(X, SEVERAL) and getattr(X, "dtype", np.dtype(object)).kind == "O" and len(X):
+        first = np.ravel(np.array(X[:1], dtype=object))
+        kinds = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64)
+        dates = any(isinstance(value, kinds) for value in first)
+    if dates:
+        raise ValueError(
+            f"{who}: X holds dates or times, and numbers are needed: turn them into some, as "
+            "(t - t.min()) / np.timedelta64(1, 'D') gives days"
+        )
+
+
+def _stacked(who, images):
+    shapes = sorted({np.shape(image) for image in images})
+    if len(shapes) > 1:
+        raise ValueError(f"{who}: X has images of the shapes {shapes}: bring them to one size")
+    return np.stack(images)
+
+
+def _flat(who, X, image_shape):
+    """Images `X` as rows (N, D)."""
+    shape = tuple(X.shape)
+    if not isinstance(image_shape, SEVERAL) or len(image_shape) != 3:
+        raise ValueError(
+            f"{who}: X has shape {shape}, and rows (N, D) are needed: flatten them with "
+            "X.reshape(len(X), -1), or for images say image_shape=(height, width, channels)"
+        )
+    height, width, channels = (int(n) for n in image_shape)
+    if shape[1:] == (height, width, channels) or (*shape[1:], 1) == (height, width, channels):
+        return X.reshape(shape[0], -1)
+    cure = "bring them to that shape"
+    if shape[1:] == (channels, height, width):
+        cure = "the channels come last, as X.transpose(0, 2, 3, 1) has them"
+    raise ValueError(
+        f"{who}: X has images of shape {shape[1:]}, image_shape says {(height, width, channels)}: "
+        f"{cure}"
+    )
+
+
 def check_floats(who, name, x):
     """Raise TypeError unless `x` is an array of float32 or float64."""
     if getattr(x, "dtype", None) not in (np.float32, np.float64):
         raise TypeError(
             f"{who}: {name} must be an array of float32 or float64, got {_described(x)}"
         )
+
+
+def outside_unit_interval(x):
+    """Where an array has numbers that are not in [0, 1], nor beside it by rounding alone.
+
+    Scalers end at 1 + 2e-16, or in float32 at 1 + 1e-7; the rule is the same for both dtypes,
+    because data of one are computed with in the other.
+
+    >>> outside_unit_interval(np.array([0.0, 1 + 2e-16, 1.001, np.nan]))
+    array([False, False,  True,  True])
+    """
+    return ~((x >= -ROUNDING) & (x <= 1 + ROUNDING))
 
 
 def check_whole(name, value, least, other=""):

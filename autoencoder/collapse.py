@@ -10,6 +10,8 @@ import numpy as np
 
 from minigrad import no_grad, tensor
 
+from .rows import unpacked
+
 MESSAGE = "all rows have the same code and no gradient reaches the encoder any more"
 _SPREAD = 1e-6  # of the codes of a batch, over the last epochs
 _EPOCHS = 3
@@ -21,7 +23,7 @@ def found(training, parts, X):
     spreads = training.history.get("code_spread", [])[-_EPOCHS:]
     if len(spreads) < _EPOCHS or not all(spread < _SPREAD for spread in spreads):
         return False
-    some = X[:_ROWS]
+    some, *_ = unpacked(X[:_ROWS])
     if (some == some[0]).all():  # then equal codes are right
         return False
     with no_grad():

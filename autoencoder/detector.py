@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from minigrad import checkpoint
 
 from . import persistence
-from .checks import check_number
-from .estimator import FLOATS, Autoencoder
+from .checks import as_rows, check_number
+from .estimator import FLOATS
 from .parameters import unchanged_if_refused
+from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
 CRITERIA = ("likelihood", "reconstruction", "code")
 
@@ -29,7 +30,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     autoencoder : an `Autoencoder` of any kind, which is cloned; None is one with half as many code
-        units as features.
+        units as features, or an `Autoencoder()` where parameters of it are set, as in a search over
+        ``autoencoder__learning_rate``.
     criterion : what the scores are, high ones being normal: "likelihood" (the autoencoder's
         `score_samples`), "reconstruction" (minus the squared error), or "code" (minus the squared
         Mahalanobis distance of the code from the training codes).
@@ -42,6 +44,14 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     ----------
     autoencoder_ : the fitted autoencoder. offset_ : scores below it are anomalies.
     calibration_scores_ : of the rows kept from the training, in rising order, or None.
+    classes_ : what `predict` answers, -1 and 1, for scikit-learn's tools that want classifiers.
+
+    Notes
+    -----
+    As scikit-learn's own detectors this is no classifier, so ``TunedThresholdClassifierCV`` refuses
+    it. ``CalibratedClassifierCV(detector)`` makes one of it where there are labels (1 for normal
+    rows, -1 for anomalies), with probabilities; that can be tuned. ``scoring="roc_auc"`` works in
+    every search.
 
     Examples
     --------
@@ -70,22 +80,38 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
 
+    def set_params(self, **params):
+        """Set parameters, those of the autoencoder too, also where it is None: see there."""
+        if self.autoencoder is None and any(name.startswith("autoencoder__") for name in params):
+            params = {"autoencoder": Autoencoder(), **params}
+        return super().set_params(**params)
+
     def fit(self, X, y=None):
         """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself."""
         with unchanged_if_refused(self):
-            return self._fit(X)
+            return self._learn(X, anew=True)
 
-    def _fit(self, X):
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+    def partial_fit(self, X, y=None):
+        """Train the autoencoder for one more epoch, on the rows of `X` (N, D); returns itself.
+
+        The threshold, and with a `calibration_fraction` the calibration, are those of these rows
+        alone, because the network that gave the scores of earlier ones is no more.
+        """
+        with unchanged_if_refused(self):
+            return self._learn(X, anew=not hasattr(self, "autoencoder_"), one_epoch=True)
+
+    def _learn(self, X, anew, one_epoch=False):
         self._check()
+        image_shape = None if self.autoencoder is None else self.autoencoder.image_shape
+        X = as_rows(type(self).__name__, X, image_shape)
+        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
+        self.classes_ = np.array([-1, 1])
         self._criterion = self.criterion  # of the threshold: the parameter may be changed later
         rng = check_random_state(self.random_state)
-        model = self.autoencoder
-        model = Autoencoder(max(1, X.shape[1] // 2)) if model is None else clone(model)
-        if self.autoencoder is None or self.random_state is not None:
-            model.set_params(random_state=rng.randint(2**31))
+        model = self._new_autoencoder(X.shape[1], rng) if anew else self.autoencoder_
+        train = model.partial_fit if one_epoch else model.fit
         if not self.calibration_fraction:
-            self.autoencoder_, self.calibration_scores_ = model.fit(X), None
+            self.autoencoder_, self.calibration_scores_ = train(X), None
             scores = _finite(self._scores(X))
             self.offset_ = np.percentile(scores, 100 * float(self.contamination))
             return self
@@ -98,15 +124,21 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"{int(np.ceil(1 / self.contamination)) - 1}, and rows to train on: change one"
             )
         order = rng.permutation(len(X))
-        self.autoencoder_ = model.fit(X[order[held_out:]])
+        self.autoencoder_ = train(X[order[held_out:]])
         self.calibration_scores_ = np.sort(_finite(self._scores(X[order[:held_out]])))
         self.offset_ = self.calibration_scores_[rank - 1]
         return self
 
+    def _new_autoencoder(self, n_features, rng):
+        model = self.autoencoder
+        model = Autoencoder(max(1, n_features // 2)) if model is None else clone(model)
+        if self.autoencoder is None or self.random_state is not None:
+            model.set_params(random_state=rng.randint(2**31))
+        return model
+
     def score_samples(self, X):
         """How normal every row is: (N, D) -> (N,) float64, low for anomalies; see `criterion`."""
-        check_is_fitted(self)
-        return self._scores(validate_data(self, X, dtype=FLOATS, reset=False))
+        return self._scores(self._checked(X))
 
     def decision_function(self, X):
         """`score_samples` less the threshold `offset_`: (N, D) -> (N,), negative for anomalies."""
@@ -118,10 +150,10 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     def explain(self, X):
         """Which features are to blame, their squared errors: (N, D) -> (N, D) float64."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        rows = self._checked(X)
         with np.errstate(over="ignore"):
-            return np.square(X - self.autoencoder_.reconstruct(X), dtype=np.float64)
+            errors = np.square(rows - self.autoencoder_.reconstruct(rows), dtype=np.float64)
+        return errors.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else errors  # images as given
 
     def p_values(self, X):
         """Conformal p-values, small for anomalies: (N, D) -> (N,) float64 in (0, 1].
@@ -144,12 +176,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         A generator given as `random_state` is left out.
         """
         check_is_fitted(self)
-        arrays, about = persistence.contents(self.autoencoder_)
-        if self.calibration_scores_ is not None:
-            arrays["detector/calibration"] = self.calibration_scores_
-        seed = self.random_state
-        about["detector"] = {
+        seed, scores = self.random_state, self.calibration_scores_
+        about = {
             "offset": float(self.offset_),
+            "feature_names": list(vars(self).get("feature_names_in_", [])),
+            "own_autoencoder": self.autoencoder is not None,
             "params": {
                 "criterion": self._criterion,
                 "contamination": float(self.contamination),
@@ -157,33 +188,50 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 "random_state": int(seed) if isinstance(seed, Integral) else None,
             },
         }
-        checkpoint.save(path, arrays, about)
+        arrays = {} if scores is None else {"detector/calibration": scores}
+        persistence.save(self.autoencoder_, path, arrays, {"detector": about})
 
     @classmethod
-    def load(cls, path, *, device=None):
-        """Read a detector that `save` wrote; `device` replaces the one it was trained on.
+    def load(cls, path, *, device=None, network=None):
+        """Read a detector that `save` wrote; see `Autoencoder.load` for the arguments.
 
         Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
         """
         arrays, about = checkpoint.load(path)
         if "detector" not in about:
-            raise ValueError(f"load: {path} holds no detector: use Autoencoder.load")
-        model = persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device)
+            raise ValueError(f"load: {path} holds no detector: use autoencoder.load")
+        return cls._restore(path, arrays, about, device, network)
+
+    @classmethod
+    def _restore(cls, path, arrays, about, device, network):
+        """The detector of which `path` held these contents."""
+        model = persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)
         try:
-            made = cls(clone(model), **about["detector"]["params"])
+            saved = about["detector"]
+            own = saved.get("own_autoencoder", True)
+            made = cls(clone(model) if own else None, **saved["params"])
             made._check()
             made._criterion = made.criterion
-            made.offset_ = float(about["detector"]["offset"])
-        except (KeyError, TypeError, ValueError) as error:
+            made.offset_ = float(saved["offset"])
+            names = np.array(saved.get("feature_names", []), dtype=object)
+            if len(names) not in (0, model.n_features_in_):
+                raise ValueError(f"{len(names)} names of {model.n_features_in_} columns")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
                 f"load: {path} does not describe a whole detector ({error}): it is damaged, "
                 "restore it from a copy"
             ) from None
+        made.classes_ = np.array([-1, 1])
         made.autoencoder_, made.n_features_in_ = model, model.n_features_in_
-        if hasattr(model, "feature_names_in_"):
-            made.feature_names_in_ = model.feature_names_in_
+        if len(names):
+            made.feature_names_in_ = names
         made.calibration_scores_ = arrays.get("detector/calibration")
         return made
+
+    def _checked(self, X):
+        check_is_fitted(self)
+        X = as_rows(type(self).__name__, X, self.autoencoder_.image_shape)
+        return validate_data(self, X, dtype=FLOATS, reset=False)
 
     def _check(self):
         if self.criterion not in CRITERIA:
@@ -217,3 +265,11 @@ def _finite(scores):
             "diverged: scale the data"
         )
     return scores
+
+
+def load(path, *, device=None, network=None):
+    """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`."""
+    arrays, about = checkpoint.load(path)
+    if "detector" in about:
+        return AutoencoderAnomalyDetector._restore(path, arrays, about, device, network)
+    return persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)

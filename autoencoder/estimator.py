@@ -6,7 +6,10 @@ A kind is a choice of parts; the named ones are in ``variants.py``. This file is
 the loop is in ``training.py``, what a trained network says in ``inference.py``.
 """
 
+import copy
+
 import numpy as np
+from scipy import sparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -18,10 +21,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import inference, parameters, persistence, training
 from .captured_epoch import can_stay_on_the_gpu
-from .checks import check_whole, is_on
+from .checks import as_rows, check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
+from .rows import Rows, blocks, column_means, packed, row_weights
 
 FLOATS = [np.float64, np.float32]  # the first is what other data become
 
@@ -85,6 +89,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     restarts : int, default=0
         How often `fit` may begin again with other weights when all rows have had the same code for
         three epochs; a ConvergenceWarning says so.
+    missing : {"refuse", "mask"}, default="refuse"
+        Whether NaN in the data is an error, or a number that is not known: it is left out of the
+        loss and of all scores, and the network reads the mean of its column (of the first fit).
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, the optimizer's state and the random streams of the
         last fit.
@@ -101,7 +108,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Attributes
     ----------
     network_ : Network
-        The encoder and the decoder.
+        The encoder and the decoder: a copy, which can be trained further without changing the
+        estimator. Assigning a network of the same shape gives the estimator its weights.
     history_ : dict of lists
         One number for each epoch: "epoch", "loss" and its terms in nats per sample, "l2_loss" (half
         the squared error, summed over the features, of a Gaussian likelihood of fixed variance),
@@ -149,6 +157,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         validation_fraction=0.0,
         patience=None,
         restarts=0,
+        missing="refuse",
         warm_start=False,
         callbacks=None,
         device="cpu",
@@ -176,6 +185,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.restarts = restarts
+        self.missing = missing
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
@@ -183,15 +193,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.random_state = random_state
 
     # ------------------------------------------------------------------ training
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, *, sample_weight=None, X_val=None):
         """Train on the rows of `X` (N, D) for `max_epochs` epochs; returns the estimator.
 
-        `y` is ignored. Raises ValueError for data or parameters that cannot be used. A training
-        that diverges ends with a ConvergenceWarning and the best weights so far. ``warm_start``
-        brings a fit that was cut short (saved by a callback, or interrupted) to its end.
+        A sparse matrix is read block by block. `sample_weight` (N,) says how much each row counts:
+        2 is as if it were there twice. On the rows `X_val` (M, D) the objective is only measured;
+        they take the place of a `validation_fraction`. `y` is ignored. Raises ValueError for data
+        or parameters that cannot be used. A training that diverges ends with a ConvergenceWarning
+        and the best weights so far. ``warm_start`` brings a fit that was cut short (saved by a
+        callback, or interrupted) to its end.
         """
         goes_on = is_on("warm_start", self.warm_start) and self._is_built()
-        parts, settings, X = self._prepare(X, reset=not goes_on)
+        parts, settings, X = self._prepare(X, sample_weight, reset=not goes_on)
+        if X_val is not None:
+            X_val = self._checked(X_val)
+            self._check_range(parts, X_val)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
         progress = progress_bar(type(self).__name__, state.epoch, goal, self.verbose)
@@ -202,30 +218,43 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self._count()
             return self._call_back(record, X)
 
-        with progress:
-            training.fit(state, parts, settings, X, report, self._new_network)
-        return self._finish(X)
+        try:
+            with progress:
+                training.fit(state, parts, settings, X, report, self._new_network, X_val)
+        finally:
+            self._finish(X)  # also when interrupted: the network as it is then can be used
+        return self
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, *, sample_weight=None):
         """Train for one epoch on the rows of `X` (N, D), going on from the last; returns itself.
 
         All rows are trained on: nothing is held out, no best weights are kept and no callbacks are
         called. Five calls do what one `fit` of five epochs does, to the last bit.
         """
-        parts, settings, X = self._prepare(X, reset=not self._is_built())
-        training.partial_fit(self._training, parts, settings, X)
-        return self._finish(X)
+        parts, settings, X = self._prepare(X, sample_weight, reset=not self._is_built())
+        try:
+            training.partial_fit(self._training, parts, settings, X)
+        finally:
+            self._finish(X)
+        return self
 
     def _is_built(self):
-        return hasattr(self, "network_")
+        return hasattr(self, "_training")
 
-    def _prepare(self, X, reset):
+    def _prepare(self, X, sample_weight, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
         with parameters.unchanged_if_refused(self):
-            X = validate_data(self, X, dtype=FLOATS, reset=reset)
+            if reset:
+                self._fill = None
+            X = self._validated(X, self.image_shape, reset=reset)
             parameters.check(self, X.shape[1])
+            if reset and self.missing == "mask":
+                self._fill = column_means(X)
+            if sample_weight is not None:
+                sample_weight = row_weights(sample_weight, X)
+            X = packed(X, self._fill, sample_weight)
             parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
-            parts.likelihood.check(X)
+            self._check_range(parts, X)
             sizes = parameters.sizes(self, X)
             settings = training.Settings(
                 *(parameters.plain(getattr(self, n)) for n in training.Settings._fields)
@@ -244,9 +273,30 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             state = self._training
             if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
                 state.renew_optimizer(settings)
-            self.network_, self.history_ = state.network, state.history
+            self.history_ = state.history
             self._count()
             return parts, settings, X.astype(self._dtype, copy=False)
+
+    def _validated(self, X, image_shape, reset):
+        """`X` as an array (N, D) of floats, or a sparse one in CSR format."""
+        masks = self.missing == "mask" if reset else self._fill is not None
+        X = as_rows(type(self).__name__, X, image_shape)
+        finite = "allow-nan" if masks and not sparse.issparse(X) else True
+        return validate_data(
+            self, X, dtype=FLOATS, reset=reset, accept_sparse="csr", ensure_all_finite=finite
+        )
+
+    def _check_range(self, parts, X):
+        """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
+        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X, 4096):
+            parts.likelihood.check(x)
+        special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
+        if special and not hasattr(parts.likelihood, "elements"):
+            raise ValueError(
+                f"{type(parts.likelihood).__name__} has no elements(t, x), the log-densities of "
+                "single numbers, which weighted rows and missing numbers need: write it, or leave "
+                "out sample_weight and NaN"
+            )
 
     def _new_network(self, streams):
         """A network with new weights from the random `streams`, on the device."""
@@ -275,13 +325,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _finish(self, X):
         self._count()
-        codes = self._codes(X)  # (N, k)
-        self.code_mean_ = codes.mean(axis=0)
+        codes, weight = self._codes(X), getattr(X, "weight", None)  # (N, k), (N,) or None
         with np.errstate(over="ignore", invalid="ignore"):  # after a divergence
+            counted = codes if weight is None else codes * weight[:, None]
+            self.code_mean_ = counted.mean(axis=0)
             deviations = codes.astype(np.float64) - self.code_mean_  # (N, k)
-            self.code_covariance_ = deviations.T @ deviations / len(codes)  # (k, k)
+            counted = deviations if weight is None else deviations * weight[:, None]
+            self.code_covariance_ = deviations.T @ counted / len(codes)  # (k, k)
         self._estimate_variance(X)
-        return self
 
     def _estimate_variance(self, X):
         if isinstance(self._likelihood, GaussianLikelihood):
@@ -289,6 +340,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if variance == "optimal":
                 variance = inference.mean_squared_error(self._model, X)
             self.noise_variance_ = float(variance)
+
+    @property
+    def network_(self):
+        check_is_fitted(self, "_training")
+        return copy.deepcopy(self._training.network)
+
+    @network_.setter
+    def network_(self, network):
+        check_is_fitted(self, "_training")
+        self._training.network.load_state_dict(network.state_dict())
 
     # ------------------------------------------------------------------ codes and data
     def transform(self, X):
@@ -310,9 +371,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def reconstruct(self, X):
         """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
-        X = self._checked(X)
-        data = self._data(self._codes(X)).astype(X.dtype, copy=False)
-        return inference.finite("reconstruct", data)
+        rows = self._checked(X)
+        data = self._data(self._codes(rows)).astype(rows.dtype, copy=False)
+        data = inference.finite("reconstruct", data)
+        return data.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else data  # images as given
 
     def sample(self, n_samples=1, *, prior=None, random_state=None):
         """New data (n_samples, D): the likelihood's means for codes drawn from `prior`.
@@ -334,16 +396,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """The log-likelihood of every row of `X`, (N,) float64 in nats.
 
         It is log p(x | decode(code(x))), and for Gaussian codes the evidence lower bound with
-        common random numbers: the same whenever it is computed, and whatever the other rows.
+        common random numbers: the same whenever it is computed, and whatever the other rows. A row
+        that the likelihood holds for impossible, such as 1.2 where data are in [0, 1], has -inf.
         """
         X = self._checked(X)
         if isinstance(self._code, GaussianCode):
             return inference.elbo(self._model, X, n_draws=16)
         return inference.log_prob(self._model, X)
 
-    def score(self, X, y=None):
-        """The mean of `score_samples` over the rows of `X`, a float."""
-        return float(np.mean(self.score_samples(X)))
+    def score(self, X, y=None, sample_weight=None):
+        """The mean of `score_samples` over the rows of `X`, a float; `sample_weight` is (N,)."""
+        return float(np.average(self.score_samples(X), weights=sample_weight))
 
     # ------------------------------------------------------------------ files
     def save(self, path):
@@ -371,6 +434,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
     @property
@@ -383,11 +448,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         variance = getattr(self, "noise_variance_", None)
         check_whole("batch_size", self.batch_size, 1)
         block = int(self.batch_size)
-        return inference.Model(self.network_, self._code, self._likelihood, variance, block)
+        return inference.Model(
+            self._training.network, self._code, self._likelihood, variance, block
+        )
 
     def _checked(self, X):
         check_is_fitted(self)
-        return validate_data(self, X, dtype=FLOATS, reset=False)
+        X = self._validated(X, self._sizes.image_shape, reset=False)
+        return packed(X, self._fill)
 
     def _codes(self, X):
         return inference.codes(self._model, X)

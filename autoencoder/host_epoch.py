@@ -7,14 +7,16 @@ import numpy as np
 from minigrad import tensor
 from minigrad.backend import fetch
 
+from .rows import unpacked
+
 
 class HostEpoch:
-    """A pass over rows `X` (N, D) as a function: ``order`` (N,) -> ``(sums, rows, codes)``.
+    """A pass over `X` (N, D), an array or `Rows`: ``order`` (N,) -> ``(sums, rows, codes)``.
 
     Parameters
     ----------
-    learn : ``learn(seen, target)`` makes a step and returns its terms, "loss" the first, and the
-        codes (n, k).
+    learn : ``learn(seen, target, weight, observed)`` makes a step and returns its terms, "loss" the
+        first, and the codes (n, k).
     corrupt : None, or ``corrupt(x)``, noisy rows of the same shape; it may change those given.
     before_step : called before every step, returns its learning rate.
     batch_size, steps : the rows of a batch, and how many batches the epoch has.
@@ -36,11 +38,12 @@ class HostEpoch:
         for step in range(self.steps):
             rate = self.before_step()
             self.rate = rate if step == 0 else self.rate
-            x = self.X[order[step * self.batch_size : (step + 1) * self.batch_size]]  # (n, D)
+            batch = self.X[order[step * self.batch_size : (step + 1) * self.batch_size]]
+            x, *more = unpacked(batch)  # (n, D); weights and what is observed, or None
             target = tensor(x, device=self.device)
             corrupt = self.corrupt
             seen = target if corrupt is None else tensor(corrupt(x.copy()), device=self.device)
-            terms, codes = self.learn(seen, target)
+            terms, codes = self.learn(seen, target, *more)
             values = fetch([term.data for term in terms.values()])
             rows += len(x)
             for name, value in zip(terms, values, strict=True):

@@ -12,6 +12,8 @@ import numpy as np
 
 from minigrad import no_grad, tensor
 
+from .rows import blocks, element_weights
+
 # Rows far beyond those of the training overflow: their likelihood is 0, its logarithm -inf.
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
@@ -51,8 +53,10 @@ def decode(model, Z):
 @no_grad()
 def _in_blocks(function, model, X):
     like = model.network.parameters()[0]
-    blocks = [X[start : start + model.block] for start in range(0, len(X), model.block)]
-    outputs = [function(tensor(x, dtype=like.dtype, device=like.device)) for x in blocks]
+    outputs = [
+        function(tensor(x, dtype=like.dtype, device=like.device))
+        for x, *_ in blocks(X, model.block)
+    ]
     return np.concatenate([y.numpy() for y in outputs])
 
 
@@ -105,8 +109,19 @@ def mean_squared_error(model, X):
     if hasattr(model.code, "log_variance"):
         rng = np.random.default_rng(_DRAWS_SEED)
         z = [model.code.sample(h, rng) for _ in range(math.ceil(_ENOUGH_DRAWS / len(X)))]
-    errors = [np.square(decode(model, each) - X, dtype=np.float64).mean() for each in z]
+    errors = [_mean_square(decode(model, each), X, model.block) for each in z]
     return max(float(np.mean(errors)), _SMALLEST_VARIANCE)
+
+
+def _mean_square(outputs, X, size):
+    """The mean of ``(outputs - X)**2`` over what is observed, weighted as `X` (N, D) says."""
+    total = count = 0.0
+    for start, (x, *more) in enumerate(blocks(X, size)):
+        squares = np.square(outputs[start * size : (start + 1) * size] - x, dtype=np.float64)
+        weight = element_weights(*more, x.shape)
+        total += squares.sum() if weight is None else (weight * squares).sum()
+        count += squares.size if weight is None else weight.sum(dtype=np.float64)
+    return total / count
 
 
 def _draws(model, h, n_draws):
@@ -117,8 +132,16 @@ def _draws(model, h, n_draws):
 
 
 def _log_prob(model, Z, X):
-    t = decode(model, Z).astype(np.float64)  # (N, D)
-    values = model.likelihood.log_prob(t, X.astype(np.float64), variance=model.variance)
+    values = []
+    for start, (x, _, observed) in enumerate(blocks(X, model.block)):
+        z = Z[start * model.block : (start + 1) * model.block]
+        t, x = decode(model, z).astype(np.float64), x.astype(np.float64)  # (n, D)
+        if observed is None:
+            values.append(model.likelihood.log_prob(t, x, variance=model.variance))
+        else:
+            each = model.likelihood.elements(t, x, variance=model.variance)  # (n, D)
+            values.append(np.where(observed > 0, each, 0).sum(axis=1))
+    values = np.concatenate(values)
     return np.where(np.isnan(values), -np.inf, values)
 
 

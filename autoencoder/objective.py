@@ -6,17 +6,22 @@ averaged over the minibatch. For a Gaussian code and beta = 1 it is the negative
 bound (D. Kingma and M. Welling, 2014), estimated with one draw of z for each sample.
 """
 
+from minigrad import tensor
+
 from .parts.penalty import Batch
+from .rows import element_weights
 
 
-def loss_terms(network, parts, x, target, rng, memory):
+def loss_terms(network, parts, x, target, rng, memory, weight=None, observed=None):
     """The terms of the objective and the codes: a dict of scalar Tensors, and a Tensor (N, k).
 
     `x` (N, D) is what the network reads, already corrupted where there is a noise, and `target`
     (N, D) what it is scored against. `rng` draws the codes; `memory` is the dictionary in which
     penalties keep what they remember. The terms are "reconstruction", "divergence" (weighted, for
     Gaussian codes only) and the penalties by their names. Their sum and `constant` are the loss.
-    The codes are not drawn ones, but the means of Gaussian ones.
+    The codes are not drawn ones, but the means of Gaussian ones. `weight` (N,) says how much each
+    sample counts, `observed` (N, D) is 0 where the target has a missing number and else 1; both are
+    NumPy arrays, or None.
 
     >>> import numpy as np
     >>> from autoencoder.networks import Sizes, build
@@ -30,11 +35,18 @@ def loss_terms(network, parts, x, target, rng, memory):
     """
     h = network.encode(x)  # (N, code.width)
     z = parts.code.sample(h, rng)  # (N, k)
-    terms = {"reconstruction": parts.likelihood.loss(network.decode(z), target)}
+    t = network.decode(z)  # (N, D)
+    if weight is None and observed is None:
+        terms = {"reconstruction": parts.likelihood.loss(t, target)}
+    else:
+        each = tensor(element_weights(weight, observed, target.shape), device=target.device)
+        terms = {"reconstruction": parts.likelihood.weighted_loss(t, target, each)}
+        weight = None if weight is None else tensor(weight, device=target.device)
     divergence = parts.code.divergence(h)  # (N,) or None
     if divergence is not None:
+        divergence = divergence if weight is None else divergence * weight
         terms["divergence"] = float(parts.code.beta) * divergence.mean()
-    batch = Batch(network, parts.code, x, h, z, rng, memory)
+    batch = Batch(network, parts.code, x, h, z, rng, memory, weight)
     for penalty in parts.penalties:
         terms[penalty.name] = penalty(batch)
     drawn = getattr(parts.code, "is_drawn", True)
@@ -42,5 +54,8 @@ def loss_terms(network, parts, x, target, rng, memory):
 
 
 def constant(parts, n_features):
-    """What `loss_terms` leave out of "reconstruction", in nats per sample; a Python float."""
+    """What `loss_terms` leave out of "reconstruction", in nats per sample; a Python float.
+
+    `n_features` is how many numbers of a sample are known, on average.
+    """
     return parts.likelihood.constant(n_features)

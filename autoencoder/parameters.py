@@ -66,6 +66,17 @@ def _image_shape(name, value):
         raise ValueError(f"{name} must be None or (height, width, channels), got {value!r}")
     for length in () if value is None else value:
         check_whole(f"every length in {name}", length, 1)
+    if value is not None and _is_channels_first(*value):
+        channels, height, width = value
+        raise ValueError(
+            f"{name}={tuple(value)} has the channels first, and they come last: say "
+            f"({height}, {width}, {channels}), and give X.transpose(0, 2, 3, 1)"
+        )
+
+
+def _is_channels_first(first, second, third):
+    """Whether (C, H, W) was meant, and not (H, W, C) of a signal of height 1 with many channels."""
+    return third > 4 and ((first == 3 and second > 4) or (first == 1 and second == third))
 
 
 def _options(name, value):
@@ -103,6 +114,7 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "validation_fraction": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
     "patience": _whole(1, none=True),
     "restarts": _whole(0),
+    "missing": _choice(("refuse", "mask")),
     "warm_start": is_on,
     "callbacks": _callbacks,
     "device": _choice(("cpu", "cuda")),

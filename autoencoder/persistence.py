@@ -22,12 +22,12 @@ from minigrad.random import Philox
 
 from . import solvers, training
 from .networks import Sizes
-from .parts import assemble, code, likelihood, noise, penalty
+from .parts import assemble, code, columns, likelihood, noise, penalty
 
 FORMAT = 2  # 1: up to version 0.1, with other names of arrays and settings
 PARTS = {
     cls.__name__: cls
-    for module in (noise, code, likelihood, penalty)
+    for module in (noise, code, likelihood, columns, penalty)
     for cls in vars(module).values()
     if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "get_params")
     if cls is not likelihood.Likelihood  # the base is no part itself
@@ -35,15 +35,19 @@ PARTS = {
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
 FITTED_ARRAYS = ("code_mean_", "code_covariance_")
-GROUPS = ("network", "optimizer", "memory", "best", "fitted", "detector")  # of arrays
+GROUPS = ("network", "optimizer", "memory", "best", "fitted", "missing", "detector")  # of arrays
 COUNTS = ("epoch", "best_epoch", "first_step", "restarts")
 MOST_COLUMNS = 100  # of a history
 
 
-def save(estimator, path):
-    """Write the fitted `estimator` to `path`; ValueError names a parameter that cannot be."""
+def save(estimator, path, more_arrays=None, more_about=None):
+    """Write the fitted `estimator` to `path`; ValueError names a parameter that cannot be.
+
+    What is to be in the file besides can be given as two dicts.
+    """
     _warn_of_losses(estimator)
-    checkpoint.save(path, *contents(estimator))
+    arrays, about = contents(estimator)
+    checkpoint.save(path, arrays | (more_arrays or {}), about | (more_about or {}))
 
 
 def contents(estimator):
@@ -59,6 +63,7 @@ def contents(estimator):
         "memory": {name: to_numpy(array) for name, array in state.memory.items()},
         "best": (plan and plan.pop("best_weights")) or {},
         "fitted": {name: fitted[name] for name in FITTED_ARRAYS if name in fitted},
+        "missing": {} if estimator._fill is None else {"fill": estimator._fill},
     }
     about = {
         "format": FORMAT,
@@ -70,6 +75,7 @@ def contents(estimator):
         "parts": [_plain(part, "code") for part in (estimator._code, estimator._likelihood)],
         "fitted": {name: fitted[name] for name in FITTED if name in fitted},
         "feature_names": list(fitted.get("feature_names_in_", [])),
+        "output": fitted.get("_sklearn_output_config", {}),  # of set_output
         "history": state.history,
         "training": {
             "solver": state.solver,
@@ -89,7 +95,10 @@ def contents(estimator):
 
 def load(path, cls, base, device=None, network=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
-    return restore(path, *checkpoint.load(path), cls, base, device, network)
+    arrays, about = checkpoint.load(path)
+    if "detector" in about:
+        raise ValueError(f"load: {path} holds an anomaly detector: use autoencoder.load")
+    return restore(path, arrays, about, cls, base, device, network)
 
 
 def restore(path, arrays, about, cls, base, device=None, network=None):
@@ -146,12 +155,19 @@ def _rebuilt(found, arrays, about, device, network):
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
     estimator._training = _training(arrays, about, estimator)
-    estimator.network_, estimator.history_ = estimator._training.network, about["history"]
+    estimator._fill = _group(arrays, "missing").get("fill")
+    if estimator._fill is not None and estimator._fill.shape != (sizes.n_features,):
+        raise ValueError(f"what stands for missing numbers is {estimator._fill.shape}")
+    estimator.history_ = about["history"]
     fitted, names = about["fitted"], about["feature_names"]
     _check_fitted(fitted, _group(arrays, "fitted"), sizes.n_components)
     if fitted["n_features_in_"] != sizes.n_features:
         raise ValueError(f"it was fitted to {fitted['n_features_in_']!r} features")
     vars(estimator).update(fitted, **_group(arrays, "fitted"))
+    output = about.get("output", {})
+    if output not in ({}, *({"transform": name} for name in ("default", "pandas", "polars"))):
+        raise ValueError(f"there is no output {output!r:.100}")
+    estimator.set_output(**output)
     if names:
         if len(names) != sizes.n_features or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{sizes.n_features} features do not have the names {names!r:.100}")

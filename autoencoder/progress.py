@@ -1,4 +1,4 @@
-"""The progress bar of a training, which never ends it: where it cannot be shown, it is not."""
+"""Progress bars, which never end the work: where they cannot be shown, they are not."""
 
 import contextlib
 import sys
@@ -39,3 +39,9 @@ def progress_bar(name, done, goal, shown):
         disable=not shown,
         file=Forgiving(sys.stderr),
     )
+
+
+def progress_over(items, what, unit, shown):
+    """The `items`, with a tqdm bar where `shown` and stderr is a terminal."""
+    hidden = None if shown else True  # None: unless it is a terminal
+    return tqdm(items, desc=what, unit=unit, disable=hidden, file=Forgiving(sys.stderr))

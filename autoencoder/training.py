@@ -22,13 +22,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from minigrad import tensor
 from minigrad.backend import array_module, fetch
-from minigrad.data import Batches
 from minigrad.random import Philox
 
 from . import collapse
 from .captured_epoch import CapturedEpoch, can_stay_on_the_gpu
 from .host_epoch import HostEpoch
 from .objective import constant, loss_terms
+from .rows import Rows, blocks, numbers_per_row
 from .solvers import learning_rate, new_optimizer
 
 STREAMS = ("weights", "order", "noise", "dropout", "split")
@@ -84,6 +84,7 @@ class Training:
     best_epoch: int = 0  # the epoch whose weights the network has
     first_step: int = 0  # where the schedule of the last fit began
     restarts: int = 0  # of the last fit
+    diverged: bool = False  # in the last fit
     plan: Plan | None = None
 
     def is_over(self, patience):
@@ -118,15 +119,22 @@ def random_streams(seed, on_device=False):
     return streams
 
 
-def fit(training: Training, parts, settings: Settings, X, report: Callable, renew: Callable):
+def fit(
+    training: Training, parts, settings: Settings, X, report: Callable, renew: Callable, X_val=None
+):
     """Train on `X` (N, D) until the plan's last epoch, or until there is reason to stop earlier.
+
+    `X`, and everywhere here, is an array or `Rows`. `X_val` are other rows to validate on, or None:
+    then a part of `X` is held out.
 
     ``report(record)`` is called after each epoch with its numbers, and ends the training by
     returning True. ``renew(streams)`` makes a network of new weights, for a training whose codes
     have collapsed. With validation rows, with `patience` and after a divergence the network ends
     with the best weights, which can be those that it began with.
     """
-    rows, held_out = split(X, settings.validation_fraction, training.streams["split"])
+    rows, held_out = X, X_val
+    if X_val is None:
+        rows, held_out = split(X, settings.validation_fraction, training.streams["split"])
     watched = rows if held_out is None else held_out
     plan = training.plan
     if plan is None:  # a new fit, not one that was cut short
@@ -135,6 +143,7 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable, rene
         if settings.max_epochs:
             plan.improve(training, evaluate(training, parts, watched, settings))
     keeps_best = held_out is not None or settings.patience is not None
+    training.diverged = False
     one_pass = make_pass(training, parts, settings, rows)
     while True:
         may_begin_again = plan.start == 0 and training.restarts < settings.restarts
@@ -146,7 +155,7 @@ def fit(training: Training, parts, settings: Settings, X, report: Callable, rene
             break
         record = epoch(training, parts, settings, one_pass)
         if record is None:
-            keeps_best = True
+            keeps_best = training.diverged = True
             break
         if held_out is not None:
             record["validation_loss"] = evaluate(training, parts, held_out, settings)
@@ -185,8 +194,8 @@ def make_pass(training, parts, settings, X):
     network, optimizer, memory = training.network, training.optimizer, training.memory
     noise_rng, steps = training.streams["noise"], steps_of_an_epoch(settings, len(X))
 
-    def learn(seen, target):
-        terms, codes = loss_terms(network, parts, seen, target, noise_rng, memory)
+    def learn(seen, target, *more):
+        terms, codes = loss_terms(network, parts, seen, target, noise_rng, memory, *more)
         loss = functools.reduce(operator.add, terms.values())
         optimizer.zero_grad()
         loss.backward()
@@ -204,7 +213,8 @@ def make_pass(training, parts, settings, X):
     noise = None if parts.noise is None else corrupt
     how = (X, learn, noise, before_step, settings.batch_size, steps)
     draws_there = isinstance(noise_rng, Philox)  # not after loading a file of the CPU's
-    if training.device == "cuda" and draws_there and can_stay_on_the_gpu(parts):
+    whole = not isinstance(X, Rows)
+    if training.device == "cuda" and draws_there and whole and can_stay_on_the_gpu(parts):
         return CapturedEpoch(*how)
     return HostEpoch(*how, training.device)
 
@@ -222,7 +232,7 @@ def epoch(training, parts, settings, one_pass):
     Where the loss or the weights are no longer finite a ConvergenceWarning says so, and the result
     is None: the weights are then useless, and the optimizer is a new one.
     """
-    count, n_features = one_pass.X.shape
+    count, n_features = len(one_pass.X), numbers_per_row(one_pass.X)
     training.network.train()
     try:
         sums, rows, (code_mean, spread) = one_pass(training.streams["order"].permutation(count))
@@ -256,15 +266,15 @@ def evaluate(training, parts, X, settings):
     """
     rng, memory = np.random.default_rng(0), copy.deepcopy(training.memory)
     log = []
-    for x in Batches(X, batch_size=settings.batch_size):
+    for x, *more in blocks(X, settings.batch_size):
         seen = target = tensor(x, device=training.device)
         if parts.noise is not None:
             seen = tensor(parts.noise.corrupt(x.copy(), rng), device=training.device)
-        terms, _ = loss_terms(training.network, parts, seen, target, rng, memory)
+        terms, _ = loss_terms(training.network, parts, seen, target, rng, memory, *more)
         log.append((len(x), [term.data for term in terms.values()]))
     numbers = iter(fetch([term for _, terms in log for term in terms]))
     mean = sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
-    return mean + constant(parts, X.shape[1])
+    return mean + constant(parts, numbers_per_row(X))
 
 
 def split(X, fraction, rng):

@@ -127,8 +127,3 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
                 'fit it with code="gaussian"'
             )
         return X, self._model
-
-
-def load(path, *, device=None, network=None):
-    """Read a fitted estimator of any kind from a file; see `Autoencoder.load`."""
-    return Autoencoder.load(path, device=device, network=network)

@@ -32,7 +32,7 @@ def evaluate(options):
         run = open_run(options.run, device=options.device)
         metrics = read_metrics(run.folder)
         samples = run.samples(options.data)
-        results = assess(run, samples)
+        results = assess(run, samples, progress=True)
         print(f"{run.title}; test: {samples.how}.\n\n{table(results)}")
         if options.data is None:
             metrics["evaluation"] = results
@@ -48,7 +48,7 @@ def plot(options):
         run = open_run(options.run, device=options.device)
         samples = run.samples(options.data)
         with files.written(run.folder):
-            paths = figures.draw(run, samples, options.only)
+            paths = figures.draw(run, samples, options.only, progress=True)
             paths.append(report(run.folder, run.title))
         print("\n".join(map(str, paths)))
 

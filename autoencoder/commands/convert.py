@@ -20,8 +20,9 @@ def reconstruct(options):
     clean = run.images(run.rows(given.images, given.name))
     rebuilt = run.reconstruct(clean)
     title = f"{run.title}: {given.name}"
-    grid = _grid([("original", clean), ("rebuilt", rebuilt)], title, clean, rebuilt)
-    files.write_images(output, rebuilt, title, grid)
+    rows = [("original", clean), ("rebuilt", rebuilt)]
+    grid = _grid(rows, title, given.names, clean, rebuilt)
+    files.write_images(output, rebuilt, title, grid, given.names)
     print(f"{len(rebuilt)} images, PSNR {psnr(clean, rebuilt):.1f} dB: {output}")
 
 
@@ -40,10 +41,10 @@ def denoise(options):
     title = f"{run.title}: {given.name}"
     rows = [("noisy", seen), ("rebuilt", rebuilt)]
     if seen is clean:
-        grid = _grid(rows, title)
+        grid = _grid(rows, title, given.names)
     else:
-        grid = _grid([("original", clean), *rows], title, clean, rebuilt)
-    files.write_images(output, rebuilt, title, grid)
+        grid = _grid([("original", clean), *rows], title, given.names, clean, rebuilt)
+    files.write_images(output, rebuilt, title, grid, given.names)
     if run.estimator.noise is None:
         print(f"This model was not trained on noise: --model denoising is. ({run.title})")
     gain = ""
@@ -60,7 +61,7 @@ def encode(options):
     )
     given = load_images(options.input)
     codes = run.estimator.transform(run.rows(given.images, given.name))
-    files.write_codes(output, codes, given.labels)
+    files.write_codes(output, codes, given.labels, given.names)
     print(f"{len(codes)} codes of {codes.shape[1]} numbers: {output}")
 
 
@@ -69,7 +70,8 @@ def decode(options):
     run = open_run(options.run, device=options.device)
     output = files.check_output(options.output, files.PICTURES, options.codes)
     images = run.decode(files.read_codes(options.codes, run.n_components))
-    files.write_images(output, images, f"{run.title}: decoded codes")
+    names = files.read_names(options.codes, len(images))
+    files.write_images(output, images, f"{run.title}: decoded codes", names=names)
     print(f"{len(images)} images: {output}")
 
 
@@ -85,12 +87,14 @@ def sample(options):
     print(f"{len(images)} images: {output}")
 
 
-def _grid(rows, title, clean=None, rebuilt=None):
-    """A function that draws the first of some images in labelled rows, with their PSNR."""
-    footer, notes = "Grey scale: 0 black, 1 white.", None
+def _grid(rows, title, names, clean=None, rebuilt=None):
+    """A function that draws the first of some images in labelled rows, with names and PSNR."""
+    footer, notes = "Grey scale: 0 black, 1 white.", names
     if clean is not None:
         pairs = zip(clean[:SHEET, None], rebuilt[:SHEET, None], strict=True)  # (1, H, W, C) each
         notes = [f"{psnr(a, b):.1f} dB" for a, b in pairs]
+        if names is not None:
+            notes = [f"{name}\n{note}" for name, note in zip(names, notes, strict=False)]
         footer = f"Below each its PSNR (peak 1), against the original. {footer}"
     return lambda path: plots.image_rows(rows, path, title=title, notes=notes, footer=footer)
 

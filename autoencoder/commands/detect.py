@@ -34,7 +34,8 @@ def detect(options):
     threshold = np.quantile(run.estimator.score_samples(X_train), options.contamination)
     held_out, scores = run.estimator.score_samples(X_test), run.estimator.score_samples(rows)
     anomalous = scores < threshold
-    _print(given, scores, anomalous, threshold)
+    names = [str(k) for k in range(len(scores))] if given.names is None else given.names
+    _print(names, scores, anomalous)
     print(
         f"{anomalous.sum()} of {len(scores)} images score below {threshold:.2f} nats, as "
         f"{options.contamination:.0%} of the training images do, and "
@@ -42,32 +43,42 @@ def detect(options):
     )
     if output.parent.resolve() == run.folder.resolve():
         with files.writes_into(run.folder):
-            _write(own(output), scores, anomalous, threshold)
+            _write(own(output), names, scores, anomalous, threshold)
     else:
-        _write(output, scores, anomalous, threshold)
+        _write(output, names, scores, anomalous, threshold)
     print(f"All scores are in {output}")
     if picture:
-        title = f"{run.title}: test images and {given.name}"
+        which = "training" if samples.test is samples.train else "test"
+        groups = {
+            f"{which} images": held_out,
+            f"{given.name}, not anomalous": scores[~anomalous],
+            f"{given.name}, anomalous": scores[anomalous],
+        }
+        title = f"{run.title}: {which} images and {given.name}"
         with files.written(picture):
-            plots.anomaly_scores(held_out, scores, picture, title=title, threshold=threshold)
+            plots.score_groups(groups, picture, title=title, threshold=threshold)
         print(picture)
 
 
-def _print(given, scores, anomalous, threshold):
+def _print(names, scores, anomalous):
     order = np.argsort(scores)[:PRINTED]
-    lines = [f"{'image':>7}  {'score':>12}  {'':9}"]
-    lines += [f"{k:7}  {scores[k]:12.2f}  {'anomalous' if anomalous[k] else ''}" for k in order]
+    width = max(7, *(len(names[k]) for k in order))
+    lines = [f"{'image':>{width}}  {'score':>12}  {'':9}"]
+    lines += [
+        f"{names[k]:>{width}}  {scores[k]:12.2f}  {'anomalous' if anomalous[k] else ''}"
+        for k in order
+    ]
     if len(scores) > PRINTED:
         lines.append(f"    ...  ({len(scores) - PRINTED} with higher scores)")
     print("\n".join(line.rstrip() for line in lines))
 
 
-def _write(path, scores, anomalous, threshold):
+def _write(path, names, scores, anomalous, threshold):
     if path.suffix == ".npz":
-        files.write_arrays(path, scores=scores, anomalous=anomalous, threshold=threshold)
+        files.write_arrays(path, names, scores=scores, anomalous=anomalous, threshold=threshold)
         return
-    rows = enumerate(zip(scores, anomalous, strict=True))
+    rows = zip(names, scores, anomalous, strict=True)
     with files.written(path):
         write_rows(
-            path, files.SCORES, ([k, f"{score:.6f}", int(flag)] for k, (score, flag) in rows)
+            path, files.SCORES, ([name, f"{score:.6f}", int(flag)] for name, score, flag in rows)
         )

@@ -54,11 +54,21 @@ def read_codes(path, width):
     return stored if stored.dtype == np.float64 else stored.astype(np.float32)
 
 
+def read_names(path, count):
+    """The names of the `count` images whose codes are in a file, or None."""
+    if Path(path).suffix != ".npz":
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        names = stored["names"] if "names" in stored.files else None
+    good = names is not None and names.shape == (count,) and names.dtype.kind == "U"
+    return tuple(names.tolist()) if good else None
+
+
 def check_output(path, suffixes, *inputs, arrays=("images",)):
     """The `Path` to write, or one sentence on why nothing may be written there.
 
     `suffixes` are those that the command knows ("" is a folder), `inputs` what it reads, `arrays`
-    the names that an .npz of its own holds.
+    the names that an .npz of its own holds, beside "names".
     """
     path = Path(path)
     if path.suffix not in suffixes:
@@ -73,7 +83,7 @@ def check_output(path, suffixes, *inputs, arrays=("images",)):
     if path.suffix == "":
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise FileExistsError(f"{path} is there already and not empty: name a new folder")
-    elif path.exists() and not _is_ours(path, set(arrays)):
+    elif path.exists() and not _is_ours(path, {*arrays, "names"}):
         raise FileExistsError(f"{path} is there already and is something else: give another name")
     return path
 
@@ -110,8 +120,10 @@ def writes_into(folder, patience=0.0):
         yield
 
 
-def write_arrays(path, **arrays):
-    """Write arrays to an .npz, or the first of them to an .npy."""
+def write_arrays(path, names=None, **arrays):
+    """Write arrays, and the `names` of the images, to an .npz, or the first of them to an .npy."""
+    if names is not None:
+        arrays["names"] = np.array(names)
     with written(path), whole(path) as file:
         if path.suffix == ".npz":
             np.savez(file, **arrays)
@@ -119,22 +131,37 @@ def write_arrays(path, **arrays):
             np.save(file, next(iter(arrays.values())))
 
 
-def write_images(path, images, title, sheet=None):
+def write_images(path, images, title, sheet=None, names=None):
     """Write images (N, H, W, C) in [0, 1] to a checked `path`, by its ending.
 
-    ``sheet(path)`` draws a .png where the command has a picture of its own.
+    ``sheet(path)`` draws a .png where the command has a picture of its own. `names` are those of
+    the files that the images come from: in a folder they keep them.
     """
     if path.suffix in (".npz", ".npy"):
-        write_arrays(path, images=images)
+        write_arrays(path, names, images=images)
     elif path.suffix == ".png":
         with written(path):
-            (sheet or (lambda path: contact_sheet(images, path, title)))(path)
+            (sheet or (lambda path: contact_sheet(images, path, title, names=names)))(path)
     else:
         with written(path), whole_folder(path) as folder:
-            for k, picture in enumerate(eight_bits(images)):
+            for name, picture in zip(_files(names, len(images)), eight_bits(images), strict=True):
                 grey = picture.shape[2] == 1
-                with whole(folder / f"{k:05d}.png") as file:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                with whole(folder / name) as file:
                     Image.fromarray(picture.squeeze(-1) if grey else picture).save(file, "PNG")
+
+
+def _files(names, count):
+    """The names of `count` pictures to write, .png all of them.
+
+    >>> _files(("a/x.jpg", "a/y.jpg"), 2), _files(("x.jpg", "x.bmp"), 2), _files(None, 1)
+    (['a/x.png', 'a/y.png'], ['x.jpg.png', 'x.bmp.png'], ['00000.png'])
+    """
+    if names is None or any(Path(n).is_absolute() or ".." in Path(n).parts for n in names):
+        return [f"{k:05d}.png" for k in range(count)]
+    short = [Path(name).with_suffix(".png").as_posix() for name in names]
+    folded = {name.lower() for name in short}  # where a file system does not tell them apart
+    return short if len(folded) == count else [f"{name}.png" for name in names]
 
 
 @contextlib.contextmanager
@@ -158,20 +185,22 @@ def whole_folder(path):
     flush_folder(target.parent)
 
 
-def contact_sheet(images, path, title, columns=10):
+def contact_sheet(images, path, title, columns=10, names=None):
     """Draw up to 100 images on one sheet."""
     shown = images[:SHEET]
     blank = np.ones_like(images[:1])
     columns = min(columns, len(shown))
     rest = -len(shown) % columns
     cells = np.concatenate([shown, np.repeat(blank, rest, axis=0)])
-    rows = [(str(k), cells[k : k + columns]) for k in range(0, len(cells), columns)]
+    first = range(0, len(cells), columns)
+    rows = [(str(k) if names is None else names[k], cells[k : k + columns]) for k in first]
     left_out = len(images) - len(shown)
-    footer = "At the left the number of a row's first image. Grey scale: 0 black, 1 white."
+    which = "number" if names is None else "file"
+    footer = f"At the left the {which} of a row's first image. Grey scale: 0 black, 1 white."
     footer += f" {left_out} images are not shown." if left_out else ""
     plots.image_rows(rows, path, title=title, footer=footer, columns=columns)
 
 
-def write_codes(path, codes, labels):
-    """Write codes (N, k), in an .npz with the labels of the images, to a checked `path`."""
-    write_arrays(path, codes=codes, labels=labels)
+def write_codes(path, codes, labels, names=None):
+    """Write codes (N, k), in an .npz with labels and names of the images, to a checked `path`."""
+    write_arrays(path, names, codes=codes, labels=labels)

@@ -10,13 +10,12 @@ from ..runs.records import read_config, read_metrics
 
 
 def train(options):
-    """Train and write a run folder, or go on with one."""
+    """Train and write a run folder, or go on with one; returns 1 if the training diverged."""
     settings = {name: value for name, value in vars(options).items() if value is not None}
     settings.pop("verb")
     every = settings.pop("checkpoint_every", SECONDS)
     if "resume" in settings:
-        _resume(Path(settings.pop("resume")), settings, every)
-        return
+        return _resume(Path(settings.pop("resume")), settings, every)
     model, output = settings.pop("model", "olivetti"), settings.pop("output", None)
     if "hidden" in settings:
         settings["hidden"] = tuple(settings["hidden"])
@@ -24,7 +23,7 @@ def train(options):
     config = Config.of(model, **settings)
     _check_output(output or config.default_output(Path(config.data).resolve().stem), config.data)
     folder, metrics = start(config, output, overwrite=overwrite, every=every)
-    _print(metrics, config.model, folder)
+    return _print(metrics, config.model, folder)
 
 
 def _resume(folder, settings, every):
@@ -43,11 +42,12 @@ def _resume(folder, settings, every):
     if metrics is None:
         done = read_metrics(folder)["epochs"]
         print(f"{folder} is finished, after {done} epochs: there is nothing left to do.")
-        return
-    _print(metrics, begun["model"], folder)
+        return 0
+    return _print(metrics, begun["model"], folder)
 
 
 def _print(metrics, model, output):
+    """Say what came of a training; returns the exit status."""
     rows = metrics["evaluation"]["reconstruction"]
     others = [f"{name} {row['PSNR']:.1f}" for name, row in rows.items() if name != "model"]
     print(f"PSNR {rows['model']['PSNR']:.1f} dB ({', '.join(others)}).")
@@ -59,6 +59,10 @@ def _print(metrics, model, output):
             f"{metrics['final_loss_as_published']:.4f}."
         )
     print(f"{metrics['epochs']} epochs in {metrics['seconds']:.0f} s. Everything is in {output}/")
+    if metrics["ended"] != "diverged":
+        return 0
+    print("It diverged, and these are the weights from before: use a smaller --learning-rate.")
+    return 1
 
 
 def _check_output(output, data):

@@ -12,8 +12,11 @@ import numpy as np
 
 from minigrad import resize_bicubic
 
+from ..checks import outside_unit_interval
+
 # What Pillow reads by itself: for some others, such as EPS, it starts programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+LOSSY = 8  # levels of 255 by which JPEG and WebP may tinge a grey picture
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
 
 
@@ -36,6 +39,7 @@ class Dataset:
     images: np.ndarray  # (N, H, W, C) float32 in [0, 1]
     labels: np.ndarray  # (N,) int, the person or the digit
     description: str
+    names: tuple | None = None  # of the N files, where they come from a folder
 
 
 def shrink(images, size):
@@ -60,15 +64,16 @@ def load_images(path):
 
     An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
     Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
-    by 255. A folder's pictures become grey, in the order of their names; pictures in subfolders
-    take the subfolder's number as label. Of animated pictures the first frame is read, and
-    transparency is ignored, with a warning. Without labels, every image gets its own.
+    by 255. A folder's pictures are in the order of their names, and grey unless one of them has
+    colours; those in subfolders take the subfolder's number as label. Of animated pictures the
+    first frame is read, and transparency is ignored, with a warning. Without labels, every image
+    gets its own.
     Raises FileNotFoundError or ValueError with one sentence that names the file.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}")
-    images, labels = _read_folder(path) if path.is_dir() else _read_file(path)
+    images, labels, names = _read_folder(path) if path.is_dir() else _read_file(path)
     images = _as_images(images, path)
     count, height, width, _ = images.shape
     if labels is None:
@@ -83,26 +88,29 @@ def load_images(path):
         images=images,
         labels=labels.astype(np.int64),
         description=f"{count} images of {height}x{width} pixels read from {path}.",
+        names=names if names is not None and len(names) == count else None,
     )
 
 
 def _read_file(path):
-    """Read an .npz or .npy file: (images, labels or None), as they are stored."""
+    """Read an .npz or .npy file: (images, labels or None, names or None), as stored."""
     if path.suffix not in (".npz", ".npy"):
         raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
-    labels, images = None, None
+    labels, images, file_names = None, None, None
     _check_file(path)
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
             stored = np.load(file, allow_pickle=False)
             if isinstance(stored, np.ndarray):
-                return stored, None
+                return stored, None, None
             names = stored.files
             known = [name for name in ("images", "x", "X", "data") if name in names]
             known = known or (names if len(names) == 1 else [])
             if known:
                 images = stored[known[0]]
                 labels = next((stored[name] for name in ("labels", "y") if name in names), None)
+                if "names" in names and stored["names"].dtype.kind == "U":  # as the commands write
+                    file_names = tuple(stored["names"].ravel().tolist())
     except MemoryError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything
@@ -115,11 +123,11 @@ def _read_file(path):
             f"{path} has the arrays {', '.join(names) or '(none)'}: call the one with the images "
             f"'images', so that it can be found"
         )
-    return images, labels
+    return images, labels, file_names
 
 
 def _read_folder(path):
-    """Read a folder of pictures: (N, H, W) uint8, and the subfolders' numbers or None."""
+    """Read a folder of pictures: (N, H, W) or (N, H, W, 3) uint8, labels or None, and names."""
     from PIL import Image, ImageOps
 
     files = sorted(
@@ -137,28 +145,30 @@ def _read_folder(path):
                 mode = picture.mode
                 several += getattr(picture, "is_animated", False)
                 transparent += mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
-                grey = np.asarray(ImageOps.exif_transpose(picture).convert("L"))  # (H, W) uint8
+                pixels = _pixels(ImageOps.exif_transpose(picture))
         except Exception as error:
             raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
         if mode.startswith(("I", "F")):  # Pillow would cut these off at 255, not scale them
             raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits")
-        if pictures and grey.shape != pictures[0].shape:
+        if pictures and pixels.shape[:2] != pictures[0].shape[:2]:
             raise ValueError(
                 f"All pictures must have one size, but {path / files[0]} is "
-                f"{_size(pictures[0])} and {path / file} is {_size(grey)} pixels"
+                f"{_size(pictures[0])} and {path / file} is {_size(pixels)} pixels"
             )
-        pictures.append(grey)
+        pictures.append(pixels)
     for count, what in (
         (several, "several frames, of which the first is read"),
         (transparent, "transparency, which is ignored"),
     ):
         if count:
             warnings.warn(f"{count} of {len(files)} pictures in {path} have {what}", stacklevel=4)
+    if any(pixels.ndim == 3 for pixels in pictures):
+        pictures = [p if p.ndim == 3 else np.stack([p] * 3, axis=-1) for p in pictures]
     folders = sorted({file.parent for file in files})
     labels = None
     if len(folders) > 1:
         labels = np.array([folders.index(file.parent) for file in files])
-    return np.stack(pictures), labels
+    return np.stack(pictures), labels, tuple(file.as_posix() for file in files)
 
 
 def _check_file(path):
@@ -167,9 +177,18 @@ def _check_file(path):
         raise ValueError(f"{path} is no ordinary file")
 
 
-def _size(grey):
-    """The size of a (H, W) picture in words, width first as people say it."""
-    return f"{grey.shape[1]}x{grey.shape[0]}"
+def _pixels(picture):
+    """The pixels of a Pillow image: (H, W) uint8 if they are all grey, else (H, W, 3)."""
+    if picture.mode in ("1", "L", "LA"):
+        return np.asarray(picture.convert("L"))
+    colours = np.asarray(picture.convert("RGB"))
+    apart = colours.max(axis=2) - colours.min(axis=2)  # (H, W)
+    return colours if apart.max() > LOSSY else np.asarray(picture.convert("L"))
+
+
+def _size(pixels):
+    """The size of a (H, W, ...) picture in words, width first as people say it."""
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"
 
 
 def _as_images(array, path):
@@ -180,17 +199,19 @@ def _as_images(array, path):
     if array.ndim == 3:
         array = array[..., None]  # (N, H, W, 1)
     if array.ndim != 4 or array.shape[3] not in (1, 3) or array.size == 0:
+        first = array.ndim == 4 and array.shape[1] in (1, 3)
+        cure = ": bring the channels there with images.transpose(0, 2, 3, 1)" if first else ""
         raise ValueError(
             f"The images in {path} have shape {array.shape}, but (N, H, W, C) with 1 or 3 "
-            f"channels last, (N, H, W), or (N, D) with D a square number is needed"
+            f"channels last, (N, H, W), or (N, D) with D a square number is needed{cure}"
         )
     whole = np.issubdtype(array.dtype, np.integer)
     if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
         raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed")
     low, high, limit = array.min(), array.max(), 255 if whole else 1
-    if not (low >= 0 and high <= limit):  # also true for NaN
+    if outside_unit_interval(np.array([low, high], np.float64) / limit).any():
         kind = "integers from 0 to 255" if whole else "values from 0 to 1"
         raise ValueError(
             f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed"
         )
-    return array.astype(np.float32) / np.float32(limit)
+    return np.clip(array.astype(np.float32) / np.float32(limit), 0, 1)

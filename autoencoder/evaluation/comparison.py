@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from ..checks import SEVERAL, as_numbers, check_whole
 from ..parts import GaussianLikelihood, resolve
+from ..progress import progress_over
 from . import metrics
 from .baselines import principal_components, probabilistic_pca, wiener
 
@@ -35,6 +36,7 @@ def evaluate(
     n_draws=64,
     max_probe=5000,
     rng=None,
+    progress=False,
 ):
     """Measure a fitted model and its baselines: a nested dict, section -> row -> column -> number.
 
@@ -54,7 +56,7 @@ def evaluate(
     * "likelihood" and "units", if the model has `elbo`: ELBO and the importance-weighted bound of
       `n_draws`, in nats per sample; divergence in nats and activity of every unit.
 
-    `rng` draws noise and samples: by default the same ones each time.
+    `rng` draws noise and samples: by default the same ones each time. `progress` shows bars.
     Raises ValueError when the arrays do not fit each other.
 
     >>> from autoencoder import Autoencoder
@@ -91,12 +93,12 @@ def evaluate(
         }
     }
     if labels is not None:
-        results["codes"] = _codes(rows, X_train, X_test, labels, max_probe, rng)
+        results["codes"] = _codes(rows, X_train, X_test, labels, max_probe, rng, progress)
     if hasattr(model, "elbo"):
+        variational = [name for name, row in rows.items() if hasattr(row, "elbo")]
         results["likelihood"] = {
-            name: _evidence(row, X_test, n_draws)
-            for name, row in rows.items()
-            if hasattr(row, "elbo")
+            name: _evidence(rows[name], X_test, n_draws)
+            for name in progress_over(variational, "measuring evidence", "row", progress)
         }
         gaussian = isinstance(resolve("likelihood", model.likelihood), GaussianLikelihood)
         if gaussian and len(directions) < len(linear.directions):
@@ -144,7 +146,7 @@ def _reconstruction(X, rebuilt, image_shape, data_range):
     return columns
 
 
-def _codes(rows, X_train, X_test, labels, max_probe, rng):
+def _codes(rows, X_train, X_test, labels, max_probe, rng, progress):
     """Linear probe, kNN and trustworthiness, or a few-shot probe where classes are new."""
     labels_train, labels_test = (np.asarray(side) for side in labels)
     if labels_train.shape != X_train.shape[:1] or labels_test.shape != X_test.shape[:1]:
@@ -161,7 +163,7 @@ def _codes(rows, X_train, X_test, labels, max_probe, rng):
     shots = min(MOST_SHOTS, np.unique(labels_test, return_counts=True)[1].min() - 1)
     seed = int(rng.integers(2**32))  # every row is asked with the same draws
     results = {}
-    for name in [*rows, "raw pixels"]:
+    for name in progress_over([*rows, "raw pixels"], "measuring codes", "row", progress):
         codes_train, codes_test = X_train, X_test
         if name in rows:
             codes_train, codes_test = rows[name].transform(X_train), rows[name].transform(X_test)

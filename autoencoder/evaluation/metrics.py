@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import xlogy
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from ..checks import as_numbers, check_number
+from ..checks import as_numbers, check_number, outside_unit_interval
 from .probes import Accuracy, few_shot_accuracy, knn_accuracy, linear_probe, trustworthiness
 
 __all__ = [
@@ -109,11 +109,12 @@ def excess_bce(images, probabilities, *, reduction="mean"):
     """
     x, p = _rows("excess_bce", images, probabilities)
     for name, values in (("images", x), ("probabilities", p)):
-        if not (values.min() >= 0 and values.max() <= 1):  # also true for NaN
+        if outside_unit_interval(values).any():
             raise ValueError(
                 f"excess_bce: the {name} must lie in [0, 1], "
                 f"but run from {values.min():g} to {values.max():g}"
             )
+    x, p = np.clip(x, 0, 1), np.clip(p, 0, 1)
     negative_entropy = xlogy(x, x) + xlogy(1 - x, 1 - x)
     with np.errstate(divide="ignore"):
         log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)

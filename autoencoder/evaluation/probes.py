@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn import manifold
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -35,7 +36,7 @@ def linear_probe(train_codes, train_labels, test_codes, test_labels):
     1.0
     """
     train, test = _labelled("linear_probe", train_codes, train_labels, test_codes, test_labels)
-    return float(_probe().fit(*train).score(*test))
+    return float(_probe(train[0]).fit(*train).score(*test))
 
 
 def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighbors=5):
@@ -73,7 +74,7 @@ def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
     accuracies = []
     for _ in range(repeats):
         test, train = within_group(labels, per_class, rng)  # the few are held out: they train
-        probe = _probe().fit(codes[train], labels[train])
+        probe = _probe(codes[train]).fit(codes[train], labels[train])
         accuracies.append(probe.score(codes[test], labels[test]))
     return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies, ddof=1)))
 
@@ -107,8 +108,14 @@ def trustworthiness(X, codes, *, n_neighbors=5):
     return float(manifold.trustworthiness(X, codes, n_neighbors=n_neighbors))
 
 
-def _probe():
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=5000))
+def _probe(codes):
+    """The classifier for training codes (N, k).
+
+    Where k is above N the best weights lie in the span of the N rows, so the codes are rotated into
+    it: the penalty, and so the solution, stays the same, and N columns are left of 4,096 pixels.
+    """
+    rotation = [PCA(svd_solver="full")] if codes.shape[1] > len(codes) else []
+    return make_pipeline(StandardScaler(), *rotation, LogisticRegression(C=1.0, max_iter=5000))
 
 
 def _labelled(name, train_codes, train_labels, test_codes, test_labels):

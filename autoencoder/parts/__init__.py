@@ -6,6 +6,7 @@ A part is a few numbers and one or two methods. An estimator is given parts by n
 
 from .assembly import CHOICES, Parts, assemble, resolve
 from .code import GaussianCode, PointCode
+from .columns import ColumnLikelihood
 from .likelihood import (
     BernoulliLikelihood,
     ContinuousBernoulliLikelihood,
@@ -19,6 +20,7 @@ from .prior import draw_codes
 __all__ = [
     "CHOICES",
     "BernoulliLikelihood",
+    "ColumnLikelihood",
     "ContinuousBernoulliLikelihood",
     "ContractivePenalty",
     "GaussianCode",

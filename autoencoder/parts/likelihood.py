@@ -17,15 +17,26 @@ from sklearn.base import BaseEstimator
 
 from minigrad import Tensor, log, maximum, primitive, sigmoid, tanh, where
 from minigrad.backend import array_module
-from minigrad.losses import binary_cross_entropy_with_logits, l2_loss, mse_loss
+from minigrad.losses import bernoulli_nll_of_logits, l2_loss, mse_loss
 
-from ..checks import as_numbers, check_floats
+from ..checks import as_numbers, check_floats, outside_unit_interval
 
 _SMALLEST_VARIANCE = 1e-12  # where a perfect reconstruction stops to be rewarded
 
 
 class Likelihood(BaseEstimator):
-    """The base: subclasses write `check`, `log_prob` and `mean`."""
+    """The base: subclasses write `check`, `mean`, and `elements` or `log_prob`.
+
+    Weighted rows and missing numbers need `elements`.
+    """
+
+    def log_prob(self, t, x, variance=None):
+        """``log p(x | t)`` of each sample: (N, D), (N, D) -> (N,)."""
+        return self.elements(t, x, variance).sum(axis=1)
+
+    def weighted_loss(self, t, x, weight):
+        """`loss` where each number counts by its `weight` (N, D), 0 where it is missing."""
+        return -(weight * self.elements(t, x)).sum() / len(t)
 
     def loss(self, t, x):
         """The mean of ``-log p(x | t)`` without the constant: (N, D), (N, D) -> a scalar."""
@@ -54,8 +65,8 @@ class GaussianLikelihood(Likelihood):
         """Accept the data, every number has a normal likelihood; ValueError for the variance."""
         _variance(self.variance)
 
-    def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each sample: (N, D), (N, D) -> (N,).
+    def elements(self, t, x, variance=None):
+        """``log p(x | t)`` of each number: (N, D), (N, D) -> (N, D).
 
         `variance` takes the place of the object's own, where it has been estimated from other data.
         """
@@ -67,8 +78,7 @@ class GaussianLikelihood(Likelihood):
             log_variance = log(variance)
         else:
             log_variance = math.log(variance)
-        half = t.shape[1] / 2
-        return -squares.sum(axis=1) / (2 * variance) - half * (log_variance + math.log(2 * math.pi))
+        return -squares / (2 * variance) - (log_variance + math.log(2 * math.pi)) / 2
 
     def loss(self, t, x):
         """The mean of ``-log p(x | t)`` without the constant: (N, D), (N, D) -> a scalar.
@@ -82,6 +92,19 @@ class GaussianLikelihood(Likelihood):
             return (t.shape[1] / 2) * log(maximum(mse_loss(t, x), _SMALLEST_VARIANCE))
         loss = l2_loss(t, x, reduction="mean")
         return loss if variance == 1 else loss * (1 / variance)
+
+    def weighted_loss(self, t, x, weight):
+        """`loss` where each number counts by its `weight` (N, D), 0 where it is missing.
+
+        The "optimal" variance is the weighted mean of the squared errors.
+        """
+        _check_pair("GaussianLikelihood", t, x)
+        squares = (weight * ((x - t) * (x - t))).sum()
+        variance, total = _variance(self.variance), weight.sum()
+        if variance != "optimal":
+            return squares / (2 * variance * len(t))
+        mean = squares / maximum(total, _SMALLEST_VARIANCE)
+        return total / (2 * len(t)) * log(maximum(mean, _SMALLEST_VARIANCE))
 
     def constant(self, n_features):
         """What `loss` leaves out, in nats per sample of `n_features`; a Python float."""
@@ -109,10 +132,15 @@ class BernoulliLikelihood(Likelihood):
         """Raise ValueError unless all data are in [0, 1]."""
         _check_unit_interval("BernoulliLikelihood", X)
 
-    def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,)."""
+    def elements(self, t, x, variance=None):
+        """``log p(x | t)`` of each number, -inf outside [0, 1]: logits t (N, D) -> (N, D)."""
         _check_pair("BernoulliLikelihood", t, x)
-        return -binary_cross_entropy_with_logits(t, x, reduction="none")
+        return _impossible_outside(-bernoulli_nll_of_logits(t, x), x)
+
+    def loss(self, t, x):
+        """The mean of ``-log p(x | t)``, data in [0, 1]: (N, D), (N, D) -> a scalar."""
+        _check_pair("BernoulliLikelihood", t, x)
+        return bernoulli_nll_of_logits(t, x).sum() / len(t)
 
     def mean(self, t):
         """The probabilities of a 1, as an array."""
@@ -134,10 +162,17 @@ class ContinuousBernoulliLikelihood(Likelihood):
         """Raise ValueError unless all data are in [0, 1]."""
         _check_unit_interval("ContinuousBernoulliLikelihood", X)
 
-    def log_prob(self, t, x, variance=None):
-        """``log p(x | t)`` of each sample: logits (N, D), data (N, D) -> (N,)."""
+    def elements(self, t, x, variance=None):
+        """``log p(x | t)`` of each number, -inf outside [0, 1]: logits t (N, D) -> (N, D)."""
+        return _impossible_outside(self._log_density(t, x), x)
+
+    def loss(self, t, x):
+        """The mean of ``-log p(x | t)``, data in [0, 1]: (N, D), (N, D) -> a scalar."""
+        return -self._log_density(t, x).sum(axis=1).mean()
+
+    def _log_density(self, t, x):
         _check_pair("ContinuousBernoulliLikelihood", t, x)
-        return (x * t - log_normaliser(t)).sum(axis=1)
+        return x * t - log_normaliser(t)
 
     def mean(self, t):
         """The expected data, as an array: not ``sigmoid(t)``, but nearer to 1/2."""
@@ -224,12 +259,18 @@ def _check_pair(name, t, x):
         )
 
 
+def _impossible_outside(log_probs, x):
+    """The `log_probs` (N, D), or -inf where a number of `x` (N, D) is not in [0, 1]."""
+    outside = outside_unit_interval(x.data if isinstance(x, Tensor) else x)
+    return where(outside, -math.inf, log_probs)
+
+
 def _check_unit_interval(name, X):
     X = as_numbers(name, "the data", X)
     if not X.size:
         raise ValueError(f"{name}: the data must be at least one number, got shape {X.shape}")
     low, high = np.min(X), np.max(X)
-    if not (low >= 0 and high <= 1):
+    if outside_unit_interval(np.array([low, high])).any():
         raise ValueError(
             f"{name}: the data must lie in [0, 1], got values from {low:.6g} to {high:.6g}: "
             "scale them with sklearn.preprocessing.MinMaxScaler, or choose likelihood='gaussian'"

@@ -7,7 +7,7 @@ signed ones symmetrically about zero, which is white. Colours suit colour-blind 
 """
 
 from .codes import code_distribution, latent_scatter
-from .comparisons import accuracy_by_labels, anomaly_scores, rate_distortion
+from .comparisons import accuracy_by_labels, anomaly_scores, rate_distortion, score_groups
 from .curves import training_curve
 from .grids import image_rows, reconstruction_grid, samples_and_neighbours
 from .latent import interpolations, latent_manifold, latent_traversals, slerp
@@ -31,6 +31,7 @@ __all__ = [
     "rate_distortion",
     "reconstruction_grid",
     "samples_and_neighbours",
+    "score_groups",
     "slerp",
     "spectrum",
     "training_curve",

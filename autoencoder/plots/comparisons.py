@@ -33,14 +33,7 @@ def anomaly_scores(normal, anomalous, path, *, title, threshold=None, larger="no
     false, true, _ = roc_curve(truth, suspicion, drop_intermediate=False)
     area = roc_auc_score(truth, suspicion)
 
-    scores = sign * suspicion
-    low, high = np.quantile(scores, (0.005, 0.995))
-    if high - low < 1e-12:
-        low, high = low - 0.5, high + 0.5
-    beyond = int(((scores < low) | (scores > high)).sum())
-    footer = "Shares are of each group."
-    if beyond:
-        footer += f" The outermost bars include {beyond} scores beyond the axis."
+    low, high, footer = _axis(sign * suspicion)
     if area < 0.5:
         footer += " An area below 0.5: are the groups or the sign of the scores exchanged?"
     figure = canvas.page(title, footer=footer, height=3.9)
@@ -48,13 +41,7 @@ def anomaly_scores(normal, anomalous, path, *, title, threshold=None, larger="no
     axes = canvas.panel(
         figure, grid[0], xlabel=f"score (larger: more {larger})", ylabel="share of the group (%)"
     )
-    for index, (name, group) in enumerate((("normal", normal), ("anomalous", anomalous))):
-        axes.hist(
-            np.clip(group, low, high), bins=30, range=(low, high), alpha=0.6, color=COLOURS[index],
-            weights=np.full(len(group), 100 / len(group)), label=f"{name} ({len(group)})",
-            histtype="stepfilled", edgecolor=COLOURS[index], linewidth=1.2,
-        )  # fmt: skip
-    axes.set_xlim(low, high)
+    _histograms(axes, {"normal": normal, "anomalous": anomalous}, low, high)
     roc = canvas.panel(
         figure, grid[1], xlabel="false alarms (%)", ylabel="anomalies found (%)",
         heading=f"ROC, area {area:.3f}",
@@ -114,6 +101,60 @@ def rate_distortion(curves, path, *, title):
     axes.grid(color="#DDDDDD", linewidth=0.6)
     canvas.legend_above(axes)
     return canvas.save(figure, path)
+
+
+def score_groups(groups, path, *, title, threshold=None):
+    """Draw the scores of groups of samples, and a `threshold`; return the path.
+
+    `groups` is name -> scores (N,), larger ones meaning more normal; empty ones are left out. There
+    is no ROC, which would need to know the anomalies: see `anomaly_scores`.
+    Raises ValueError where there are no scores, or some that are not finite.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     score_groups({"test": [3, 4], "new": [1, 2]}, f"{folder}/a.png", title="Digits").name
+    'a.png'
+    """
+    groups = {n: as_numbers("score_groups", n, g, "N") for n, g in groups.items() if len(g)}
+    if not groups:
+        raise ValueError("score_groups needs scores, but all groups are empty")
+    low, high, footer = _axis(np.concatenate(list(groups.values())), threshold)
+    figure = canvas.page(title, footer=footer, height=3.9)
+    axes = canvas.panel(
+        figure,
+        figure.add_gridspec(1, 1)[0],
+        xlabel="score (larger: more normal)",
+        ylabel="share of the group (%)",
+    )
+    _histograms(axes, groups, low, high)
+    if threshold is not None:
+        axes.axvline(threshold, color="black", linewidth=1.2, linestyle="--", label="threshold")
+    canvas.legend_above(axes, room=3.6)
+    return canvas.save(figure, path)
+
+
+def _axis(scores, threshold=None):
+    """Where an axis for `scores` begins and ends, and what is to be said of it."""
+    low, high = np.quantile(scores, (0.005, 0.995))
+    if threshold is not None:
+        low, high = min(low, threshold), max(high, threshold)
+    if high - low < 1e-12:
+        low, high = low - 0.5, high + 0.5
+    beyond = int(((scores < low) | (scores > high)).sum())
+    footer = "Shares are of each group."
+    if beyond:
+        footer += f" The outermost bars include {beyond} scores beyond the axis."
+    return low, high, footer
+
+
+def _histograms(axes, groups, low, high):
+    for colour, (name, group) in zip(COLOURS, groups.items(), strict=False):
+        axes.hist(
+            np.clip(group, low, high), bins=30, range=(low, high), alpha=0.6, color=colour,
+            weights=np.full(len(group), 100 / len(group)), label=f"{name} ({len(group)})",
+            histtype="stepfilled", edgecolor=colour, linewidth=1.2,
+        )  # fmt: skip
+    axes.set_xlim(low, high)
 
 
 def accuracy_by_labels(results, path, *, title, chance=None):

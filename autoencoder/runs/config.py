@@ -42,6 +42,7 @@ class Model(NamedTuple):
     parameters : a function of the `Config` that gives more parameters of the estimator.
     fixed : the fields of `Config` that cannot be chosen.
     penalty : the class that ``penalty_weight`` is the weight of, or None.
+    grey : whether it reads grey images only.
     published : of a published model a function ``(l2_loss, n_samples, batch_size)`` that gives the
         loss as the publication counts it, with its curve; see `olivetti.published`.
     """
@@ -52,6 +53,7 @@ class Model(NamedTuple):
     parameters: Callable = lambda config: {}
     fixed: tuple = ()
     penalty: type | None = None
+    grey: bool = False
     published: Callable | None = None
 
 
@@ -71,6 +73,7 @@ MODELS = {
         },
         parameters=lambda config: olivetti.settings(config.image_size, config.batch_size),
         fixed=("hidden", "convolutional", "likelihood"),
+        grey=True,
         published=olivetti.published,
     ),
     "dense": Model(Autoencoder, "Dense autoencoder", {}),

@@ -5,6 +5,7 @@ tenth is drawn. The split is written into the run folder, with a checksum of the
 whoever measures the model later does so on images that it has not seen.
 """
 
+import warnings
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from .. import datasets
 from ..datasets import NAMES, by_group, shrink
 
 SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`
+LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # of red, green and blue (BT.601)
 MOST_PICTURES = 20  # of one person; a label with more is taken for a class
 
 
@@ -46,6 +48,7 @@ def source(data):
 def hold_out(data, fraction, rng):
     """Which images of a `Dataset` are for the test: a dict {"how": a sentence, "test": indices}.
 
+    Where the images have file names there is {"files": the names of those images} as well.
     `fraction` is of the people or images, None for a fifth of the people and a tenth of images; for
     0 nothing is held out, and the result None. Raises ValueError when a side would be empty.
 
@@ -66,10 +69,15 @@ def hold_out(data, fraction, rng):
     if len(groups) > 1 and sizes.min() > 1 and np.median(sizes) <= MOST_PICTURES:
         _, test = by_group(data.labels, test_fraction=fraction or 0.2, rng=rng)
         people = len(np.unique(data.labels[test]))
-        return {"how": f"{people} of {len(groups)} people", "test": test.tolist()}
+        return _split(data, f"{people} of {len(groups)} people", test)
     held_out = min(max(round((fraction or 0.1) * count), 1), count - 1)
     test = np.sort(rng.choice(count, held_out, replace=False))
-    return {"how": f"{held_out} of {count} images, drawn", "test": test.tolist()}
+    return _split(data, f"{held_out} of {count} images, drawn", test)
+
+
+def _split(data, how, test):
+    split = {"how": how, "test": test.tolist()}
+    return split if data.names is None else {**split, "files": [data.names[k] for k in test]}
 
 
 def checksums(data):
@@ -92,8 +100,9 @@ def divide(data, split, image_shape, shrinks=False):
 
     `shrinks` says whether larger images are made smaller, see `fit_size`.
     """
-    images = fit_size(data.images, image_shape, data.name, shrinks)
-    full = None if images is data.images else data.images
+    full = recolour(data.images, image_shape[2], data.name)
+    images = fit_size(full, image_shape, data.name, shrinks)
+    full = None if images is full else full
     if split is None:
         how = "all images, which the model was trained on"
         return Samples(data.name, images, images, None, how, full)
@@ -166,15 +175,36 @@ def _check_labels(same, given):
         )
 
 
+def recolour(images, channels, name):
+    """`images` (N, H, W, C) with 1 channel or 3; a warning where colours are left out.
+
+    >>> recolour(np.ones((1, 2, 2, 1), np.float32), 3, "dots").shape
+    (1, 2, 2, 3)
+    """
+    if images.shape[3] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=3)
+    warnings.warn(
+        f"the images of {name} are in colour, and the model reads grey ones: their colours are "
+        "left out",
+        UserWarning,
+        stacklevel=2,
+    )
+    return images @ LUMINANCE
+
+
 def fit_size(images, image_shape, name, shrinks=False):
     """`images` (N, H, W, C) in a network's `image_shape`, or one sentence on why they cannot be.
 
-    For a model that `shrinks` its data, square ones of a whole multiple of its size are made
-    smaller as for the reference model.
+    Grey ones become colour ones, and the other way round, see `recolour`. For a model that
+    `shrinks` its data, square ones of a whole multiple of its size are made smaller as for the
+    reference model.
 
     >>> fit_size(np.zeros((2, 8, 8, 1), np.float32), (4, 4, 1), "dots", shrinks=True).shape
     (2, 4, 4, 1)
     """
+    images = recolour(images, image_shape[2], name)
     shape, wanted = images.shape[1:], tuple(image_shape)
     if shape == wanted:
         return images

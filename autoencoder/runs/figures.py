@@ -16,6 +16,7 @@ from ..codec import jpeg_curve, usual_step
 from ..codec.rate_distortion import rate_distortion
 from ..evaluation import kl_per_unit, ladder, psnr
 from ..parts import resolve
+from ..progress import progress_over
 from .files import own
 
 SHOWN = 20  # images in a grid
@@ -31,10 +32,11 @@ class Figure(NamedTuple):
     needs: str = ""
 
 
-def draw(run, samples, only=None):
+def draw(run, samples, only=None, progress=False):
     """Draw the figures of a `Run` for its `Samples` into its folder; returns their paths.
 
     `only` is a sequence of names; ValueError for one that is unknown or that this run cannot have.
+    `progress` shows a bar.
     """
     for name in only or ():
         if name not in FIGURES:
@@ -44,7 +46,7 @@ def draw(run, samples, only=None):
     names = only or [name for name, figure in FIGURES.items() if figure.applies(run, samples)]
     folder = own(run.folder / "figures")
     folder.mkdir(exist_ok=True)
-    for name in names:
+    for name in progress_over(names, "drawing", "figure", progress):
         FIGURES[name].draw(run, samples, own(folder / f"{name}.png"))
     return [folder / f"{name}.png" for name in names]
 

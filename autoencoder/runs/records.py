@@ -100,11 +100,13 @@ def _is_size(value):
 
 def _is_split(value):
     """Whether `value` says which images are held out, see `dataset.hold_out`."""
-    if not isinstance(value, dict) or set(value) != {"how", "test"}:
+    if not isinstance(value, dict) or set(value) - {"files"} != {"how", "test"}:
         return False
     how, test = value["how"], value["test"]
     numbers = isinstance(test, list) and all(k == 0 or _is_size(k) for k in test)
-    return isinstance(how, str) and len(how) <= LONGEST_TEXT and numbers
+    named = value.get("files", [])
+    texts = [how, *named] if isinstance(named, list) else [None]
+    return numbers and all(isinstance(t, str) and len(t) <= LONGEST_TEXT for t in texts)
 
 
 def _is_plain(value, levels=MOST_LEVELS):

@@ -49,6 +49,8 @@ def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True,
     check_interval(every)
     data = datasets.load(config.data, say=say)
     image_shape = data.images.shape[1:]
+    if MODELS[config.model].grey:
+        image_shape = (*image_shape[:2], 1)
     if config.image_size is not None:
         image_shape = (config.image_size, config.image_size, image_shape[2])
     split = dataset.hold_out(data, config.test_fraction, np.random.default_rng(config.seed))
@@ -116,12 +118,14 @@ def is_finished(folder, config):
     if done is None:
         done, ended = 0, None
     asked = config["epochs"] != read_config(folder / "config.json")["epochs"]
-    if not asked and (ended == "early" or (ended == "all epochs" and done == config["epochs"])):
+    whole = ended == "all epochs" and done == config["epochs"]
+    if not asked and (whole or ended in ("early", "diverged")):
         return True
-    if ended == "early":
+    if ended in ("early", "diverged"):
+        why = "its patience ran out" if ended == "early" else "it diverged"
         raise ValueError(
-            f"{folder} ended early, after {done} epochs: its patience ran out or it diverged, and "
-            "with more epochs it would do the same"
+            f"{folder} ended early, after {done} epochs: {why}, and with more epochs it would do "
+            "the same"
         )
     if not (folder / NAME).is_file() and (folder / "model.npz").is_file():
         raise ValueError(f"{folder} has no {NAME} to go on from: train it again")
@@ -169,14 +173,16 @@ def _train(config, recorded, model, samples, checkpoints, progress, say):
         model.set_params(callbacks=after_epoch, verbose=int(progress), warm_start=True).fit(X)
     model.set_params(callbacks=None, verbose=0, warm_start=False)
     ended = "all epochs" if model.n_iter_ == config.epochs else "early"
-    if ended == "early" and interrupted:
+    if model._training.diverged:
+        ended = "diverged"
+    elif ended == "early" and interrupted:
         ended = "interrupted"
         say(f"Stopped after {model.n_iter_} of {config.epochs} epochs; writing what there is.")
     with checkpoints.explained():
-        return _write(config, recorded, model, samples, ended, checkpoints, say)
+        return _write(config, recorded, model, samples, ended, checkpoints, progress, say)
 
 
-def _write(config, recorded, model, samples, ended, checkpoints, say):
+def _write(config, recorded, model, samples, ended, checkpoints, progress, say):
     """Write what came of a training into its folder, metrics.json last; returns the metrics."""
     output, seconds, history = checkpoints.folder, checkpoints.seconds, model.history_
     checkpoints.lock.check()
@@ -202,17 +208,17 @@ def _write(config, recorded, model, samples, ended, checkpoints, say):
         "seconds": round(seconds, 1),
         **last,
         "parameters": sum(p.size for p in model.network_.parameters()),
-        "evaluation": assess(finished, samples),
+        "evaluation": assess(finished, samples, progress),
     }
     checkpoints.lock.check()
-    figures.draw(finished, samples)
+    figures.draw(finished, samples, progress=progress)
     report(output, finished.title, metrics)
     checkpoints.lock.check()
     write_json(output / "metrics.json", metrics)
     return metrics
 
 
-def assess(finished: Run, samples):
+def assess(finished: Run, samples, progress=False):
     """The numbers of `evaluate` for a run and its `Samples`, labels where they are of use."""
     labels = samples.labels
     if labels is not None:
@@ -223,7 +229,12 @@ def assess(finished: Run, samples):
             labels = None
     shape = finished.image_shape if min(finished.image_shape[:2]) >= 3 else None  # SSIM's least
     return evaluate(
-        finished.estimator, *samples.rows, image_shape=shape, labels=labels, max_probe=PROBED
+        finished.estimator,
+        *samples.rows,
+        image_shape=shape,
+        labels=labels,
+        max_probe=PROBED,
+        progress=progress,
     )
 
 

@@ -73,7 +73,7 @@ def _linear(job, X):
             batch_size=len(rows), learning_rate=0.03, schedule="cosine", max_epochs=0,
             random_state=0,
         ).fit(rows)  # fmt: skip
-        _begin_as_pca(model.network_, np.sqrt(eigenvalues[: rows.shape[1]]))
+        model.network_ = _as_pca(model.network_, np.sqrt(eigenvalues[: rows.shape[1]]))
         model.set_params(max_epochs=job.epochs(3000), warm_start=True).fit(rows)
         kl = kl_per_unit(*model.posterior(rows))
         exact = np.log(np.maximum(eigenvalues / variance, 1)) / 2  # (Tipping & Bishop 1999)
@@ -86,8 +86,8 @@ def _linear(job, X):
     return results
 
 
-def _begin_as_pca(network, deviations):
-    """Give the linear `network` the weights of PCA, with posteriors as wide as the prior."""
+def _as_pca(network, deviations):
+    """The linear `network` with the weights of PCA, with posteriors as wide as the prior."""
     k = len(deviations)
     network.load_state_dict({
         "encoder.layers.0.weight": np.hstack([np.diag(1 / deviations), np.zeros((k, k))]),
@@ -95,6 +95,7 @@ def _begin_as_pca(network, deviations):
         "decoder.layers.0.weight": np.diag(deviations),
         "decoder.layers.0.bias": np.zeros(k),
     })  # fmt: skip
+    return network
 
 
 def text(results):

@@ -4,7 +4,6 @@ All photographs are seen without labels (the setting is transductive); 1, 2 or 5
 a label, and the others are the test. All methods meet the same draws.
 """
 
-import copy
 import warnings
 
 import numpy as np
@@ -77,7 +76,7 @@ def _probe(codes, labels, new_codes):
 def _classify(job, start, X, labels, X_test, seed):
     """Train a copy of the encoder of `start` and a linear layer on labels: guesses for X_test."""
     rng = np.random.default_rng(seed)
-    encoder = copy.deepcopy(start.network_.encoder)
+    encoder = start.network_.encoder  # of a copy
     head = nn.Dense(UNITS, labels.max() + 1, dtype=X.dtype, rng=rng)
     optimizer = optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-3)
     for _ in range(5 if job.fast else STEPS):

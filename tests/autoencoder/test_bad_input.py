@@ -1,11 +1,12 @@
 """Proves that wrong data and wrong parameters are refused in a sentence that says what to do."""
 
+import datetime
 import warnings
 
 import numpy as np
 import pytest
-import scipy.sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import MinMaxScaler
 
 import autoencoder as ae
 
@@ -23,11 +24,10 @@ def quick(**params):
     [
         (np.full((3, 6), np.nan), "contains NaN"),
         (np.full((3, 6), np.inf), "contains infinity"),
-        (scipy.sparse.eye(6, format="csr"), "[Ss]parse"),
         (np.zeros((0, 6)), "0 sample"),
         (np.zeros((3, 0)), r"0 feature\(s\)"),
         (np.zeros(6), "Expected 2D array, got 1D"),
-        (np.zeros((3, 2, 3)), "dim 3"),
+        (np.zeros((3, 2, 3)), r"X has shape \(3, 2, 3\), and rows \(N, D\) are needed"),
         (np.zeros((3, 6), complex), "[Cc]omplex"),
         ([["a", "b"]], "could not convert"),
     ],
@@ -60,6 +60,87 @@ def test_data_outside_the_range_of_the_likelihood(likelihood):
     with pytest.raises(ValueError, match=rf"in \[0, 1\], got values from {X.min():.4g}") as error:
         quick(likelihood=likelihood).fit(X)
     assert "MinMaxScaler" in str(error.value)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "continuous_bernoulli"])
+@pytest.mark.parametrize("kind", [ae.Autoencoder, ae.VariationalAutoencoder])
+def test_scaled_data_and_new_rows_outside_the_range(kind, likelihood):
+    """MinMaxScaler's 1 + 2e-16 can be fitted; a new row outside [0, 1] is impossible, no error."""
+    X = MinMaxScaler().fit_transform(data(400) * 0.1 + 7)
+    X[0, 0] = 1 + 2**-52
+    model = kind(2, likelihood=likelihood, max_epochs=1, random_state=0).fit(X)
+    model.partial_fit(X).set_params(validation_fraction=0.1).fit(X)
+    new = X[:9].copy()
+    new[3, 2], new[4, 1] = 1.01, -0.2
+    scores = model.score_samples(new)
+    assert (np.isinf(scores) == np.isin(np.arange(9), [3, 4])).all()
+    assert np.isfinite(model.transform(new)).all()
+    detector = ae.AutoencoderAnomalyDetector(model, random_state=0).fit(X)
+    assert (detector.predict(new)[3:5] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ((row for row in data()), r"must be an array .* got a generator: .* partial_fit"),
+        (map(list, data()), "got a map"),
+        ({"a": data()}, "got a dict"),
+        (np.full((5, 2), "2020-01-01", "M8[D]"), "holds dates or times, .* as .* gives days"),
+        (np.ones((5, 2), "m8[s]"), "holds dates or times"),
+        ([[datetime.date(2020, 1, 1), 3.0]], "holds dates or times"),
+    ],
+)
+def test_generators_and_dates_get_a_sentence(X, message):
+    for model in (quick(), ae.AutoencoderAnomalyDetector(quick())):
+        with pytest.raises(ValueError, match=message):
+            model.fit(X)
+
+
+def test_a_table_with_a_column_of_dates_gets_a_sentence():
+    pandas = pytest.importorskip("pandas")
+    for utc in (False, True):
+        dates = pandas.to_datetime(["2020-01-01"] * 5, utc=utc)
+        with pytest.raises(ValueError, match="holds dates or times"):
+            quick().fit(pandas.DataFrame({"a": dates, "b": np.arange(5.0)}))
+
+
+def test_images_are_taken_where_image_shape_says_so():
+    grey = np.random.default_rng(0).random((12, 5, 4))
+    colour = np.random.default_rng(0).random((12, 5, 4, 3))
+    for X, shape in ((grey, (5, 4, 1)), (grey[..., None], (5, 4, 1)), (colour, (5, 4, 3))):
+        model = quick(image_shape=shape, hidden=(3,)).fit(X)
+        rows = X.reshape(12, -1)
+        same = quick(image_shape=shape, hidden=(3,)).fit(rows)
+        assert model.n_features_in_ == rows.shape[1]
+        for method in ("transform", "score_samples"):
+            np.testing.assert_array_equal(getattr(model, method)(X), getattr(same, method)(rows))
+        assert model.reconstruct(X).shape == X.shape
+        np.testing.assert_array_equal(model.reconstruct(list(X)), same.reconstruct(rows))
+        np.testing.assert_array_equal(model.reconstruct(X).reshape(12, -1), same.reconstruct(rows))
+        detector = ae.AutoencoderAnomalyDetector(model, random_state=0).fit(X)
+        np.testing.assert_array_equal(detector.predict(X), detector.predict(rows))
+        assert detector.explain(X).shape == X.shape
+    vae = ae.VariationalAutoencoder(2, image_shape=(5, 4, 1), hidden=(3,), max_epochs=1).fit(grey)
+    assert vae.elbo(grey).shape == (12,)
+
+
+def test_images_of_another_order_or_shape_are_refused_with_the_cure():
+    X = np.random.default_rng(0).random((12, 3, 8, 8))
+    with pytest.raises(ValueError, match=r"channels come last, as X\.transpose\(0, 2, 3, 1\)"):
+        quick(image_shape=(8, 8, 3)).fit(X)
+    with pytest.raises(ValueError, match=r"\(3, 8, 8\) has the channels first, .* say \(8, 8, 3\)"):
+        quick(image_shape=(3, 8, 8)).fit(X)
+    model = quick(image_shape=(8, 8, 3)).fit(X.transpose(0, 2, 3, 1))
+    with pytest.raises(ValueError, match="channels come last"):
+        model.transform(X)
+    with pytest.raises(ValueError, match=r"shape \(9, 8, 3\), image_shape says \(8, 8, 3\): bring"):
+        model.transform(np.zeros((2, 9, 8, 3)))
+    with pytest.raises(ValueError, match="for images say image_shape"):
+        quick().fit(X)
+    with pytest.raises(ValueError, match=r"images of the shapes \[\(8, 8, 3\), \(9, 8, 3\)\]"):
+        quick(image_shape=(8, 8, 3)).fit([np.zeros((8, 8, 3)), np.zeros((9, 8, 3))])
+    signal = np.random.default_rng(0).random((12, 1, 20, 12))  # of height 1, with 12 channels
+    assert quick(image_shape=(1, 20, 12)).fit(signal).n_features_in_ == 240
 
 
 def test_one_row_is_enough():

@@ -3,9 +3,14 @@ they promise on new normal data, and that explanations point at the feature that
 
 import numpy as np
 import pytest
+from sklearn.base import is_classifier, is_outlier_detector
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 
 import autoencoder as ae
-from minigrad import checkpoint
+from minigrad import checkpoint, nn
 
 
 def normal(n=300, seed=0, d=8):
@@ -117,6 +122,71 @@ def test_any_kind_can_be_inside_and_parameters_are_nested():
     assert usual.autoencoder_.n_components == 4
 
 
+def test_a_search_over_parameters_of_an_autoencoder_that_was_not_named():
+    X, y = normal(100), np.where(np.arange(100) % 10, 1, -1)
+    X[y == -1, 3] += 2.0
+    grid = {"autoencoder__max_epochs": [0, 1], "autoencoder__n_components": [2]}
+    detector = ae.AutoencoderAnomalyDetector(random_state=0)
+    search = GridSearchCV(detector, grid, scoring="roc_auc", cv=2).fit(X, y)
+    assert search.best_estimator_.autoencoder_.n_components == 2
+    assert detector.autoencoder is None  # a clone was searched with
+    vae = ae.VariationalAutoencoder(2)
+    detector.set_params(autoencoder=vae, autoencoder__max_epochs=3)
+    assert (detector.autoencoder, vae.max_epochs) == (vae, 3)
+
+
+@pytest.mark.parametrize("calibration_fraction", [0.0, 0.4])
+def test_partial_fit_goes_on_and_sets_the_threshold_anew(calibration_fraction):
+    blocks = [normal(100, seed) for seed in range(6)]
+    how = dict(contamination=0.1, calibration_fraction=calibration_fraction, random_state=0)
+    detector = ae.AutoencoderAnomalyDetector(linear(), **how)
+    for X in blocks:
+        detector.partial_fit(X)
+    assert detector.autoencoder_.n_iter_ == 6
+    first = ae.AutoencoderAnomalyDetector(linear(max_epochs=1), **how).fit(blocks[0])
+    np.testing.assert_array_equal(
+        ae.AutoencoderAnomalyDetector(linear(), **how).partial_fit(blocks[0]).predict(blocks[1]),
+        first.predict(blocks[1]),
+    )
+    if calibration_fraction:
+        assert len(detector.calibration_scores_) == 40
+        assert (detector.predict(normal(500, 9)) == -1).mean() < 0.25
+    else:
+        assert (detector.predict(blocks[-1]) == -1).sum() == 10
+    assert detector.score_samples(blocks[0]).mean() > first.score_samples(blocks[0]).mean()
+    with pytest.raises(ValueError, match=r"7 features, but .* expecting 8"):
+        detector.partial_fit(normal(50, d=7))
+    assert detector.autoencoder_.n_iter_ == 6
+
+
+def test_tools_that_ask_for_classes():
+    """Those that ask for a classifier say that it is none, as of scikit-learn's own detectors; one
+    calibrated by labels is."""
+    X, y = normal(200), np.where(np.arange(200) % 10, 1, -1)
+    X[y == -1, 3] += 3.0
+    detector = ae.AutoencoderAnomalyDetector(linear()).fit(X)
+    np.testing.assert_array_equal(detector.classes_, np.unique(detector.predict(X)))
+    with pytest.raises(ValueError, match="binary classifier"):
+        TunedThresholdClassifierCV(detector).fit(X, y).predict(X)
+    calibrated = CalibratedClassifierCV(detector, cv=2)
+    assert calibrated.fit(X, y).predict_proba(X).shape == (200, 2)
+    tuned = TunedThresholdClassifierCV(calibrated, cv=2).fit(X, y)
+    assert balanced_accuracy_score(y, tuned.predict(X)) > 0.8
+    assert not is_classifier(detector)
+    assert is_outlier_detector(detector)
+
+
+def test_an_interrupted_first_fit_is_none():
+    def interrupt(model, record):
+        raise KeyboardInterrupt
+
+    detector = ae.AutoencoderAnomalyDetector(linear(callbacks=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(normal(100))
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        detector.predict(normal(5))
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -160,6 +230,53 @@ def test_a_saved_detector_says_the_same(tmp_path, calibration_fraction):
     assert loaded.get_params(deep=False).keys() == detector.get_params(deep=False).keys()
     assert (loaded.criterion, loaded.contamination, loaded.random_state) == ("code", 0.2, 1)
     np.testing.assert_array_equal(loaded.fit(X).predict(X), detector.predict(X))
+
+
+def test_a_loaded_detector_knows_its_columns(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(normal(80), columns=list("abcdefgh"))
+    detector = ae.AutoencoderAnomalyDetector(linear(max_epochs=1)).fit(frame)
+    detector.save(tmp_path / "detector.npz")
+    loaded = ae.AutoencoderAnomalyDetector.load(tmp_path / "detector.npz")
+    np.testing.assert_array_equal(loaded.feature_names_in_, detector.feature_names_in_)
+    np.testing.assert_array_equal(loaded.predict(frame), detector.predict(frame))
+    for method in ("predict", "score_samples", "decision_function", "explain"):
+        with pytest.raises(ValueError, match="feature names should match"):
+            getattr(loaded, method)(frame[frame.columns[::-1]])
+
+
+def test_load_gives_back_what_was_saved(tmp_path):
+    path, X = tmp_path / "detector.npz", normal(80)
+    for own in (linear(max_epochs=1), None):
+        detector = ae.AutoencoderAnomalyDetector(own, random_state=0).fit(X)
+        detector.save(path)
+        loaded = ae.load(path)
+        assert type(loaded) is ae.AutoencoderAnomalyDetector
+        assert (loaded.autoencoder is None) == (own is None)
+        assert loaded.__dict__.keys() == detector.__dict__.keys()
+        np.testing.assert_array_equal(loaded.score_samples(X), detector.score_samples(X))
+    with pytest.raises(ValueError, match=r"holds an anomaly detector: use autoencoder\.load"):
+        ae.Autoencoder.load(path)
+
+
+def test_a_detector_with_a_network_of_ones_own_comes_back(tmp_path):
+    def network(sizes, code, rng, dtype):
+        make = dict(dtype=dtype, rng=rng)
+        return nn.Dense(sizes.n_features, sizes.n_components, **make), nn.Dense(
+            sizes.n_components, sizes.n_features, **make
+        )
+
+    path, X = tmp_path / "detector.npz", normal(80)
+    model = linear(max_epochs=1, network=network, callbacks=lambda model, record: False)
+    detector = ae.AutoencoderAnomalyDetector(model).fit(X)
+    with pytest.warns(UserWarning, match="callbacks is code") as warned:
+        detector.save(path)
+    assert warned[0].filename == __file__
+    for load in (ae.load, ae.AutoencoderAnomalyDetector.load):
+        with pytest.raises(ValueError, match="files hold no code"):
+            load(path)
+        scores = load(path, network=network).score_samples(X)
+        np.testing.assert_array_equal(scores, detector.score_samples(X))
 
 
 def test_files_that_hold_no_detector(tmp_path):

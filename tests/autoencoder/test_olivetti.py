@@ -241,6 +241,6 @@ def test_a_training_step_in_float32_never_meets_a_float64_array():
         mg.exp(mg.tensor([1.0]))
         assert met[0] == "forward of exp"  # the guard itself can see one
     optimizer = trained._training.optimizer
-    for p in trained.network_.parameters():
+    for p in trained._training.network.parameters():
         state = optimizer.state[p]
         assert {p.dtype, state["m"].dtype, state["v"].dtype} == {np.dtype(np.float32)}

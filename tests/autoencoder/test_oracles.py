@@ -98,16 +98,23 @@ def optimum(model, X):
     W = vectors[:, :K] * np.sqrt(values[:K] - variance)  # (D, K)
     encoder = W / values[:K]  # posterior mean: M^-1 W^T (x - mean), M = W^T W + variance = values
     spread = np.log(variance / values[:K])  # posterior log-variances
-    model.network_.load_state_dict(
+    set_weights(
+        model,
         {
             "encoder.layers.0.weight": np.hstack([encoder, np.zeros((D, K))]),
             "encoder.layers.0.bias": np.concatenate([-mean @ encoder, spread]),
             "decoder.layers.0.weight": W.T,
             "decoder.layers.0.bias": mean,
-        }
+        },
     )
     model.noise_variance_ = variance
     return mean, W @ W.T + variance * np.eye(D)
+
+
+def set_weights(model, state):
+    network = model.network_  # a copy
+    network.load_state_dict(state)
+    model.network_ = network
 
 
 @pytest.fixture(scope="module")
@@ -168,5 +175,5 @@ def wide_posteriors(X):
     optimum(model, X)
     state = model.network_.state_dict()
     state["encoder.layers.0.bias"][K:] += 0.7
-    model.network_.load_state_dict(state)
+    set_weights(model, state)
     return model

@@ -130,6 +130,14 @@ def test_names_of_columns_and_a_convolutional_network_are_kept(tmp_path):
     np.testing.assert_array_equal(loaded.transform(frame), model.transform(frame))
 
 
+def test_the_output_that_was_asked_for_is_kept(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    model = quick().fit(data()).set_output(transform="pandas")
+    model.save(tmp_path / "model.npz")
+    codes = ae.load(tmp_path / "model.npz").transform(data())
+    pandas.testing.assert_frame_equal(codes, model.transform(data()))
+
+
 def test_the_file_is_data_with_a_readable_header(tmp_path):
     noise = ae.GaussianNoise(std=np.float64(0.3), clip=(0, 1))
     quick(ae.DenoisingAutoencoder, noise=noise).fit(data()).save(tmp_path / "model.npz")
@@ -142,7 +150,7 @@ def test_the_file_is_data_with_a_readable_header(tmp_path):
     }
     loaded = ae.load(tmp_path / "model.npz").noise
     assert (loaded.std, loaded.clip) == (0.3, (0, 1))
-    assert len(persistence.PARTS) == 13
+    assert len(persistence.PARTS) == 14
 
 
 def test_what_cannot_be_written_is_refused_or_left_out(tmp_path):

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 import autoencoder as ae
 from autoencoder import training
 from autoencoder.parts import assemble
-from minigrad import optim
+from minigrad import optim, tensor
 
 
 def data(n=60, d=8, dtype=np.float64):
@@ -104,10 +104,10 @@ def test_l2_loss_is_half_the_squared_error_whatever_the_variance():
 def test_every_row_is_read_once_in_an_epoch_in_a_new_order(monkeypatch):
     seen = []
 
-    def spy(network, parts, x, target, rng, memory):
+    def spy(network, parts, x, target, rng, memory, *more):
         if network.training:
             seen.append((x.numpy(), target.numpy()))
-        return original(network, parts, x, target, rng, memory)
+        return original(network, parts, x, target, rng, memory, *more)
 
     original = training.loss_terms
     monkeypatch.setattr(training, "loss_terms", spy)
@@ -299,6 +299,46 @@ def test_a_fit_that_was_interrupted_is_finished_by_a_warm_start():
     model.set_params(callbacks=None).fit(X)
     assert model.history_ == whole.history_
     np.testing.assert_array_equal(weights(model), weights(whole))
+
+
+@pytest.mark.parametrize("kind", [ae.Autoencoder, ae.VariationalAutoencoder])
+@pytest.mark.parametrize("where", ["callback", "first epoch", "partial_fit"])
+def test_an_estimator_whose_first_fit_was_interrupted_answers(kind, where, monkeypatch, tmp_path):
+    X = data()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    model = quick(kind, likelihood=ae.GaussianLikelihood("optimal"))
+    if where == "callback":
+        model.set_params(callbacks=interrupt)
+    else:
+        monkeypatch.setattr(training, "epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        (model.partial_fit if where == "partial_fit" else model.fit)(X)
+    assert model.n_iter_ == (where == "callback")
+    assert np.isfinite(model.score_samples(X)).all()
+    assert model.transform(X).shape == (60, 3)
+    assert model.sample(2, prior="gaussian").shape == (2, 8)
+    model.set_params(callbacks=None).save(tmp_path / "model.npz")
+    np.testing.assert_array_equal(ae.load(tmp_path / "model.npz").transform(X), model.transform(X))
+
+
+def test_the_network_is_a_copy_that_can_be_given_back():
+    X = data()
+    model = quick().fit(X)
+    codes, network = model.transform(X), model.network_
+    rows = tensor(X)
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(3):  # fine-tuning outside
+        optimizer.zero_grad()
+        (network.encode(rows) ** 2).sum().backward()
+        optimizer.step()
+    np.testing.assert_array_equal(model.transform(X), codes)
+    model.network_ = network
+    assert np.abs(model.transform(X) - codes).max() > 0.01
+    assert hasattr(model.partial_fit(X), "network_")
+    assert not hasattr(quick(), "network_")
 
 
 def test_terms_that_come_later_leave_gaps_in_the_history():

@@ -26,7 +26,7 @@ KINDS = {
 
 def draw_nothing(replace):
     """Figures are compared by kill.py, and take most of the time; `replace` is like setattr."""
-    replace(figures, "draw", lambda *_: [])
+    replace(figures, "draw", lambda *_, **__: [])
 
 
 def whole_runs(place, patch, kinds):

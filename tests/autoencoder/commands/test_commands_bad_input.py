@@ -189,12 +189,16 @@ def test_divergence_is_one_sentence_and_the_run_is_finished(place, tmp_path, cap
     folder = tmp_path / "run"
     wild = ["--model", "dense", "--likelihood", "gaussian", "--learning-rate", "1e30"]
     data = ["--data", str(place / "digits.npz"), "--epochs", "2", "--output", str(folder)]
-    assert main(["train", *wild, *data]) == 0
+    assert main(["train", *wild, *data]) == 1
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert len(warnings) == 1
     assert "no longer finite" in warnings[0]
     assert np.isfinite(open_run(folder).reconstruct(load_digits().images[:5])).all()
     assert (folder / "report.html").exists()
+    assert json.loads((folder / "metrics.json").read_text())["ended"] == "diverged"
+    assert "it diverged, and with more" in refused(
+        ["train", "--resume", str(folder), "--epochs", "9"], capsys
+    )
 
 
 def test_ctrl_c_stops_after_the_epoch_and_everything_is_written(place, tmp_path):

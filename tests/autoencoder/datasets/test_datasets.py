@@ -267,7 +267,10 @@ def test_npy_files_of_many_kinds_become_images(tmp_path, array, shape):
     ("array", "sentence"),
     [
         (np.ones((2, 26), np.float32), r"have shape \(2, 26\), but .* square"),
-        (np.ones((2, 3, 8, 8), np.float32), r"have shape \(2, 3, 8, 8\).* channels last"),
+        (
+            np.ones((2, 3, 8, 8), np.float32),
+            r"have shape \(2, 3, 8, 8\).* channels last.*transpose\(0, 2, 3, 1\)",
+        ),
         (np.ones(4, np.float32), r"have shape \(4,\)"),
         (np.ones((0, 4, 4), np.float32), r"have shape \(0, 4, 4, 1\)"),
         (np.full((2, 4, 4), 300), "run from 300 to 300, but integers from 0 to 255"),
@@ -341,13 +344,32 @@ def test_subfolders_are_people(tmp_path):
     assert load_images(tmp_path).labels.tolist() == [0, 0, 1, 1]
 
 
-def test_colour_pictures_become_grey(tmp_path):
-    colour = np.zeros((4, 4, 3), np.uint8)
-    colour[...] = (255, 0, 0)
-    Image.fromarray(colour).save(tmp_path / "red.png")
+def test_a_folder_is_in_colour_if_one_of_its_pictures_is(tmp_path):
+    grey = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    Image.fromarray(np.stack([grey] * 3, axis=-1)).save(tmp_path / "b.png")  # saved as colour
     dataset = load_images(tmp_path)
-    check(dataset, (1, 4, 4, 1))
-    np.testing.assert_allclose(dataset.images, 0.299, atol=0.003)  # the luminance of red
+    check(dataset, (2, 4, 4, 1))
+    np.testing.assert_array_equal(dataset.images[0], dataset.images[1])
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[...] = (255, 0, 0)
+    Image.fromarray(red).save(tmp_path / "c.png")
+    Image.fromarray(red).convert("P").save(tmp_path / "d.gif")
+    Image.fromarray(np.dstack([red, grey])).save(tmp_path / "e.png")
+    with pytest.warns(UserWarning, match="1 of 5 pictures .* transparency, which is ignored"):
+        dataset = load_images(tmp_path)
+    check(dataset, (5, 4, 4, 3))
+    np.testing.assert_array_equal(dataset.images[0], np.stack([grey / np.float32(255)] * 3, -1))
+    assert (dataset.images[2:] == (1, 0, 0)).all()
+
+
+def test_a_folder_keeps_the_names_of_its_files(tmp_path):
+    for name in ("s2/b.png", "s1/c.bmp", "s2/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(IMAGES[0]).save(tmp_path / name)
+    assert load_images(tmp_path).names == ("s1/c.bmp", "s2/a.png", "s2/b.png")
+    np.save(tmp_path / "a.npy", IMAGES)
+    assert load_images(tmp_path / "a.npy").names is None
 
 
 def test_folders_that_cannot_be_used_are_one_sentence(tmp_path):

@@ -3,7 +3,9 @@
 The known models are PCA in the clothes of an autoencoder, whose rows must equal the baselines'.
 """
 
+import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -207,6 +209,19 @@ def test_new_people_are_asked_with_few_labels():
     check_equal(rows["model"], rows["PCA 6"])  # asked with the same draws
     assert 0.4 < rows["raw pixels"]["probe with 5 labels each"] <= 1
     plain(results)
+
+
+def test_measuring_shows_bars_only_on_request_and_on_a_terminal(monkeypatch):
+    model = Linear(4, max_epochs=1).fit(TRAIN)
+
+    def shown(terminal, **more):
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+        sys.stderr.isatty = lambda: terminal
+        evaluate(model, TRAIN, TEST, labels=LABELS, **more)
+        return sys.stderr.getvalue()
+
+    assert shown(True) == shown(False, progress=True) == ""
+    assert "measuring codes: 100%" in shown(True, progress=True)
 
 
 def test_large_sets_are_sampled(monkeypatch):

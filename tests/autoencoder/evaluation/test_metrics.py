@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from autoencoder.evaluation import (
     active_units,
@@ -18,6 +19,7 @@ from autoencoder.evaluation import (
     linear_probe,
     metrics,
     mse,
+    probes,
     psnr,
     ssim,
     trustworthiness,
@@ -179,6 +181,23 @@ def test_the_linear_probe_is_a_standardised_logistic_regression(rng):
     assert linear_probe(codes, labels, test, (answers + 1) % 3) < expected
 
 
+def test_wide_codes_are_rotated_and_the_classifier_is_the_same(rng):
+    """The optimum of a regression with an L2 penalty, in 40 columns instead of 500."""
+    codes, labels = rng.normal(size=(40, 500)), np.arange(40) % 3
+    codes[:, 0] += labels
+    rotated = probes._probe(codes)
+    rotated[-1].set_params(tol=1e-10)
+    rotated.fit(codes, labels)
+    assert rotated[-1].coef_.shape == (3, 40)
+    scaler = StandardScaler().fit(codes)
+    whole = LogisticRegression(tol=1e-10, max_iter=5000).fit(scaler.transform(codes), labels)
+    new = rng.normal(size=(30, 500))
+    np.testing.assert_allclose(
+        rotated.decision_function(new), whole.decision_function(scaler.transform(new)), atol=1e-6
+    )
+    assert len(probes._probe(codes[:, :40])) == 2  # nothing to gain
+
+
 def test_a_probe_is_linear(rng):
     codes = rng.choice([-1.0, 1.0], (200, 2))
     xor = (codes[:, 0] * codes[:, 1] > 0).astype(int)
@@ -219,6 +238,9 @@ def test_few_shot_accuracy_is_the_mean_and_spread_of_its_draws(rng, monkeypatch)
     seen = []
 
     class Probe:
+        def __init__(self, codes):
+            pass
+
         def fit(self, x, y):
             seen.append((len(x), np.bincount(y).tolist()))
             self.trained_on = x

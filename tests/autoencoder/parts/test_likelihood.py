@@ -235,5 +235,22 @@ def test_data_outside_of_0_to_1_are_refused_with_the_range_and_the_cure(likeliho
         likelihood.check(np.array([[0.0, 1.0001]]))
 
 
+@pytest.mark.parametrize("likelihood", LIKELIHOODS[3:], ids=repr)
+def test_what_scaling_leaves_of_0_and_1_is_accepted_and_other_numbers_have_no_density(likelihood):
+    """One rule for both: some units in the last place of float32 beside the interval."""
+    x = np.array([[-2e-16, 0.5], [1 + 2e-16, 0.5], [0.0, np.nextafter(np.float32(1), 2)]])
+    likelihood.check(x)
+    likelihood.check(x.astype(np.float32))
+    t = np.full((3, 2), 0.7)
+    at_the_ends = likelihood.log_prob(t, np.clip(x, 0, 1))
+    np.testing.assert_allclose(likelihood.log_prob(t, x), at_the_ends, atol=1e-6)
+    for wrong in (-1e-3, 1.001, 7.0):
+        x[1, 1] = wrong
+        with pytest.raises(ValueError, match="MinMaxScaler"):
+            likelihood.check(x)
+        values = likelihood.log_prob(t, x)
+        assert values[1] == -np.inf and np.isfinite(values[[0, 2]]).all()
+
+
 def test_any_data_can_be_normal():
     GaussianLikelihood().check(np.array([[-1e9, 1e9]]))

@@ -12,6 +12,7 @@ from autoencoder.plots import (
     kl_per_unit,
     latent_scatter,
     rate_distortion,
+    score_groups,
     spectrum,
 )
 
@@ -165,6 +166,14 @@ def test_equal_scores_still_give_a_figure(tmp_path, figures):
     assert figures[0].axes[1].get_title(loc="left") == "ROC, area 0.500"
 
 
+def test_groups_of_scores_have_no_roc(tmp_path, figures):
+    groups = {"test": RNG.normal(0, 1, 50), "new, anomalous": [], "new": RNG.normal(-3, 1, 9)}
+    read(score_groups(groups, tmp_path / "a.png", title="t", threshold=-20.0))
+    (axes,) = figures[0].axes
+    assert legend(axes) == ["test (50)", "new (9)", "threshold"]
+    assert axes.get_xlim()[0] <= -20
+
+
 # Rates and labels
 
 
@@ -234,6 +243,8 @@ PAIR = ([1.0, 2.0], [20.0, 21.0])
         (lambda p: spectrum({"a": [0.0]}, p, title="t"), "needs a value above 0, but got none"),
         (lambda p: spectrum({"a": [1, -1]}, p, title="t"), "0 or more, but 'a' has -1"),
         (lambda p: spectrum({"a": [1]}, p, title="t", levels={"b": 0}), "levels above 0"),
+        (lambda p: score_groups({"a": [], "b": []}, p, title="t"), "all groups are empty"),
+        (lambda p: score_groups({"a": [np.nan]}, p, title="t"), "1 of the 1 values of a"),
         (lambda p: anomaly_scores([], [1], p, title="t"), r"normal of the shape \(N,\)"),
         (lambda p: anomaly_scores([1], [np.nan], p, title="t"), "1 of the 1 values of anomalous"),
         (lambda p: anomaly_scores([1], [1], p, title="t", larger="x"), "but got 'x'"),

@@ -1,0 +1,103 @@
+"""Rows that are more than an array: weighted, with missing numbers, or sparse.
+
+A training and a network take rows as arrays (N, D). Where each row counts by itself, where numbers
+are missing, or where the data are sparse, `Rows` take their place: they are cut like arrays, and
+`unpacked` gives a block of them as dense arrays.
+"""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import _check_sample_weight
+
+
+class Rows:
+    """Data `X` (N, D), an array or a sparse matrix in CSR format.
+
+    `weight` (N,) has the mean 1, or is None; `observed` (N, D) is 1 where a number is known and 0
+    where it is missing (and `X` has something in its place), or None. All have one dtype.
+
+    >>> rows = Rows(sparse.csr_array(np.eye(3)), weight=np.array([0.0, 1.0, 2.0]))
+    >>> unpacked(rows[1:])
+    (array([[0., 1., 0.],
+           [0., 0., 1.]]), array([1., 2.]), None)
+    """
+
+    def __init__(self, X, weight=None, observed=None):
+        self.X, self.weight, self.observed = X, weight, observed
+        self.shape, self.dtype = X.shape, X.dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def astype(self, dtype, copy=False):
+        """The same rows in another dtype."""
+        arrays = (self.X, self.weight, self.observed)
+        return Rows(*(None if a is None else a.astype(dtype, copy=copy) for a in arrays))
+
+    def __getitem__(self, index):
+        weight, observed = (None if a is None else a[index] for a in (self.weight, self.observed))
+        return Rows(self.X[index], weight, observed)
+
+
+def unpacked(rows):
+    """The data of `rows` as an array, their weights and what is observed (or None)."""
+    if not isinstance(rows, Rows):
+        return rows, None, None
+    return rows.X.toarray() if sparse.issparse(rows.X) else rows.X, rows.weight, rows.observed
+
+
+def packed(X, fill=None, weight=None):
+    """`X` (N, D) with the `weight` (N,) of its rows: the array itself where that is enough.
+
+    NaN in it is missing, and `fill` (D,) takes its place; not in a sparse matrix, which has none.
+    """
+    observed = None
+    if fill is not None and not sparse.issparse(X) and np.isnan(X).any():
+        missing = np.isnan(X)
+        X, observed = np.where(missing, fill.astype(X.dtype), X), (~missing).astype(X.dtype)
+    plain = weight is None and observed is None and not sparse.issparse(X)
+    return X if plain else Rows(X, weight, observed)
+
+
+def blocks(rows, size):
+    """`unpacked` blocks of at most `size` rows."""
+    for start in range(0, len(rows), size):
+        yield unpacked(rows[start : start + size])
+
+
+def numbers_per_row(rows):
+    """How many numbers of a row are observed, on average with its weight: a float."""
+    if not isinstance(rows, Rows) or rows.observed is None:
+        return rows.shape[1]
+    counts = rows.observed.sum(axis=1, dtype=np.float64)  # (N,)
+    return float(np.average(counts, weights=rows.weight))
+
+
+def element_weights(weight, observed, shape):
+    """What each number of a block counts, (N, D): its row's weight, or 0 where it is missing."""
+    if weight is None:
+        return observed
+    weight = np.broadcast_to(weight[:, None], shape)
+    return weight.copy() if observed is None else weight * observed
+
+
+def column_means(X):
+    """The mean of what is known of each column: (N, D) -> (D,) float64."""
+    if sparse.issparse(X):
+        return np.asarray(X.mean(axis=0), np.float64).ravel()
+    known = ~np.isnan(X)
+    counts = known.sum(axis=0)  # (D,)
+    if not counts.all():
+        raise ValueError(
+            f"column {counts.argmin()} of X has no number at all: leave it out, or give it some"
+        )
+    return np.where(known, X, 0).sum(axis=0, dtype=np.float64) / counts
+
+
+def row_weights(sample_weight, X):
+    """The weights of the rows of `X` as an array (N,) of mean 1."""
+    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    total = weight.sum(dtype=np.float64)
+    if not 0 < total < np.inf:
+        raise ValueError(f"sample_weight must have a sum above 0, got {total:g}")
+    return (weight * (len(weight) / total)).astype(X.dtype)
