@@ -206,7 +206,6 @@ class Primitive:
         return self.names[min(i, len(self.names) - 1)]
 
     def _check_dtype(self, args, expected, got):
-        # not `in`: NumPy says np.dtype(np.float64) == None
         if (expected is None or expected == got) and (got in FLOATS or self.any_dtype):
             return
         operands = ", ".join(describe(a) for a in args if hasattr(a, "dtype"))
@@ -228,18 +227,19 @@ class Primitive:
 
     def _no_array(self, i, a):
         return TypeError(
-            f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, "
-            "expected a Tensor, an array or a number: wrap it with tensor(...)"
+            f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, expected a Tensor "
+            "or an array: wrap it with tensor(...)"
         )
 
     def _explain(self, args, error):
+        accepted = Tensor, ndarray, *_NUMBERS
         for i, a in enumerate(args):
-            if self.differentiable >> i & 1 and not (
-                is_array(a) or isinstance(a, (Tensor, *_NUMBERS))
-            ):
+            if self.differentiable >> i & 1 and not (isinstance(a, accepted) or is_array(a)):
                 return self._no_array(i, a)
         if isinstance(error, AttributeError):
-            return error
+            mask = self.differentiable or -1  # without derivatives all arguments are arrays
+            arrays = any(mask >> i & 1 and hasattr(a, "ndim") for i, a in enumerate(args))
+            return error if arrays else self._no_array(0, args[0])
         operands = ", ".join(
             f"{self.argument(i)} = {describe(a)}"
             for i, a in enumerate(args)
