@@ -10,7 +10,7 @@ import inspect
 
 import numpy as np
 
-from . import ops, shapes
+from . import contraction, elementary, ops, reductions, shapes
 from .tensor import Tensor, describe
 
 UFUNCS = {
@@ -29,6 +29,11 @@ UFUNCS = {
     np.sign: ops.sign,
     np.maximum: ops.maximum,
     np.minimum: ops.minimum,
+    np.sin: elementary.sin,
+    np.cos: elementary.cos,
+    np.log1p: elementary.log1p,
+    np.expm1: elementary.expm1,
+    np.remainder: elementary.remainder,
 }
 FUNCTIONS = {
     np.sum: ops.sum,
@@ -46,6 +51,17 @@ FUNCTIONS = {
     np.stack: shapes.stack,
     np.pad: shapes.pad,
     np.broadcast_to: shapes.broadcast_to,
+    np.squeeze: shapes.squeeze,
+    np.expand_dims: shapes.unsqueeze,
+    np.ravel: shapes.flatten,
+    np.split: shapes.split,
+    np.prod: reductions.prod,
+    np.cumsum: reductions.cumsum,
+    np.std: reductions.std,
+    np.sort: reductions.sort,
+    np.linalg.norm: reductions.norm,
+    np.einsum: contraction.einsum,
+    np.linalg.matmul: ops.matmul,
 }
 # of these the result does not vary with the values, or only in jumps: nothing is lost
 CONSTANT = {
@@ -54,9 +70,17 @@ CONSTANT = {
     *(np.isclose, np.allclose, np.array_equal, np.any, np.all, np.count_nonzero, np.nonzero),
     *(np.argmax, np.argmin, np.argsort, np.shape, np.ndim, np.size, np.result_type),
     *(np.zeros_like, np.ones_like, np.empty_like, np.shares_memory, np.may_share_memory),
+    *(np.logical_xor, np.argwhere, np.flatnonzero, np.argpartition, np.lexsort, np.searchsorted),
+    *(np.array2string, np.array_repr, np.array_str, np.iscomplexobj, np.isrealobj),
 }
 _RENAMED = {"pad_width": "widths", "constant_values": "value"}  # arguments, NumPy's -> ours
-_RENAMED |= {"a_min": "low", "a_max": "high", "min": "low", "max": "high"}
+_RENAMED |= {
+    "indices_or_sections": "parts",
+    "a_min": "low",
+    "a_max": "high",
+    "min": "low",
+    "max": "high",
+}
 
 
 def _ufunc(self, ufunc, method, *inputs, **options):
@@ -64,13 +88,15 @@ def _ufunc(self, ufunc, method, *inputs, **options):
     if mine and method == "__call__" and not options:
         return mine(*inputs)
     name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-    return _on_arrays(ufunc, getattr(ufunc, method), name, mine and options, inputs, options)
+    public = None if method == "at" else ufunc  # which writes to its first argument
+    return _on_arrays(public, getattr(ufunc, method), name, mine and options, inputs, options)
 
 
 def _function(self, function, types, args, options):
     if function is np.where and len(args) == 1:
         function = np.nonzero
-    mine, name = FUNCTIONS.get(function), f"np.{function.__name__}"
+    mine, name = FUNCTIONS.get(function), f"{function.__module__}.{function.__name__}"
+    name = name.replace("numpy", "np", 1)
     if mine is None:
         return _on_arrays(function, function, name, None, args, options)
     try:
@@ -78,7 +104,8 @@ def _function(self, function, types, args, options):
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
     first, *rest = bound.signature.parameters.values()
-    positional, given = [bound.arguments[first.name]], {}
+    positional, given = bound.arguments[first.name], {}
+    positional = [*positional] if first.kind is first.VAR_POSITIONAL else [positional]
     for p in rest:
         value = bound.arguments.get(p.name)
         if p.kind is p.VAR_KEYWORD:
