@@ -13,54 +13,22 @@ import numpy as np
 from . import contraction, elementary, ops, reductions, shapes
 from .tensor import Tensor, describe
 
-UFUNCS = {
-    np.add: ops.add,
-    np.subtract: ops.subtract,
-    np.multiply: ops.multiply,
-    np.divide: ops.divide,
-    np.negative: ops.negative,
-    np.power: ops.power,
-    np.matmul: ops.matmul,
-    np.exp: ops.exp,
-    np.log: ops.log,
-    np.sqrt: ops.sqrt,
-    np.tanh: ops.tanh,
-    np.absolute: ops.abs,
-    np.sign: ops.sign,
-    np.maximum: ops.maximum,
-    np.minimum: ops.minimum,
-    np.sin: elementary.sin,
-    np.cos: elementary.cos,
-    np.log1p: elementary.log1p,
-    np.expm1: elementary.expm1,
-    np.remainder: elementary.remainder,
+_ALIKE = {  # where: what has one name and one meaning here and in NumPy
+    ops: "add subtract multiply divide negative power matmul exp log sqrt tanh sign maximum "
+    "minimum sum mean var max min clip where",
+    elementary: "sin cos log1p expm1 remainder",
+    reductions: "prod cumsum std sort",
+    shapes: "reshape transpose concatenate stack pad broadcast_to squeeze split",
+    contraction: "einsum",
 }
 FUNCTIONS = {
-    np.sum: ops.sum,
-    np.mean: ops.mean,
-    np.var: ops.var,
-    np.max: ops.max,
+    **{getattr(np, n): getattr(module, n) for module in _ALIKE for n in _ALIKE[module].split()},
+    np.absolute: ops.abs,
     np.amax: ops.max,
-    np.min: ops.min,
     np.amin: ops.min,
-    np.clip: ops.clip,
-    np.where: ops.where,
-    np.reshape: shapes.reshape,
-    np.transpose: shapes.transpose,
-    np.concatenate: shapes.concatenate,
-    np.stack: shapes.stack,
-    np.pad: shapes.pad,
-    np.broadcast_to: shapes.broadcast_to,
-    np.squeeze: shapes.squeeze,
     np.expand_dims: shapes.unsqueeze,
     np.ravel: shapes.flatten,
-    np.split: shapes.split,
-    np.prod: reductions.prod,
-    np.cumsum: reductions.cumsum,
-    np.std: reductions.std,
-    np.sort: reductions.sort,
     np.linalg.norm: reductions.norm,
-    np.einsum: contraction.einsum,
     np.linalg.matmul: ops.matmul,
 }
 # of these the result does not vary with the values, or only in jumps: nothing is lost
@@ -84,7 +52,7 @@ _RENAMED |= {
 
 
 def _ufunc(self, ufunc, method, *inputs, **options):
-    mine = UFUNCS.get(ufunc)
+    mine = FUNCTIONS.get(ufunc)
     if mine and method == "__call__" and not options:
         return mine(*inputs)
     name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
@@ -145,7 +113,7 @@ def _on_arrays(public, function, name, options, args, given):
     lost = [x for x in found if x.requires_grad]
     if lost and public not in CONSTANT:
         why = f"with {', '.join(options)}" if options else "has no derivative here"
-        names = sorted({f.__name__ for t in (UFUNCS, FUNCTIONS) for f in t.values()})
+        names = sorted({f.__name__ for f in FUNCTIONS.values()})
         raise TypeError(
             f"{name} {why}, and {describe(lost[0])} requires a gradient, which would be lost: use "
             f"x.detach() for the values, or minigrad's functions ({', '.join(names)}, ...)"

@@ -74,7 +74,8 @@ KINKED = [  # where a value is within rounding of the kink, the two may be on di
     # torch.abs is not used: its second derivative imports the whole of torch._dynamo
     ("mg.relu({x})", "F.relu({x})"),
     ("mg.leaky_relu({x}, 0.1)", "F.leaky_relu({x}, 0.1)"),
-    ("mg.elu({x}, 0.5)", "F.elu({x}, 0.5)"),
+    # at 0 itself the second derivative of elu has two sides; PyTorch takes the other
+    ("mg.elu({x} + 0.0137, 0.5)", "F.elu({x} + 0.0137, 0.5)"),
     ("mg.hard_sigmoid({x}, 0.37)", "torch.clamp(0.37 * {x} + 0.5, 0, 1)"),
     ("{x} % 0.73", "torch.remainder({x}, 0.73)"),
     ("mg.sort({x}.reshape(-1))", "torch.sort({x}.reshape(-1), stable=True)[0]"),
