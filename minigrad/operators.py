@@ -42,6 +42,9 @@ def _method(function):
     setattr(Tensor, function.__name__, method)
 
 
+_ARRAYS = Tensor, np.ndarray
+
+
 def _raw(x):
     if isinstance(x, Tensor):
         return x._data
@@ -50,7 +53,10 @@ def _raw(x):
 
 def _getitem(self, index):
     if isinstance(index, tuple):
-        index = tuple([_raw(part) for part in index])
+        for part in index:
+            if isinstance(part, _ARRAYS):
+                index = tuple(map(_raw, index))
+                break
     return shapes.getitem(self, index)
 
 
