@@ -31,7 +31,7 @@ from . import operators as _operators  # noqa: F401  (puts the operators on Tens
 from .activations import elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, normal_cdf, silu
 from .contraction import einsum
 from .cpu.pool import get_num_threads, set_num_threads
-from .derivatives import hvp, jacobian, jvp, vjp
+from .derivatives import grad, hvp, jacobian, jvp, value_and_grad, vjp
 from .elementary import cos, expm1, log1p, remainder, sin
 from .engine import override, primitive, registry
 from .functional import (
@@ -95,7 +95,6 @@ from .shapes import (
 )
 from .state import hook, no_grad
 from .tensor import Tensor, tensor
-from .transforms import grad, value_and_grad
 
 __all__ = [
     "Tensor", "abs", "add", "argmax", "argmin", "astype", "avg_pool2d", "batch_norm",

@@ -8,33 +8,41 @@ import math
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from .checks import as_number, check_numbers
 from .engine import primitive
 from .ops import exp, sigmoid, softplus, where
 
 _FLOATS = "a float32 or float64 array"
 
 
-@primitive(_FLOATS, x=lambda g, x, slope: where(x > 0, g, g * slope))
 def leaky_relu(x, slope=0.01):
     """`x` where it is above 0, ``slope * x`` elsewhere; the derivative at 0 is `slope`.
 
     >>> leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
+    return _leaky_relu(x, as_number("leaky_relu", "slope", slope))
+
+
+@primitive(_FLOATS, x=lambda g, x, slope: where(x > 0, g, g * slope))
+def _leaky_relu(x, slope=0.01):
     return np.where(x > 0, x, x * slope)
 
 
-@primitive(_FLOATS, x=lambda g, x, y, alpha: where(x <= 0, g * (y + alpha), g))
 def elu(x, alpha=1.0):
     """`x` where it is above 0, ``alpha (exp(x) - 1)`` elsewhere (D.-A. Clevert et al., 2016).
 
     >>> elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
+    return _elu(x, as_number("elu", "alpha", alpha))
+
+
+@primitive(_FLOATS, x=lambda g, x, y, alpha: where(x <= 0, g * (y + alpha), g))
+def _elu(x, alpha=1.0):
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0)) * alpha
 
 
-@primitive(_FLOATS, x=lambda g, y, slope: where((y <= 0) | (y >= 1), 0.0, g * slope))
 def hard_sigmoid(x, slope=1 / 6, offset=0.5):
     """``slope * x + offset`` limited to [0, 1]: three straight lines instead of a sigmoid.
 
@@ -43,6 +51,12 @@ def hard_sigmoid(x, slope=1 / 6, offset=0.5):
     >>> hard_sigmoid(np.array([-3.0, 0.0, 3.0]))
     array([0. , 0.5, 1. ])
     """
+    numbers = (as_number("hard_sigmoid", *v) for v in (("slope", slope), ("offset", offset)))
+    return _hard_sigmoid(x, *numbers)
+
+
+@primitive(_FLOATS, x=lambda g, y, slope: where((y <= 0) | (y >= 1), 0.0, g * slope))
+def _hard_sigmoid(x, slope=1 / 6, offset=0.5):
     return (x * slope + offset).clip(0.0, 1.0)
 
 
@@ -52,6 +66,7 @@ def log_sigmoid(x):
     >>> float(log_sigmoid(np.array(-1000.0)))
     -1000.0
     """
+    check_numbers("log_sigmoid", x)
     return -softplus(-x)
 
 
@@ -61,6 +76,7 @@ def silu(x):
     >>> silu(np.array([0.0, 1000.0]))
     array([   0., 1000.])
     """
+    check_numbers("silu", x)
     return x * sigmoid(x)
 
 
@@ -73,6 +89,7 @@ def gelu(x, approximate="none"):
     >>> gelu(np.array([-1.0, 0.0, 1.0])).round(4)
     array([-0.1587,  0.    ,  0.8413])
     """
+    check_numbers("gelu", x)
     if approximate == "none":
         return x * normal_cdf(x)
     if approximate == "tanh":

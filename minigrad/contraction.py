@@ -23,6 +23,8 @@ def einsum(subscripts, *operands):
     >>> einsum("ii->", x), einsum("ij,j->i", x, np.ones(2))
     (array(3.), array([1., 5.]))
     """
+    if not isinstance(subscripts, str):
+        raise TypeError(f"einsum: expected subscripts as a text, got {describe(subscripts)}")
     terms, output = _terms(subscripts, operands)
     sizes = {}
     for term, x in zip(terms, operands, strict=True):

@@ -1,4 +1,4 @@
-"""Derivatives of functions, each made of a few walks: vjp, jvp, hvp, jacobian.
+"""Derivatives of functions, each made of a few walks: grad, vjp, jvp, hvp, jacobian.
 
 They nest in each other to any depth. What a function is differentiated with respect to is a node of
 its own, a copy of the input, so a function that uses the same Tensor from outside is not confused;
@@ -6,11 +6,59 @@ and where the result depends on something outside (an input that requires a grad
 that the function uses) the walks are recorded, and the result can be differentiated again.
 """
 
+from . import gradient
 from .backend import array_module, as_array, plain
-from .gradient import grad, reachable
-from .shapes import reshape, stack
+from .shapes import broadcast_to, reshape, stack
 from .state import Block, mode
 from .tensor import Tensor, describe
+
+
+def grad(output, inputs=None, *args, argnums=0, **options):
+    """``grad(y, x)`` is the gradient of the Tensor `output` by `inputs`: see
+    `minigrad.gradient.grad`, which explains all further arguments. ``grad(f, argnums=0)`` of a
+    function is the function that computes its gradient: see `value_and_grad`.
+
+    >>> from minigrad import tensor
+    >>> x = tensor(3.0, requires_grad=True)
+    >>> grad(x * x, x).item(), grad(lambda x: x * x)(3.0).item()
+    (6.0, 6.0)
+    """
+    if not callable(output):
+        if inputs is None:
+            raise TypeError(f"grad: name the inputs, the Tensors to derive {describe(output)} by")
+        return gradient.grad(output, inputs, *args, **options)
+    both = value_and_grad(output, argnums if inputs is None else inputs)
+    return lambda *args, **options: both(*args, **options)[1]
+
+
+def value_and_grad(f, argnums=0):
+    """The function ``(*args) -> (f(*args), gradient by argument number argnums)``.
+
+    `f` returns a single number. `argnums` is an integer, or several for as many gradients in a
+    tuple; these arguments are Tensors, arrays or numbers of floating dtype. Gradients can be
+    nested, and what else `f` uses that requires a gradient stays connected.
+
+    >>> value, slope = value_and_grad(lambda x: x * x)(3.0)
+    >>> value.item(), slope.item()
+    (9.0, 6.0)
+    >>> grad(grad(lambda x: x**3))(2.0).item()
+    12.0
+    """
+    several = isinstance(argnums, list | tuple)
+    places = list(argnums) if several else [argnums]
+
+    def function(*args, **options):
+        def of_chosen(*chosen):
+            every = list(args)
+            for i, x in zip(places, chosen, strict=True):
+                every[i] = x
+            return f(*every, **options)
+
+        leaves, y, outside = _evaluated(of_chosen, [args[i] for i in places])
+        grads = tuple(_grad_or_zero(y, leaves, None, create_graph=outside))
+        return y if outside else y.detach(), grads if several else grads[0]
+
+    return function
 
 
 def vjp(f, *inputs):
@@ -97,7 +145,7 @@ def _evaluated(f, inputs):
         inputs = [_tensor(x) for x in inputs]
         nested = [within and x.requires_grad for x in inputs]
         leaves = [
-            reshape(x, x.shape) if outer else _fresh(x._data)
+            broadcast_to(x, x.shape) if outer else _fresh(x._data)  # a node of its own
             for x, outer in zip(inputs, nested, strict=True)
         ]
         y = f(*leaves)
@@ -111,7 +159,7 @@ def _evaluated(f, inputs):
     own = {leaf.node for leaf in leaves}
     outside = within and y.requires_grad
     if outside:
-        leaf_nodes = (node for node in reachable([y]) if node.primitive is None)
+        leaf_nodes = (node for node in gradient.reachable([y]) if node.primitive is None)
         outside = any(node not in own for node in leaf_nodes)
     return leaves, y, outside
 
@@ -132,11 +180,11 @@ def _fresh(array):
 
 
 def _grad_or_zero(output, inputs, g, **options):
-    """`grad` as a list, with zeros where the output does not depend on an input."""
+    """`gradient.grad` as a list, with zeros where the output does not depend on an input."""
     depends = _any_requires_grad(output if isinstance(output, list) else [output])
     found = [None] * len(inputs)
     if depends:
-        found = grad(output, inputs, g, allow_unused=True, **options)
+        found = gradient.grad(output, inputs, g, allow_unused=True, **options)
     return [
         Tensor(array_module(x._data).zeros_like(x._data)) if d is None else d
         for x, d in zip(inputs, found, strict=True)

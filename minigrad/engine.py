@@ -40,7 +40,7 @@ from .state import PACKAGE, call_site, mode
 from .tensor import Tensor, describe
 
 registry = {}  # name -> Primitive: the complete list, which the tests go through
-_BOOL = np.dtype(bool)
+_BOOL, (_FLOAT32, _FLOAT64) = np.dtype(bool), FLOATS
 _NUMBERS = np.generic, int, float
 ANY_DTYPE = "any"  # for primitives that only move values about
 
@@ -61,19 +61,19 @@ class Primitive:
         functools.update_wrapper(self, forward)
         self.forward = self.cpu = self.cuda = forward
         self.name = self.__name__ = forward.__name__.strip("_")
-        self.expects, self.vjps = expects, vjps
+        self.expects, self.vjps, self.plans = expects, vjps, {}
         self.any_dtype = dtypes is ANY_DTYPE
         parameters = list(inspect.signature(forward).parameters.values())
         self.names = [p.name for p in parameters]
         self.defaults = tuple(p.default for p in parameters)
         self.variadic = parameters[-1].kind is inspect.Parameter.VAR_POSITIONAL
         self.count = None if self.variadic else len(parameters)
+        self.required = sum(d is inspect.Parameter.empty for d in self.defaults)
         self.differentiable = sum(
             (-1 << i if self.variadic and i == len(parameters) - 1 else 1 << i)
             for i, name in enumerate(self.names)
             if name in vjps
         )
-        self.plans = {}
         self.shared, *self.shared_names = shared
         for name, vjp in [("shared", self.shared), *vjps.items()]:
             needs = _parameters(vjp) if vjp else []
@@ -95,7 +95,7 @@ class Primitive:
                 return self._record(args)
             if isinstance(a, ndarray):
                 args = [*map(self._plain, args)]
-        return self._run(args, args)
+        return self._run(args, args, mode.get().around)
 
     def _bind(self, args, options):
         bound = [*args, *self.defaults[len(args) :]]
@@ -103,25 +103,27 @@ class Primitive:
             if name not in self.names[len(args) :]:
                 raise TypeError(f"{self.name}: unexpected argument {name!r}, see help({self.name})")
             bound[self.names.index(name)] = value
-        if len(bound) > len(self.names) or any(b is inspect.Parameter.empty for b in bound):
+        missing = len(args) < self.required and any(b is inspect.Parameter.empty for b in bound)
+        if missing or len(bound) > len(self.names):
             raise TypeError(f"{self.name} takes {', '.join(self.names)}: got {len(args)} arguments")
         return bound
 
-    def _run(self, values, args):
+    def _run(self, values, args, around):
         try:
             cuda = "cupy" in modules and any_cuda(values)
             forward = self._cuda_forward(values) if cuda else self.cpu
-            around = mode.get().around
             if around is None:
                 out = forward(*values)
             else:
                 out = around(self, None, "forward", forward, values)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise self._explain(args, error) from None
-        if type(out) is ndarray or is_array(out):
+        if type(out) is ndarray:
             return out
         if isinstance(out, _NUMBERS):
             return np.asarray(out)
+        if is_array(out):
+            return out
         raise TypeError(
             f"{self.name}: its function returned {describe(out)}, a primitive returns one array: "
             "make a primitive of each result"
@@ -137,22 +139,27 @@ class Primitive:
                 if a.node is not None:
                     parents[i] = a.node
                     live |= 1 << i
-            elif type(a) is not ndarray and isinstance(a, ndarray):
+            elif isinstance(a, ndarray) and type(a) is not ndarray:
                 a = v = values[i] = self._plain(a)
             if differentiable >> i & 1:
                 if type(v) is ndarray or is_array(v):
-                    if v.dtype is not dtype and not (v.dtype is _BOOL and v is a):
-                        dtype = self._check_dtype(args, dtype, v.dtype)
+                    got = v.dtype
+                    if got is not dtype and not (got is _BOOL and v is a):
+                        if dtype is not None or (got is not _FLOAT32 and got is not _FLOAT64):
+                            self._check_dtype(args, dtype, got)
+                        dtype = got
                 elif isinstance(v, np.generic) and v.dtype.kind in "biuf":
                     # numbers are weak: they never change the dtype (a long double's item() is one)
                     values[i] = float(v) if v.dtype.kind == "f" else v.item()
                 elif not isinstance(v, (int, float)):
                     raise self._no_array(i, a)
-        out = self._run(values, args)
-        view = out.base is not None or out is values[0] or out is values[-1]
-        view = view or (len(values) > 2 and any(out is v for v in values))
+        now = mode.get()
+        out = self._run(values, args, now.around)
+        view = out.base is not None
+        for v in values:
+            view = view or v is out
         live &= differentiable
-        if not live or not mode.get().recording:
+        if not live or not now.recording:
             return Tensor(read_only(out, args) if view else out)
         key = (len(args), live)
         plan = self.plans.get(key) or self._plan(key)
@@ -199,9 +206,8 @@ class Primitive:
         return self.names[min(i, len(self.names) - 1)]
 
     def _check_dtype(self, args, expected, got):
-        # not `in`: NumPy says np.dtype(np.float64) == None
         if (expected is None or expected == got) and (got in FLOATS or self.any_dtype):
-            return got
+            return
         operands = ", ".join(describe(a) for a in args if hasattr(a, "dtype"))
         raise TypeError(
             f"{self.name}: expected float32 or float64 arrays, all of one dtype, got {operands}. "
@@ -221,18 +227,19 @@ class Primitive:
 
     def _no_array(self, i, a):
         return TypeError(
-            f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, "
-            "expected a Tensor, an array or a number: wrap it with tensor(...)"
+            f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, expected a Tensor "
+            "or an array: wrap it with tensor(...)"
         )
 
     def _explain(self, args, error):
+        accepted = Tensor, ndarray, *_NUMBERS
         for i, a in enumerate(args):
-            if self.differentiable >> i & 1 and not (
-                is_array(a) or isinstance(a, (Tensor, *_NUMBERS))
-            ):
+            if self.differentiable >> i & 1 and not (isinstance(a, accepted) or is_array(a)):
                 return self._no_array(i, a)
         if isinstance(error, AttributeError):
-            return error
+            mask = self.differentiable or -1  # without derivatives all arguments are arrays
+            arrays = any(mask >> i & 1 and hasattr(a, "ndim") for i, a in enumerate(args))
+            return error if arrays else self._no_array(0, args[0])
         operands = ", ".join(
             f"{self.argument(i)} = {describe(a)}"
             for i, a in enumerate(args)

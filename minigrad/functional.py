@@ -3,13 +3,16 @@
 Compositions of primitives only: there is nothing here that the engine could get wrong.
 """
 
+from numbers import Real
+
 import numpy as np
 
 from .activations import elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, silu
 from .backend import device_of, is_array, to_device
+from .checks import check_floats, check_numbers
 from .conv import Geometry, conv_w, conv_x, conv_y, key, pads_of, pair
 from .fused import FUSED, conv_layer, conv_transpose_layer, dense_layer
-from .ops import matmul, softplus
+from .ops import matmul, multiply, softplus
 from .random import Philox
 from .tensor import describe
 
@@ -105,7 +108,12 @@ def conv2d_weight(x, y, kernel_size, *, stride=1, padding="same", dilation=1, gr
     >>> conv2d_weight(np.ones((1, 3, 3, 1)), np.ones((1, 3, 3, 1)), 1)[0, 0]
     array([[9.]])
     """
-    kernel = pair(key(kernel_size), "kernel_size", 1)
+    if getattr(x, "ndim", 0) != 4 or getattr(y, "ndim", 0) != 4:
+        raise ValueError(
+            "conv2d_weight: expected images x (N, height, width, channels) and y of what conv2d "
+            f"makes of them, got {describe(x)} and {describe(y)}"
+        )
+    kernel = pair(key(kernel_size), "kernel_size", 1, "conv2d_weight")
     geometry = Geometry.of(x.shape[1:3], kernel, key(stride), key(padding), key(dilation), groups)
     if (x.shape[0], *geometry.out) != tuple(y.shape[:3]):
         raise ValueError(
@@ -171,8 +179,9 @@ def dropout(x, rate, rng):
     >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
     array([2., 0., 0., 0.])
     """
-    if not 0 <= rate < 1:
-        raise ValueError(f"dropout: the rate must be at least 0 and below 1, got {rate}")
+    check_floats("dropout", x)
+    if not (isinstance(rate, Real) and 0 <= rate < 1):
+        raise ValueError(f"dropout: the rate must be at least 0 and below 1, got {rate!r}")
     check_rng("dropout", rng, or_philox=True)
     keep = rng.random(x.shape) >= rate
     return x * _beside(x, keep / (1 - rate))
@@ -180,8 +189,10 @@ def dropout(x, rate, rng):
 
 def gaussian_noise(x, std, rng):
     """`x` plus independent normal noise of standard deviation `std` (a number or an array)."""
+    check_floats("gaussian_noise", x)
+    check_numbers("gaussian_noise", std)
     check_rng("gaussian_noise", rng, or_philox=True)
-    return x + _beside(x, rng.standard_normal(x.shape) * std)
+    return x + _beside(x, multiply(rng.standard_normal(x.shape), std))
 
 
 def check_rng(name, rng, or_philox=False):

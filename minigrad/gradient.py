@@ -25,7 +25,7 @@ from .backend import array_module, as_array, is_array, plain
 from .node import at
 from .seals import check_seals
 from .shapes import unbroadcast
-from .state import mode
+from .state import Block, mode
 from .tensor import Tensor, describe
 
 
@@ -77,11 +77,11 @@ def backward(self, grad=None, create_graph=False, retain_graph=None):
     outputs, grads = _pair(self, grad)
     found = _walk(outputs, grads, None, create_graph, retain_graph)
     taken = {id(_owner(g)) for g in grads}
-    for node, g in found.items():
-        if not isinstance(g, Tensor):
-            g = Tensor(_own(g, taken))
-        leaf = node.leaf
-        with _adding:
+    with _adding:
+        for node, g in found.items():
+            if not isinstance(g, Tensor):
+                g = Tensor(_own(g, taken))
+            leaf = node.leaf
             leaf.grad = g if leaf.grad is None else leaf.grad + g
 
 
@@ -100,7 +100,8 @@ if hasattr(os, "register_at_fork"):
 def _own(g, taken):
     """The array `g`, or a copy where it is a view of something larger or of another's gradient:
     every leaf owns its gradient, and changing one must not change another."""
-    g = as_array(g)  # NumPy makes numbers of 0-d arrays
+    if type(g) is not np.ndarray:
+        g = as_array(g)  # NumPy makes numbers of 0-d arrays
     owner = _owner(g)
     whole = g.flags.c_contiguous and getattr(owner, "nbytes", 0) <= 2 * g.nbytes
     if not whole or not getattr(g.flags, "writeable", True) or id(owner) in taken:
@@ -142,7 +143,8 @@ def _pair(output, grad_output):
             g = array_module(y._data).ones_like(y._data)
         elif isinstance(g, int | float | np.generic) and not y.ndim:
             g = array_module(y._data).asarray(g, dtype=y.dtype)
-        g = plain(g)
+        else:
+            g = plain(g)
         value = g._data if isinstance(g, Tensor) else g
         if not is_array(value) or (value.shape, value.dtype) != (y.shape, y.dtype):
             raise ValueError(
@@ -155,8 +157,11 @@ def _pair(output, grad_output):
 
 def _walk(outputs, grads, wanted, create_graph, retain_graph):
     """Gradients of the nodes `wanted` (None: of all leaves), as a dict node -> gradient."""
+    if create_graph and not mode.get().recording:  # within no_grad
+        with Block(recording=True):
+            return _walk(outputs, grads, wanted, create_graph, retain_graph)
     retain = create_graph if retain_graph is None else retain_graph
-    order = reachable(outputs)
+    order, around = reachable(outputs), mode.get().around
     needed = set(order) if wanted is None else _leading_to(wanted, order)
     pending, found = {}, {}
     for y, g in zip(outputs, grads, strict=True):
@@ -165,23 +170,21 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
         elif create_graph and not isinstance(g, Tensor):
             g = Tensor(g)
         pending[y.node] = pending[y.node] + g if y.node in pending else g
-    usual = mode.get()
-    try:
-        mode.set(usual._replace(recording=create_graph or usual.recording))
-        for node in order:
-            g = pending.pop(node, None)
-            if g is None or node not in needed:
-                continue
-            if node.primitive is None or (wanted is not None and node in wanted):
-                found[node] = g
-            for parent, gp in _pull_back(node, g, needed, create_graph):
-                before = pending.get(parent)
-                pending[parent] = gp if before is None else before + gp
-            if not retain and node.plan is not None and node.plan.fetch:
-                node.saved = None
-                node.seals = ()
-    finally:
-        mode.set(usual)
+    for node in order:
+        g = pending.pop(node, None)
+        if g is None or node not in needed:
+            continue
+        leaf = node.primitive is None
+        if leaf or (wanted is not None and node in wanted):
+            found[node] = g
+        if leaf:
+            continue
+        for parent, gp in _pull_back(node, g, needed, create_graph, around):
+            before = pending.get(parent)
+            pending[parent] = gp if before is None else before + gp
+        if not retain and node.plan.fetch:
+            node.saved = None
+            node.seals = ()
     return found
 
 
@@ -207,37 +210,30 @@ def _leading_to(wanted, order):
     return needed
 
 
-def _pull_back(node, g, needed, create_graph):
+def _pull_back(node, g, needed, create_graph, around):
     """The gradients of a node's parents: [(parent, gradient), ...] in the order of arguments."""
-    if node.primitive is None:
-        return []
     if node.saved is None:
         raise RuntimeError(
             f"backward a second time through {node.primitive.name}{at(node)}: what it had saved "
             "was released by the first. Compute the forward pass again, or pass retain_graph=True "
             "to the first backward()"
         )
-    check_seals(node)
-    plan, known, around = node.plan, [g, *node.saved], mode.get().around
+    if node.seals:
+        check_seals(node)
+    plan, known = node.plan, [g, *node.saved]
     if create_graph:
         known[1:] = [
             _as_tensor(node, *source, v) for source, v in zip(plan.fetch, node.saved, strict=True)
         ]
 
-    def run(function, positions):
-        args = [known[p] for p in positions]
-        if around is None:
-            return function(*args)
-        return around(node.primitive, node.where, "backward", function, args)
-
     if plan.shared is not None:
-        known += run(*plan.shared)
+        known += _call(*plan.shared, known, node, around)
     results = []
     for i, vjp, positions in plan.steps:
         parent = node.parents[i]
         if parent not in needed:
             continue
-        gi = run(vjp, positions)
+        gi = _call(vjp, positions, known, node, around)
         if type(gi) is not np.ndarray and not isinstance(gi, Tensor) and not is_array(gi):
             if not isinstance(gi, np.generic | int | float):
                 raise TypeError(
@@ -254,6 +250,13 @@ def _pull_back(node, g, needed, create_graph):
             )
         results.append((parent, gi))
     return results
+
+
+def _call(function, positions, known, node, around):
+    args = [known[p] for p in positions]
+    if around is None:
+        return function(*args)
+    return around(node.primitive, node.where, "backward", function, args)
 
 
 def _as_tensor(node, kind, i, value):

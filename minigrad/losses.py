@@ -7,10 +7,12 @@ exceptions carry the names of something else: `l2_loss` is TensorFlow's (a sum b
 """
 
 import math
+from numbers import Real
 
 import numpy as np
 
 from .backend import array_module
+from .checks import check_numbers, check_probabilities, check_same_shape
 from .engine import primitive
 from .ops import abs as absolute
 from .ops import clip, exp, log, log_softmax, maximum, sigmoid, where
@@ -26,13 +28,13 @@ def l2_loss(prediction, target, reduction="sum"):
     >>> l2_loss(tensor([1.0, 2.0]), tensor([0.0, 0.0])).item()
     2.5
     """
-    _same_shape("l2_loss", prediction, target)
+    check_same_shape("l2_loss", prediction, target)
     return _half_squares("l2_loss", prediction, target, reduction)
 
 
 def mse_loss(prediction, target, reduction="mean"):
     """The mean of ``(prediction - target)**2`` over all elements ("mean"), or their sum ("sum")."""
-    _same_shape("mse_loss", prediction, target)
+    check_same_shape("mse_loss", prediction, target)
     if reduction == "mean":
         _batch("mse_loss", prediction)
         return squared_distance(prediction, target) / (prediction.size / 2)
@@ -49,7 +51,7 @@ def _half_squares(name, prediction, target, reduction):
 
 def l1_loss(prediction, target, reduction="mean"):
     """The mean of ``|prediction - target|`` over all elements ("mean"), or their sum ("sum")."""
-    _same_shape("l1_loss", prediction, target)
+    check_same_shape("l1_loss", prediction, target)
     return _over_elements("l1_loss", absolute(prediction - target), reduction)
 
 
@@ -61,17 +63,21 @@ def huber_loss(prediction, target, reduction="mean", delta=1.0):
     >>> huber_loss(tensor([0.5, 3.0]), tensor([0.0, 0.0]), "none")
     tensor([0.125, 2.5  ])
     """
-    _same_shape("huber_loss", prediction, target)
-    if not delta > 0:
-        raise ValueError(f"huber_loss: delta must be positive, got {delta}: for 0 use l1_loss")
-    d = prediction - target
-    near = clip(d, -delta, delta)
-    return _over_elements("huber_loss", near * (d - near / 2), reduction)
+    return _huber("huber_loss", prediction, target, reduction, "delta", delta)
 
 
 def smooth_l1_loss(prediction, target, reduction="mean", beta=1.0):
     """`huber_loss` with delta `beta`, divided by `beta`: far out its slope is that of `l1_loss`."""
-    return huber_loss(prediction, target, reduction, beta) / beta
+    return _huber("smooth_l1_loss", prediction, target, reduction, "beta", beta) / beta
+
+
+def _huber(name, prediction, target, reduction, what, delta):
+    check_same_shape(name, prediction, target)
+    if not (isinstance(delta, Real) and delta > 0):
+        raise ValueError(f"{name}: {what} must be positive, got {delta!r}: for 0 use l1_loss")
+    d = prediction - target
+    near = clip(d, -delta, delta)
+    return _over_elements(name, near * (d - near / 2), reduction)
 
 
 def _over_elements(name, terms, reduction):
@@ -127,9 +133,9 @@ def binary_cross_entropy(probabilities, targets, reduction="mean"):
     >>> binary_cross_entropy(tensor([[0.5, 0.5]]), tensor([[1.0, 0.0]]))
     tensor(1.38629436)
     """
-    _same_shape("binary_cross_entropy", probabilities, targets)
-    _within("binary_cross_entropy", "probabilities", probabilities)
-    _within("binary_cross_entropy", "targets", targets)
+    check_same_shape("binary_cross_entropy", probabilities, targets)
+    check_probabilities("binary_cross_entropy", "probabilities", probabilities)
+    check_probabilities("binary_cross_entropy", "targets", targets)
     if targets.dtype.kind == "b":
         targets = targets.astype(probabilities.dtype)  # 1 - True would be an integer
     return _reduce("binary_cross_entropy", bernoulli_nll(probabilities, targets), reduction)
@@ -141,8 +147,8 @@ def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
     -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x), so nothing is rounded to
     0 or 1 on the way. For grey targets the minimum is their entropy, not 0.
     """
-    _same_shape("binary_cross_entropy_with_logits", logits, targets)
-    _within("binary_cross_entropy_with_logits", "targets", targets)
+    check_same_shape("binary_cross_entropy_with_logits", logits, targets)
+    check_probabilities("binary_cross_entropy_with_logits", "targets", targets)
     terms = bernoulli_nll_of_logits(logits, targets)
     return _reduce("binary_cross_entropy_with_logits", terms, reduction)
 
@@ -173,11 +179,11 @@ def cross_entropy(logits, targets, reduction="mean"):
 
     `targets` are class numbers (N,) of an integer dtype, or probabilities (N, K).
     """
-    if logits.ndim != 2:
+    if getattr(logits, "ndim", 0) != 2:
         raise ValueError(f"cross_entropy: expected logits (N, K), got {describe(logits)}")
     targets = targets if hasattr(targets, "shape") else np.asarray(targets)
-    _numbers("cross_entropy", logits, targets)
-    classes = _values(targets)
+    check_numbers("cross_entropy", logits, targets)
+    classes = targets._data if isinstance(targets, Tensor) else targets
     log_p = log_softmax(logits, axis=1)
     if tuple(targets.shape) == tuple(logits.shape):
         return _reduce("cross_entropy", -(targets * log_p), reduction)
@@ -197,9 +203,9 @@ def cross_entropy(logits, targets, reduction="mean"):
 
 def kl_divergence(p, q, reduction="mean"):
     """``sum(p log(p / q))`` of discrete distributions over all axes but the first; 0 log 0 is 0."""
-    _same_shape("kl_divergence", p, q)
-    _within("kl_divergence", "p", p)
-    _within("kl_divergence", "q", q)
+    check_same_shape("kl_divergence", p, q)
+    check_probabilities("kl_divergence", "p", p)
+    check_probabilities("kl_divergence", "q", q)
     return _reduce("kl_divergence", _p_log_ratio(p, q), reduction)
 
 
@@ -213,8 +219,8 @@ def bernoulli_kl(p, q, reduction="sum"):
     >>> round(bernoulli_kl(0.05, tensor([0.05, 0.5])).item(), 6)
     0.494632
     """
-    _within("bernoulli_kl", "p", p)
-    _within("bernoulli_kl", "q", q)
+    check_probabilities("bernoulli_kl", "p", p)
+    check_probabilities("bernoulli_kl", "q", q)
     return _reduce("bernoulli_kl", _p_log_ratio(p, q) + _p_log_ratio(1 - p, 1 - q), reduction)
 
 
@@ -227,7 +233,7 @@ def gaussian_kl(mean, log_variance, reduction="mean"):
     >>> gaussian_kl(tensor([[1.0]]), tensor([[0.0]])).item()
     0.5
     """
-    _same_shape("gaussian_kl", mean, log_variance)
+    check_same_shape("gaussian_kl", mean, log_variance)
     terms = mean * mean + exp(log_variance) - 1 - log_variance
     return _reduce("gaussian_kl", terms, reduction) / 2
 
@@ -260,43 +266,3 @@ def _batch(name, terms):
             'leave it out, or use reduction="sum"'
         )
     return terms.shape[0] if terms.ndim else 1
-
-
-def _same_shape(name, a, b):
-    if tuple(getattr(a, "shape", (-1,))) != tuple(getattr(b, "shape", (-2,))):
-        raise ValueError(
-            f"{name}: expected two arrays of one shape, got {describe(a)} and {describe(b)}: "
-            "broadcasting is refused here, since (N, 1) against (N,) would silently give (N, N)"
-        )
-    _numbers(name, a, b)
-
-
-def _numbers(name, *values):
-    """Raise TypeError unless the values are numbers or arrays of numbers, not all of them truth
-    values, between which there is no difference."""
-    kinds = [
-        np.dtype(type(x) if isinstance(x, int | float) else getattr(x, "dtype", object)).kind
-        for x in values
-    ]
-    if set(kinds) - set("biuf") or kinds == ["b", "b"]:
-        raise TypeError(f"{name}: expected numbers, got {', '.join(map(describe, values))}")
-
-
-def _within(name, what, x):
-    _numbers(name, x)
-    values = _values(x)
-    number = not hasattr(values, "shape")
-    if not number and not values.size:
-        return
-    if not number and array_module(values) is not np:
-        return  # to look would be to wait for the GPU, and a captured step cannot
-    low, high = (values, values) if number else (values.min(), values.max())
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"{name}: {what} must lie in [0, 1], got values from {low:.6g} to {high:.6g}: "
-            "scale the data (MinMaxScaler), or pass logits to the function that takes them"
-        )
-
-
-def _values(x):
-    return x._data if isinstance(x, Tensor) else x

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from .checks import check_array, check_numbers
 from .module import Module
-from .ops import sqrt
+from .ops import add, divide, multiply, sqrt
 from .parameter import Buffer, Parameter
 from .shapes import axes_of, broadcast_to, reshape, sum_to
 from .state import no_grad
@@ -26,11 +27,15 @@ def batch_norm(x, weight=None, bias=None, *, mean=None, variance=None, eps=1e-5)
     array([[-1., -1.],
            [ 1.,  1.]])
     """
+    check_array("batch_norm", x)
+    check_numbers("batch_norm", x)
+    if (mean is None) != (variance is None):
+        raise ValueError("batch_norm: give both mean and variance, or neither for the batch's own")
     if mean is None:
         deviation, _, variance = centred("batch_norm", x, x.shape[-1:])
     else:
         deviation = x - mean
-    return scaled(deviation, variance, weight, bias, eps)
+    return scaled("batch_norm", deviation, variance, weight, bias, eps)
 
 
 def layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
@@ -44,9 +49,10 @@ def layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
            [-1.,  1.]])
     """
     axes = axes_of("layer_norm", x, axis)
+    check_numbers("layer_norm", x)
     shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
     deviation, _, variance = centred("layer_norm", x, shape)
-    return _affine(deviation / sqrt(variance + eps), weight, bias)
+    return _affine("layer_norm", deviation / sqrt(variance + eps), weight, bias)
 
 
 def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
@@ -58,6 +64,8 @@ def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
     >>> group_norm(np.array([[1.0, 3.0, 4.0, 8.0]]), 2, eps=0)
     array([[-1.,  1., -1.,  1.]])
     """
+    check_array("group_norm", x)
+    check_numbers("group_norm", x)
     if x.ndim < 2 or not isinstance(groups, int | np.integer) or groups < 1 or x.shape[-1] % groups:
         raise ValueError(
             f"group_norm: the channels (last axis) of {describe(x)} cannot be divided into "
@@ -72,7 +80,7 @@ def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
 
     v = reshape(x, (n, pixels, c))
     deviation = v - mean(v)
-    normed = scaled(deviation, mean(deviation * deviation), weight, bias, eps)
+    normed = scaled("group_norm", deviation, mean(deviation * deviation), weight, bias, eps)
     return reshape(normed, x.shape)
 
 
@@ -87,15 +95,23 @@ def centred(name, x, shape):
     return deviation, mean, sum_to(deviation * deviation, shape) / count
 
 
-def scaled(deviation, variance, weight, bias, eps):
+def scaled(name, deviation, variance, weight, bias, eps):
     """Deviations from the mean made a batch norm, with one product for variance and weight."""
     root = sqrt(variance + eps)
-    return _affine(deviation, 1 / root if weight is None else weight / root, bias)
+    if weight is not None:
+        check_numbers(name, weight)
+    return _affine(name, deviation, 1 / root if weight is None else divide(weight, root), bias)
 
 
-def _affine(x, weight, bias):
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
+def _affine(name, x, weight, bias):
+    for what, v, operation in (("weight", weight, multiply), ("bias", bias, add)):
+        if v is None:
+            continue
+        check_numbers(name, v)
+        shape, x = x.shape, operation(x, v)
+        if x.shape != shape:
+            raise ValueError(f"{name}: a {what} of {v.shape} does not fit {shape}")
+    return x
 
 
 # ---------------------------------------------------------------------- layers
@@ -136,7 +152,7 @@ class BatchNorm1D(Module):
             self.running_mean = mean + self.momentum * (now - mean)
             unbiased = spread * (count / (count - 1))
             self.running_var = variance + self.momentum * (unbiased - variance)
-        return scaled(deviation, spread, self.weight, self.bias, self.eps)
+        return scaled(name, deviation, spread, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
         return f"{self.running_mean.size}, momentum {self.momentum}"

@@ -10,42 +10,26 @@ import inspect
 
 import numpy as np
 
-from . import ops, shapes
+from . import contraction, elementary, ops, reductions, shapes
 from .tensor import Tensor, describe
 
-UFUNCS = {
-    np.add: ops.add,
-    np.subtract: ops.subtract,
-    np.multiply: ops.multiply,
-    np.divide: ops.divide,
-    np.negative: ops.negative,
-    np.power: ops.power,
-    np.matmul: ops.matmul,
-    np.exp: ops.exp,
-    np.log: ops.log,
-    np.sqrt: ops.sqrt,
-    np.tanh: ops.tanh,
-    np.absolute: ops.abs,
-    np.sign: ops.sign,
-    np.maximum: ops.maximum,
-    np.minimum: ops.minimum,
+_ALIKE = {  # where: what has one name and one meaning here and in NumPy
+    ops: "add subtract multiply divide negative power matmul exp log sqrt tanh sign maximum "
+    "minimum sum mean var max min clip where",
+    elementary: "sin cos log1p expm1 remainder",
+    reductions: "prod cumsum std sort",
+    shapes: "reshape transpose concatenate stack pad broadcast_to squeeze split",
+    contraction: "einsum",
 }
 FUNCTIONS = {
-    np.sum: ops.sum,
-    np.mean: ops.mean,
-    np.var: ops.var,
-    np.max: ops.max,
+    **{getattr(np, n): getattr(module, n) for module in _ALIKE for n in _ALIKE[module].split()},
+    np.absolute: ops.abs,
     np.amax: ops.max,
-    np.min: ops.min,
     np.amin: ops.min,
-    np.clip: ops.clip,
-    np.where: ops.where,
-    np.reshape: shapes.reshape,
-    np.transpose: shapes.transpose,
-    np.concatenate: shapes.concatenate,
-    np.stack: shapes.stack,
-    np.pad: shapes.pad,
-    np.broadcast_to: shapes.broadcast_to,
+    np.expand_dims: shapes.unsqueeze,
+    np.ravel: shapes.flatten,
+    np.linalg.norm: reductions.norm,
+    np.linalg.matmul: ops.matmul,
 }
 # of these the result does not vary with the values, or only in jumps: nothing is lost
 CONSTANT = {
@@ -54,23 +38,33 @@ CONSTANT = {
     *(np.isclose, np.allclose, np.array_equal, np.any, np.all, np.count_nonzero, np.nonzero),
     *(np.argmax, np.argmin, np.argsort, np.shape, np.ndim, np.size, np.result_type),
     *(np.zeros_like, np.ones_like, np.empty_like, np.shares_memory, np.may_share_memory),
+    *(np.logical_xor, np.argwhere, np.flatnonzero, np.argpartition, np.lexsort, np.searchsorted),
+    *(np.array2string, np.array_repr, np.array_str, np.iscomplexobj, np.isrealobj),
 }
 _RENAMED = {"pad_width": "widths", "constant_values": "value"}  # arguments, NumPy's -> ours
-_RENAMED |= {"a_min": "low", "a_max": "high", "min": "low", "max": "high"}
+_RENAMED |= {
+    "indices_or_sections": "parts",
+    "a_min": "low",
+    "a_max": "high",
+    "min": "low",
+    "max": "high",
+}
 
 
 def _ufunc(self, ufunc, method, *inputs, **options):
-    mine = UFUNCS.get(ufunc)
+    mine = FUNCTIONS.get(ufunc)
     if mine and method == "__call__" and not options:
         return mine(*inputs)
     name = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-    return _on_arrays(ufunc, getattr(ufunc, method), name, mine and options, inputs, options)
+    public = None if method == "at" else ufunc  # which writes to its first argument
+    return _on_arrays(public, getattr(ufunc, method), name, mine and options, inputs, options)
 
 
 def _function(self, function, types, args, options):
     if function is np.where and len(args) == 1:
         function = np.nonzero
-    mine, name = FUNCTIONS.get(function), f"np.{function.__name__}"
+    mine, name = FUNCTIONS.get(function), f"{function.__module__}.{function.__name__}"
+    name = name.replace("numpy", "np", 1)
     if mine is None:
         return _on_arrays(function, function, name, None, args, options)
     try:
@@ -78,7 +72,8 @@ def _function(self, function, types, args, options):
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
     first, *rest = bound.signature.parameters.values()
-    positional, given = [bound.arguments[first.name]], {}
+    positional, given = bound.arguments[first.name], {}
+    positional = [*positional] if first.kind is first.VAR_POSITIONAL else [positional]
     for p in rest:
         value = bound.arguments.get(p.name)
         if p.kind is p.VAR_KEYWORD:
@@ -118,7 +113,7 @@ def _on_arrays(public, function, name, options, args, given):
     lost = [x for x in found if x.requires_grad]
     if lost and public not in CONSTANT:
         why = f"with {', '.join(options)}" if options else "has no derivative here"
-        names = sorted({f.__name__ for t in (UFUNCS, FUNCTIONS) for f in t.values()})
+        names = sorted({f.__name__ for f in FUNCTIONS.values()})
         raise TypeError(
             f"{name} {why}, and {describe(lost[0])} requires a gradient, which would be lost: use "
             f"x.detach() for the values, or minigrad's functions ({', '.join(names)}, ...)"

@@ -42,14 +42,22 @@ def _method(function):
     setattr(Tensor, function.__name__, method)
 
 
+_ARRAYS = Tensor, np.ndarray
+
+
 def _raw(x):
     if isinstance(x, Tensor):
         return x._data
     return plain(x) if isinstance(x, np.ndarray) else x
 
 
-def _index(index):
-    return tuple(map(_raw, index)) if isinstance(index, tuple) else _raw(index)
+def _getitem(self, index):
+    if isinstance(index, tuple):
+        for part in index:
+            if isinstance(part, _ARRAYS):
+                index = tuple(map(_raw, index))
+                break
+    return shapes.getitem(self, index)
 
 
 def _one_or_many(values):
@@ -83,7 +91,7 @@ for _module, _names in (
 
 Tensor.__neg__ = lambda self: ops.negative(self)
 Tensor.__abs__ = lambda self: ops.abs(self)
-Tensor.__getitem__ = lambda self, index: shapes.getitem(self, _index(index))
+Tensor.__getitem__ = _getitem
 Tensor.reshape = lambda self, *shape: shapes.reshape(self, _one_or_many(shape))
 Tensor.transpose = lambda self, *axes: shapes.transpose(self, _one_or_many(axes) if axes else None)
 Tensor.tolist = lambda self: self._data.tolist()

@@ -6,12 +6,12 @@ broadcast axes: the engine does that. Gradients at kinks are PyTorch's: 0 for re
 and abs at 0, shared equally between tied maxima and minima, 1 at the bounds of clip.
 """
 
-import math
 from numbers import Real
 
 import numpy as np
 
 from .backend import array_module
+from .checks import degrees_of_freedom, elements_over
 from .engine import primitive
 from .shapes import broadcast_to, reshape, transpose
 from .tensor import describe
@@ -180,17 +180,15 @@ def sum(x, axis=None, keepdims=False):
 
 def mean(x, axis=None, keepdims=False):
     """The mean over `axis` (all axes by default)."""
-    count = _count(x, axis, "mean")
+    count = elements_over("mean", x, axis)
     return sum(x, axis, keepdims) / count
 
 
 def var(x, axis=None, keepdims=False, ddof=0):
     """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy)."""
-    count = _count(x, axis, "var")
-    if not ddof < count:
-        raise ValueError(f"var: ddof={ddof} leaves nothing to divide by: use one below {count}")
+    degrees = degrees_of_freedom("var", x, axis, ddof)
     deviation = x - mean(x, axis, keepdims=True)
-    return sum(deviation * deviation, axis, keepdims) / (count - ddof)
+    return sum(deviation * deviation, axis, keepdims) / degrees
 
 
 def _extremum_vjp(g, y, x, axis):
@@ -281,20 +279,3 @@ def _kept(v, shape, axis):
 def _swap(x):
     """The matrices in the last two axes of `x`, transposed."""
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
-
-
-def _count(x, axis, name):
-    """How many elements a reduction over `axis` takes together."""
-    if not hasattr(x, "ndim"):
-        raise TypeError(
-            f"{name}: expected a Tensor or an array, got a {type(x).__name__}: wrap it with "
-            "tensor(...)"
-        )
-    axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
-    try:
-        count = math.prod(x.shape[i] for i in axes)
-    except (IndexError, TypeError):
-        raise IndexError(f"{name}: {describe(x)} has no axis {axis!r}") from None
-    if not count:
-        raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
-    return count

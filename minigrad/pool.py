@@ -82,7 +82,7 @@ def upsample2d(x, factor=2, interpolation="nearest"):
     h, w = _images("upsample2d", x).shape[1:3]
     size = (h * factors[0], w * factors[1])
     if interpolation == "nearest":
-        return pool_x(x, None, Geometry.of(size, factors, factors, "valid"))
+        return pool_x(x, None, Geometry.of(size, factors, factors, "valid", 1, 1, "upsample2d"))
     if interpolation not in ("bilinear", "bicubic"):
         raise ValueError(
             'upsample2d: interpolation must be "nearest", "bilinear" or "bicubic", '

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .backend import array_module
+from .checks import check_numbers, degrees_of_freedom
 from .engine import primitive
 from .ops import mean, sum, where
 from .shapes import axes_of, concatenate, reshape, squeeze, transpose
@@ -19,8 +20,9 @@ def norm(x, axis=None, keepdims=False):
     >>> norm(np.array([3.0, 4.0]))
     array(5.)
     """
-    y = _norm(x, axis)
-    return y if keepdims else squeeze(y, axis)
+    axes = axes_of("norm", x, axis)
+    y = _norm(x, axes)
+    return y if keepdims else squeeze(y, axes)
 
 
 @primitive(
@@ -37,12 +39,7 @@ def std(x, axis=None, keepdims=False, ddof=0):
     >>> float(std(np.array([1.0, 3.0])))
     1.0
     """
-    degrees = math.prod(x.shape[a] for a in axes_of("std", x, axis)) - ddof
-    if degrees <= 0:
-        raise ValueError(
-            f"std: {describe(x)} has {degrees + ddof} elements over axis {axis}, not more than "
-            f"ddof={ddof}: nothing is left to divide by"
-        )
+    degrees = degrees_of_freedom("std", x, axis, ddof)
     return norm(x - mean(x, axis, keepdims=True), axis, keepdims) / math.sqrt(degrees)
 
 
@@ -54,6 +51,7 @@ def prod(x, axis=None, keepdims=False):
     array(24.)
     """
     axes = axes_of("prod", x, axis)
+    check_numbers("prod", x)
     rest = [a for a in range(x.ndim) if a not in axes]
     kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
     shape = kept if keepdims else tuple(x.shape[a] for a in rest)
@@ -99,7 +97,8 @@ def argmin(x, axis=None, keepdims=False):
 
 
 def _place(name, x, axis, keepdims):
-    if not math.prod(x.shape[a] for a in axes_of(name, x, axis if axis is None else (axis,))):
+    axes = axes_of(name, x, axis if axis is None else (axis,))
+    if not math.prod(x.shape[a] for a in axes):
         raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
     x = _values(x)
     return getattr(array_module(x), name)(x, axis=axis, keepdims=keepdims)

@@ -24,14 +24,17 @@ def frozen(value):
     kind = type(value)
     if kind in _IMMUTABLE:
         return value
-    if is_array(value):
+    if kind is np.ndarray:
         return own_copy(value)
     if kind is slice:
-        if {type(value.start), type(value.stop), type(value.step)} <= _IMMUTABLE:
+        start, stop, step = value.start, value.stop, value.step
+        if type(start) in _IMMUTABLE and type(stop) in _IMMUTABLE and type(step) in _IMMUTABLE:
             return value
-        return slice(frozen(value.start), frozen(value.stop), frozen(value.step))
+        return slice(frozen(start), frozen(stop), frozen(step))
     if kind is tuple or kind is list:
         return kind(map(frozen, value))
+    if is_array(value):
+        return own_copy(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):  # a NamedTuple
         return kind(*map(frozen, value))
     if isinstance(value, MutableSequence | MutableMapping | MutableSet | bytearray):
@@ -42,8 +45,10 @@ def frozen(value):
 def seal_view(node, out, values):
     """Note in `node`, of which `out` is the result, the leaf whose memory it uses, if it does:
     changes to the leaf would show through."""
-    for parent, value in zip(node.parents, values, strict=True):
-        if parent and parent.leaf and (value is out or np.may_share_memory(out, value)):
+    for i, parent in enumerate(node.parents):
+        if parent is None or parent.leaf is None:
+            continue
+        if values[i] is out or np.may_share_memory(out, values[i]):
             node.leaf = parent.leaf
 
 

@@ -63,6 +63,8 @@ def embedding(indices, weight):
     """
     indices = indices._data if isinstance(indices, Tensor) else indices
     weight_data = weight._data if isinstance(weight, Tensor) else weight
+    if getattr(weight, "ndim", 0) < 1:
+        raise ValueError(f"embedding: expected a weight (count, features), got {describe(weight)}")
     indices = array_module(weight_data).asarray(indices)
     count = weight.shape[0]
     if indices.dtype.kind not in "iu":

@@ -6,10 +6,12 @@ too, as constants.
 """
 
 import math
+import operator
 
 import numpy as np
 
 from .backend import FLOATS, array_module
+from .checks import check_array
 from .engine import ANY_DTYPE, primitive
 from .tensor import Tensor, describe
 
@@ -42,7 +44,12 @@ def _cast(x, dtype):
 
 def astype(x, dtype):
     """`x` converted to `dtype`; integers and booleans are constants for the derivative."""
-    if x.dtype in FLOATS and np.dtype(dtype) in FLOATS:
+    check_array("astype", x)
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"astype: {dtype!r} is no dtype: use np.float32 or np.float64") from None
+    if x.dtype in FLOATS and dtype in FLOATS:
         return _cast(x, dtype)
     return Tensor(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
 
@@ -149,6 +156,7 @@ def squeeze(x, axis=None):
     >>> squeeze(np.zeros((1, 3, 1)), 0).shape
     (3, 1)
     """
+    check_array("squeeze", x)
     ones = tuple(a for a, n in enumerate(x.shape) if n == 1)
     axes = axes_of("squeeze", x, ones if axis is None else axis)
     if any(x.shape[a] != 1 for a in axes):
@@ -164,6 +172,7 @@ def unsqueeze(x, axis):
     >>> unsqueeze(np.zeros((2, 3)), -1).shape
     (2, 3, 1)
     """
+    check_array("unsqueeze", x)
     place = _place(axis, x.ndim + 1)
     if place is None:
         raise IndexError(f"unsqueeze: there is no place {axis!r} for an axis in {describe(x)}")
@@ -176,6 +185,7 @@ def flatten(x, start=0, end=-1):
     >>> flatten(np.zeros((2, 3, 4)), 1).shape
     (2, 12)
     """
+    check_array("flatten", x)
     x = x if x.ndim else reshape(x, (1,))
     (first,), (last,) = (axes_of("flatten", x, (axis,)) for axis in (start, end))
     one = math.prod(x.shape[first : last + 1])
@@ -197,12 +207,18 @@ def split(x, parts, axis=0):
                 "give a number that divides its length, or a list of places to cut at"
             )
         parts = range(n // parts, n, n // parts) if n else [0] * (parts - 1)
-    ends = (*parts, n)
+    try:
+        ends = (*map(operator.index, parts), n)
+    except TypeError:
+        raise TypeError(
+            f"split: expected a number of parts, or a list of places to cut at, got {parts!r}"
+        ) from None
     return [getitem(x, _part(k, axis, ends)) for k in range(len(ends))]
 
 
 def axes_of(name, x, axis):
     """`axis` (None for all, an integer or a tuple) as axes of `x`, counted from the front."""
+    check_array(name, x)
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple(_place(a, x.ndim) for a in given)
     if None in axes or len(set(axes)) < len(axes):

@@ -78,7 +78,7 @@ class Block:
 def call_site():
     """The innermost frame outside this package, as (code, instruction): cheap to take, and turned
     into file:line only when an error is printed."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(3)  # below are this function, `_record` and `__call__`
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     return None if frame is None else (frame.f_code, frame.f_lasti)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import minigrad as mg
+
 PAGE = (Path(__file__).parent.parent / "docs" / "names.md").read_text()
 SHORT = {"mg": "minigrad", "F": "torch.nn.functional", "np": "numpy"}
 OURS = ("mg", "autoencoder")
@@ -76,6 +78,24 @@ def test_every_row_is_complete(heading):
         for row in body:
             assert names_in(" ".join(row[:2]), OURS), row
             assert names_in(" ".join(row[1:]), OTHERS) or "tf." in row[0] or "form" in row[0], row
+
+
+NOWHERE_ELSE = {"mg.registry", "mg.Tensor"}  # the list of primitives; the rows have its methods
+
+
+def test_every_public_operation_has_a_row():
+    losses = {n for n, f in vars(mg.losses).items() if n[0] != "_" and "reduction" in options(f)}
+    public = {
+        *(f"mg.{name}" for name in mg.__all__ if not inspect.ismodule(getattr(mg, name))),
+        *(f"mg.losses.{name}" for name in losses),
+        *(f"mg.{m.__name__.split('.')[1]}.{name}" for m in (mg.nn, mg.optim) for name in m.__all__),
+    }
+    assert len(losses) == 11 and len(public) > 150
+    assert public - {name for name, _ in names_in(PAGE, ["mg"])} == NOWHERE_ELSE
+
+
+def options(function):
+    return inspect.signature(function).parameters if inspect.isfunction(function) else ()
 
 
 def test_a_name_that_is_not_there_would_be_noticed():

@@ -84,3 +84,14 @@ def test_integers_travel_as_constants():
     assert n.reshape(4)[1:].data.tolist() == [2, 3, 4]
     assert mg.concatenate([n, n]).shape == (4, 2) and n.T.dtype == n.dtype
     assert n.astype(np.float32).dtype == np.float32
+
+
+@pytest.mark.parametrize("slope", [np.float64(0.5), np.float32(0.5), 1, 0.5])
+def test_the_numbers_of_an_activation_are_weak(slope):
+    x = mg.tensor(np.array([-1, 2], np.float32), requires_grad=True)
+    for activation in (mg.leaky_relu, mg.elu, mg.hard_sigmoid):
+        y = activation(x, slope)
+        y.sum().backward()
+        assert y.dtype == x.grad.dtype == activation(x.detach().numpy(), slope).dtype == np.float32
+        with pytest.raises(TypeError, match=r"(slope|alpha) must be a number, got a \(1,\)"):
+            activation(x, mg.tensor([0.5], requires_grad=True))  # its gradient would be lost

@@ -132,7 +132,7 @@ dtypes: mixed with an array | leaf(2, dtype=np.float32) + np.ones(2) | add; floa
 dtypes: convolution | mg.conv2d(IMAGES, np.ones((3, 3, 3, 4), np.float32)) | conv; float64; float32; astype
 dtypes: float32 first | leaf(2, dtype=np.float32) * leaf(2) | multiply; float64; float32; astype
 dtypes: half | mg.exp(mg.tensor(np.ones(2, np.float16))) | exp; float16; float32 or float64
-operand: list | leaf(2) + [1.0, 2.0] | add; a list; a Tensor, an array or a number; tensor(...)
+operand: list | leaf(2) + [1.0, 2.0] | add; a list; a Tensor or an array; tensor(...)
 operand: text | leaf(2) * "2" | multiply; a str; tensor(...)
 operand: nothing | leaf(2) - None | subtract; NoneType; tensor(...)
 data: text | mg.tensor(["a"]) | tensor; numbers
@@ -243,7 +243,7 @@ loss: mse shapes | losses.mse_loss(leaf(3), 1.0) | mse_loss; (3,); one shape
 loss: l1 shapes | losses.l1_loss(leaf(3, 1), np.ones(3)) | l1_loss; (3, 1); (3,); broadcasting is refused
 loss: l1 empty batch | losses.l1_loss(leaf(0, 3), np.ones((0, 3))) | l1_loss; (0, 3); empty batch
 loss: huber delta | losses.huber_loss(leaf(3), np.ones(3), delta=-1) | huber_loss; delta must be positive; -1
-loss: smooth l1 beta | losses.smooth_l1_loss(leaf(3), np.ones(3), beta=0) | huber_loss; delta must be positive; 0; l1_loss
+loss: smooth l1 beta | losses.smooth_l1_loss(leaf(3), np.ones(3), beta=0) | smooth_l1_loss; beta must be positive; 0; l1_loss
 loss: reduction | losses.l2_loss(leaf(3), np.ones(3), "average") | l2_loss; "mean", "sum" or "none"; 'average'
 loss: empty batch | losses.mse_loss(leaf(0, 3), np.ones((0, 3))) | mse_loss; (0, 3); empty batch; reduction="sum"
 loss: probabilities | losses.binary_cross_entropy(leaf(2) * 2, np.ones(2)) | binary_cross_entropy; probabilities; [0, 1]; 2

@@ -46,6 +46,18 @@ CASES = {  # f(module, x): the same in NumPy and minigrad
     "pad": lambda x: np.pad(x, ((1, 0), (0, 2))),
     "pad by name": lambda x: np.pad(x, pad_width=((1, 0), (0, 2)), constant_values=2.0),
     "broadcast_to": lambda x: np.broadcast_to(x, (2, 2, 3)),
+    "sin, cos": lambda x: np.sin(x) * np.cos(x),
+    "log1p, expm1": lambda x: np.log1p(x * x) + np.expm1(x),
+    "remainder": lambda x: np.remainder(x, 0.7),
+    "prod": lambda x: np.prod(x, axis=1),
+    "cumsum": lambda x: np.cumsum(x, 0),
+    "std": lambda x: np.std(x, axis=1, ddof=1),
+    "norm": lambda x: np.linalg.norm(x, axis=0, keepdims=True),
+    "sort": lambda x: np.sort(x, axis=0),
+    "squeeze": lambda x: np.squeeze(np.expand_dims(x, 1), axis=1),
+    "ravel": lambda x: np.ravel(x),
+    "split": lambda x: np.split(x, 3, axis=1)[1],
+    "einsum": lambda x: np.einsum("ij,kj->ik", x, A),
 }
 
 
@@ -59,8 +71,10 @@ def test_the_function_of_that_name(f):
 
 
 REFUSED = {  # a gradient would be lost, or a word of NumPy means nothing here
-    "sin": (lambda x: np.sin(x), "np.sin has no derivative here, and a .* leaf requires"),
-    "std": (lambda x: np.std(x), r"np.std has no derivative here.*\(abs, add, .*var, where"),
+    "sinh": (lambda x: np.sinh(x), "np.sinh has no derivative here, and a .* leaf requires"),
+    "ptp": (lambda x: np.ptp(x), r"np.ptp has no derivative here.*\(abs, add, .*var, where"),
+    "norm of an order": (lambda x: np.linalg.norm(x, 1), "np.linalg.norm .*norm.* has no ord"),
+    "einsum of lists": (lambda x: np.einsum(x, [0, 1], [0]), "einsum: expected subscripts"),
     "median": (lambda x: np.median(x), "np.median has no"),
     "dot": (lambda x: np.dot(x, A.T), "np.dot has no"),
     "dtype": (lambda x: np.sum(x, dtype=np.float32), "np.sum .* minigrad.sum.*has no dtype"),

@@ -335,7 +335,7 @@ def test_methods_and_lists():
         (lambda: mg.split(np.ones(5), 2), "split: axis 0 .* cannot be cut into 2 equal parts"),
         (lambda: mg.sort(np.ones(3), 1), "sort: .* has no axis"),
         (lambda: mg.prod(np.ones((2, 3)), (0, 0)), "prod: .* named twice"),
-        (lambda: mg.std(np.ones(2), ddof=2), "std: .* has 2 elements .* not more than ddof=2"),
+        (lambda: mg.std(np.ones(2), ddof=2), "std: ddof=2 leaves nothing to divide by"),
         (lambda: mg.argmax(np.ones((2, 0)), 1), "argmax: .* has no elements"),
         (lambda: mg.einsum("ij,jk", np.ones((2, 3))), "einsum: 'ij,jk' does not fit"),
         (lambda: mg.einsum("ij->ijj", np.ones((2, 3))), "some of them, once each"),
@@ -462,8 +462,9 @@ def test_the_gradient_of_a_function_stays_connected_to_what_it_uses():
 
 def test_the_gradient_of_a_function_refuses():
     assert mg.grad(lambda x, y: (y * y).sum())(np.ones(2), np.ones(2)).tolist() == [0, 0]
-    with pytest.raises(RuntimeError, match="nothing is recorded under no_grad"), mg.no_grad():
-        mg.grad(lambda x: x * x)(2.0)
+    with mg.no_grad():  # as `vjp` and the others, and PyTorch's
+        slope = mg.grad(lambda x: x * x)(mg.tensor(2.0, requires_grad=True))
+    assert slope.item() == 4 and not slope.requires_grad
     with pytest.raises(TypeError, match="float32 or float64"):
         mg.grad(lambda x: x * x)(2)
     with pytest.raises(ValueError, match="is not a scalar"):

@@ -43,6 +43,17 @@ SMOOTH = [
     ("mg.sigmoid({x})", "torch.sigmoid({x})"),
     ("mg.softplus({x})", "F.softplus({x}, threshold=1e9)"),
     ("mg.negative({x})", "torch.neg({x})"),
+    ("mg.sin({x}) * mg.cos({x})", "torch.sin({x}) * torch.cos({x})"),
+    ("mg.log1p({x} * {x})", "torch.log1p({x} * {x})"),
+    ("mg.expm1(-{x} * {x})", "torch.expm1(-{x} * {x})"),
+    ("mg.silu({x}) + mg.log_sigmoid({x})", "F.silu({x}) + F.logsigmoid({x})"),
+    ("mg.gelu({x})", "F.gelu({x})"),
+    ("mg.gelu({x}, 'tanh')", "F.gelu({x}, approximate='tanh')"),
+    ("mg.cumsum({x})", "torch.cumsum({x}.reshape(-1), 0)"),
+    ("mg.norm(2 + mg.tanh({x}))", "torch.linalg.vector_norm(2 + torch.tanh({x}))"),
+    ("mg.prod(mg.tanh({x}))", "torch.prod(torch.tanh({x}))"),
+    ("mg.unsqueeze(mg.squeeze({x}), 0)", "torch.unsqueeze(torch.squeeze({x}), 0)"),
+    ("mg.einsum('...,...->...', {x}, {x})", "{x} * {x}"),
     ("{x} ** 2", "{x} ** 2"),
     ("{x} ** 3.0", "{x} ** 3.0"),
     ("(0.5 + {x} * {x}) ** -1", "(0.5 + {x} * {x}) ** -1"),
@@ -62,6 +73,12 @@ SMOOTH = [
 KINKED = [  # where a value is within rounding of the kink, the two may be on different sides
     # torch.abs is not used: its second derivative imports the whole of torch._dynamo
     ("mg.relu({x})", "F.relu({x})"),
+    ("mg.leaky_relu({x}, 0.1)", "F.leaky_relu({x}, 0.1)"),
+    # at 0 itself the second derivative of elu has two sides; PyTorch takes the other
+    ("mg.elu({x} + 0.0137, 0.5)", "F.elu({x} + 0.0137, 0.5)"),
+    ("mg.hard_sigmoid({x}, 0.37)", "torch.clamp(0.37 * {x} + 0.5, 0, 1)"),
+    ("{x} % 0.73", "torch.remainder({x}, 0.73)"),
+    ("mg.sort({x}.reshape(-1))", "torch.sort({x}.reshape(-1), stable=True)[0]"),
     ("mg.abs({x})", "{x} * torch.sign({x}).detach()"),
     ("abs({x})", "{x} * torch.sign({x}).detach()"),
     ("{x} * mg.sign({x})", "{x} * torch.sign({x})"),
@@ -250,6 +267,16 @@ def convolving(graph):
         f"F.{theirs}(nchw({x}), oihw(t({k}) * {y}.mean()){beside}, stride={s}, padding={min(p, 1)})"
     )
     return mine, f"torch.sigmoid(nhwc({theirs}))" if bias else f"nhwc({theirs})"
+
+
+@operation
+def pooling(graph):
+    x = graph.pick(
+        lambda x: x.ndim == 4 and x.numel() and min(x.shape[1:3]) > 1 and graph.is_exact(x)
+    )
+    kind, overlap = graph.rng.choice(["max", "avg"]), graph.rng.integers(1, 3)
+    mine = f"mg.{kind}_pool2d({x}, 2, stride={overlap})"
+    return mine, f"nhwc(F.{kind}_pool2d(nchw({x}), 2, stride={overlap}))"
 
 
 @operation
