@@ -138,13 +138,14 @@ def test_a_stopped_process_that_wakes_overwrites_nothing(place, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "autoencoder", "train", "--model", "dense", "--n-components"]
     command += ["3", "--data", str(place / "faces.npz"), "--epochs", "1000000"]
-    command += ["--checkpoint-every", "0", "--output", str(folder)]
+    command += ["--checkpoint-every", "2", "--output", str(folder)]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     deadline = time.time() + 60
     while not (folder / "checkpoint.npz").exists() and time.time() < deadline:
         time.sleep(0.05)
+    time.sleep(0.2)  # the file is written, and the next one not yet begun
     process.send_signal(signal.SIGSTOP)
     try:
         assert resume(folder) == 2  # it has the lock all the same
