@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from minigrad import resize_bicubic
+from minigrad.cpu.blas import one_blas_thread
 
 from .. import plots
 from ..codec import jpeg_curve, usual_step
@@ -47,7 +48,7 @@ def draw(run, samples, only=None, progress=False):
     folder = own(run.folder / "figures")
     folder.mkdir(exist_ok=True)
     for name in progress_over(names, "drawing", "figure", progress):
-        FIGURES[name].draw(run, samples, own(folder / f"{name}.png"))
+        one_blas_thread(FIGURES[name].draw, run, samples, own(folder / f"{name}.png"))
     return [folder / f"{name}.png" for name in names]
 
 

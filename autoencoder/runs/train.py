@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from minigrad import checkpoint
+from minigrad.cpu.blas import one_blas_thread
 
 from .. import datasets, persistence
 from ..evaluation import evaluate
@@ -228,7 +229,8 @@ def assess(finished: Run, samples, progress=False):
         if len(np.unique(labels[0])) < 2 or not enough:
             labels = None
     shape = finished.image_shape if min(finished.image_shape[:2]) >= 3 else None  # SSIM's least
-    return evaluate(
+    return one_blas_thread(  # the matrices are small, and others may need the cores
+        evaluate,
         finished.estimator,
         *samples.rows,
         image_shape=shape,

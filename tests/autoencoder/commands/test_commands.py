@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from forged import forge_config
 from PIL import Image
 
@@ -15,7 +16,7 @@ from autoencoder.codec import Codec
 from autoencoder.commands import arguments
 from autoencoder.datasets import load_digits, load_images, make_faces
 from autoencoder.parts import CHOICES
-from autoencoder.runs import MODELS, open_run
+from autoencoder.runs import MODELS, figures, open_run, train
 from autoencoder.runs.config import LIKELIHOODS
 from autoencoder.runs.figures import FIGURES
 
@@ -217,6 +218,23 @@ def test_shuffled_labels_and_any_changed_image_are_noticed(place, tmp_path, caps
         np.savez(data, images=images, labels=labels)
         moved = main(["evaluate", str(folder), "--data", str(tmp_path / "moved.npz")])
         assert moved == (2 if words == "labels of" else 0)  # other images are other data
+
+
+def test_measuring_leaves_the_cores_to_others(place, monkeypatch):
+    """Of BLAS's threads, which spin, a machine that is not idle gets ten times slower."""
+    seen = []
+
+    def watched(*arguments, **options):
+        info = threadpoolctl.threadpool_info()
+        seen.extend(lib["num_threads"] for lib in info if lib["user_api"] == "blas")
+
+    opened = open_run(place / "dense")
+    monkeypatch.setattr(train, "evaluate", watched)
+    monkeypatch.setitem(FIGURES, "codes", FIGURES["codes"]._replace(draw=watched))
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        train.assess(opened, opened.samples())
+        figures.draw(opened, opened.samples(), ["codes"])
+    assert set(seen) == {1}
 
 
 def test_plot_draws_what_is_asked_for(place, capsys):
