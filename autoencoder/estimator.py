@@ -241,7 +241,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _is_built(self):
         return hasattr(self, "_training")
 
-    def _prepare(self, X, sample_weight, reset):
+    def _prepare(self, X, sample_weight=None, *, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
         with parameters.unchanged_if_refused(self):
             if reset:

@@ -380,7 +380,6 @@ NO_ARRAYS = {  # functions that are not operations on arrays
     "jvp": "takes a function",
     "hvp": "takes a function",
     "jacobian": "takes a function",
-    "hook": "takes a function",
     "primitive": "takes a function",
     "override": "takes a function",
     "get_num_threads": "a setting",

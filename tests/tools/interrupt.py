@@ -15,6 +15,7 @@ the same bits.
 import _thread
 import argparse
 import ctypes
+import gc
 import hashlib
 import signal
 import sys
@@ -67,6 +68,7 @@ class Trace:
 
     def run(self, action):
         """Whether `action` was interrupted."""
+        gc.disable()  # other libraries' callbacks of the collector would swallow the interrupt
         sys.settrace(self)
         try:
             action()
@@ -76,6 +78,7 @@ class Trace:
             return True
         finally:
             sys.settrace(None)
+            gc.enable()
         return False
 
 

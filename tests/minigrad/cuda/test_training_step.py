@@ -254,8 +254,9 @@ def test_an_estimator_waits_once_per_epoch():
                 3, hidden=(5,), batch_size=5, random_state=0, device="cuda", max_epochs=count
             ).fit(images(20))
             syncs.append(device.counts["syncs"] - before)
+            weights = len(gpu.network_.parameters())
     # the sums and whether the weights are finite; and the copies of the best weights
-    assert syncs[1] - syncs[0] <= 2 * (2 + len(gpu.network_.parameters()))
+    assert syncs[1] - syncs[0] <= 2 * (2 + weights)
 
 
 def test_nothing_on_the_path_converts_in_secret():
