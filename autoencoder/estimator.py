@@ -282,9 +282,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         masks = self.missing == "mask" if reset else self._fill is not None
         X = as_rows(type(self).__name__, X, image_shape)
         finite = "allow-nan" if masks and not sparse.issparse(X) else True
-        return validate_data(
-            self, X, dtype=FLOATS, reset=reset, accept_sparse="csr", ensure_all_finite=finite
-        )
+        try:
+            return validate_data(
+                self, X, dtype=FLOATS, reset=reset, accept_sparse="csr", ensure_all_finite=finite
+            )
+        except ValueError as error:
+            if "contains NaN" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self).__name__}: X contains NaN: where that means a missing number, fit "
+                'with missing="mask", or fill it in before, as sklearn.impute does'
+            ) from None
 
     def _check_range(self, parts, X):
         """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""

@@ -89,7 +89,7 @@ def sample(options):
 
 def _grid(rows, title, names, clean=None, rebuilt=None):
     """A function that draws the first of some images in labelled rows, with names and PSNR."""
-    footer, notes = "Grey scale: 0 black, 1 white.", names
+    footer, notes = plots.SCALE, names
     if clean is not None:
         pairs = zip(clean[:SHEET, None], rebuilt[:SHEET, None], strict=True)  # (1, H, W, C) each
         notes = [f"{psnr(a, b):.1f} dB" for a, b in pairs]

@@ -196,7 +196,7 @@ def contact_sheet(images, path, title, columns=10, names=None):
     rows = [(str(k) if names is None else names[k], cells[k : k + columns]) for k in first]
     left_out = len(images) - len(shown)
     which = "number" if names is None else "file"
-    footer = f"At the left the {which} of a row's first image. Grey scale: 0 black, 1 white."
+    footer = f"At the left the {which} of a row's first image. {plots.SCALE}"
     footer += f" {left_out} images are not shown." if left_out else ""
     plots.image_rows(rows, path, title=title, footer=footer, columns=columns)
 

@@ -9,13 +9,14 @@ signed ones symmetrically about zero, which is white. Colours suit colour-blind 
 from .codes import code_distribution, latent_scatter
 from .comparisons import accuracy_by_labels, anomaly_scores, rate_distortion, score_groups
 from .curves import training_curve
-from .grids import image_rows, reconstruction_grid, samples_and_neighbours
+from .grids import SCALE, image_rows, reconstruction_grid, samples_and_neighbours
 from .latent import interpolations, latent_manifold, latent_traversals, slerp
 from .losses import loss_curves
 from .signed import error_maps, filters
 from .units import kl_per_unit, spectrum
 
 __all__ = [
+    "SCALE",
     "accuracy_by_labels",
     "anomaly_scores",
     "code_distribution",

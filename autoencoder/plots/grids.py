@@ -5,7 +5,7 @@ import numpy as np
 from .checks import as_images, same_shape
 from .sheet import Row, sheet
 
-GREY_SCALE = "Grey scale: 0 black, 1 white."
+SCALE = "Values from 0 (black) to 1 (white)."  # of grey images and of each colour
 
 
 def image_rows(rows, path, *, title, notes=None, columns=12, footer=""):
@@ -61,7 +61,7 @@ def reconstruction_grid(
     with np.errstate(divide="ignore"):
         ratios = -10 * np.log10(((originals - rebuilt) ** 2).mean(axis=(1, 2, 3)))  # (N,) dB
     notes = ["exact" if np.isinf(ratio) else f"{ratio:.1f} dB" for ratio in ratios]
-    footer = f"Below each pair its PSNR (peak 1). {GREY_SCALE}"
+    footer = f"Below each pair its PSNR (peak 1). {SCALE}"
     return _pairs(
         [("original", originals), ("rebuilt", rebuilt)], notes, path, title, footer, columns
     )
@@ -100,7 +100,7 @@ def samples_and_neighbours(
     return _pairs(
         [("sample", samples), ("nearest training image", training[nearest])],
         [f"{distance:.3f}" for distance in distances],
-        path, title, f"{footer} {GREY_SCALE}", columns,
+        path, title, f"{footer} {SCALE}", columns,
     )  # fmt: skip
 
 

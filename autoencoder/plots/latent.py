@@ -6,7 +6,7 @@
 import numpy as np
 
 from .checks import as_numbers, decoded
-from .grids import GREY_SCALE
+from .grids import SCALE
 from .sheet import Row, sheet
 
 
@@ -46,8 +46,7 @@ def latent_manifold(decode, path, *, title, image_shape=None, codes=None, steps=
         rows,
         path,
         title=title,
-        footer=f"Right: unit 1. Up: unit 2. Both at equally spaced quantiles of {source}. "
-        f"{GREY_SCALE}",
+        footer=f"Right: unit 1. Up: unit 2. Both at equally spaced quantiles of {source}. {SCALE}",
         cell=max(40, 720 // steps),
         gap=2,
     )
@@ -88,7 +87,7 @@ def latent_traversals(
         path,
         title=title,
         footer=f"Below: the value given to the row's unit. The {len(order)} of {len(code)} units "
-        f"with the largest divergence from the prior, largest first. {GREY_SCALE}",
+        f"with the largest divergence from the prior, largest first. {SCALE}",
         cell=max(56, min(90, 760 // len(values))),
     )
 
@@ -120,7 +119,7 @@ def interpolations(decode, starts, ends, path, *, title, image_shape=None, steps
         rows,
         path,
         title=title,
-        footer=f"Below: the share of the way from the first code to the last. {GREY_SCALE}",
+        footer=f"Below: the share of the way from the first code to the last. {SCALE}",
         cell=max(56, min(90, 760 // steps)),
     )
 

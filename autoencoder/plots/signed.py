@@ -3,7 +3,7 @@
 import numpy as np
 
 from .checks import as_images, same_shape
-from .grids import GREY_SCALE
+from .grids import SCALE
 from .sheet import Row, sheet
 
 
@@ -43,8 +43,7 @@ def error_maps(
         ],
         path,
         title=title,
-        footer=f"Difference: rebuilt minus original, white where equal, one scale for all. "
-        f"{GREY_SCALE}",
+        footer=f"Difference: rebuilt minus original, white where equal, one scale for all. {SCALE}",
     )
 
 

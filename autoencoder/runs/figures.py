@@ -82,7 +82,7 @@ def _reconstructions(run, samples, path):
         return
     notes = [f"{psnr(a[None], b[None]):.1f} dB" for a, b in zip(clean, rebuilt, strict=True)]
     rows = [("original", clean), ("noisy input", seen), ("rebuilt", rebuilt)]
-    footer = "Below each its PSNR (peak 1), against the original. Grey scale: 0 black, 1 white."
+    footer = f"Below each its PSNR (peak 1), against the original. {plots.SCALE}"
     plots.image_rows(rows, path, title=title, notes=notes, footer=footer)
 
 

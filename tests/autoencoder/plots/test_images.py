@@ -43,7 +43,7 @@ def test_pairs_are_drawn_in_lines_with_the_psnr_below_each(tmp_path, figures):
     ratios = metrics.psnr(IMAGES, REBUILT, reduction="none")[:8]
     notes = [text for text in written(figures[0]) if text.endswith("dB")]
     assert notes == [f"{ratio:.1f} dB" for ratio in ratios]
-    assert any("0 black, 1 white" in text for text in written(figures[0]))
+    assert any("from 0 (black) to 1 (white)" in text for text in written(figures[0]))
 
 
 def test_rows_and_images_give_the_same_figure(tmp_path):
