@@ -1,5 +1,6 @@
 """Lessons as a learner runs them: scripts from any folder, exit status, watching, notebooks."""
 
+import functools
 import importlib
 import json
 import os
@@ -103,8 +104,10 @@ def test_ctrl_c_ends_in_a_sentence(copy, module):
     )
     words = [sys.executable, *(["-m", "lessons", "4"] if module else [script])]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # as in a terminal, also where the tests run in the background and so ignore Ctrl-C
+    heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     try:
-        with subprocess.Popen(words, cwd=copy, **pipes) as running:
+        with subprocess.Popen(words, cwd=copy, preexec_fn=heeds, **pipes) as running:
             assert running.stdout.readline().startswith("04  ")
             running.send_signal(signal.SIGINT)
             _, said = running.communicate(timeout=20)

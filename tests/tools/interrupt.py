@@ -216,17 +216,22 @@ def all_threads_work():
 def at_chosen_moments(actions, moments, rng):
     """Interrupt each action at every instruction, or at `moments` random ones where that is fewer;
     yields (action, whether it was interrupted, faults)."""
-    for action in actions:
-        action()  # the first time more is done
-        before = state()
-        trace = Trace()
-        trace.run(action)
-        places = np.arange(1, trace.count + 1)
-        if len(places) > moments:
-            places = rng.choice(places, moments, replace=False)
-        for k in places:
-            pool.set_num_threads(THREADS)
-            yield action, Trace(int(k)).run(action), faults(*before)
+    # a program that was started in the background by a shell ignores Ctrl-C
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for action in actions:
+            action()  # the first time more is done
+            before = state()
+            trace = Trace()
+            trace.run(action)
+            places = np.arange(1, trace.count + 1)
+            if len(places) > moments:
+                places = rng.choice(places, moments, replace=False)
+            for k in places:
+                pool.set_num_threads(THREADS)
+                yield action, Trace(int(k)).run(action), faults(*before)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def at_any_time(action, times, rng):

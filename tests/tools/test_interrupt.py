@@ -22,8 +22,8 @@ def test_nothing_is_left_behind(capsys):
 )
 def test_nothing_is_left_behind_at_any_moment(action):
     actions = [getattr(interrupt, action)]
-    found = [faults for *_, faults in interrupt.at_chosen_moments(actions, 10_000, None)]
-    assert len(found) > 100
+    _, interrupted, found = zip(*interrupt.at_chosen_moments(actions, 10_000, None), strict=True)
+    assert sum(interrupted) > 50  # else the signals do not arrive
     assert not any(found)
 
 
