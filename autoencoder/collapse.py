@@ -29,5 +29,10 @@ def found(training, parts, X):
     with no_grad():
         h = training.network.encode(tensor(some, device=training.device))
         codes = parts.code.mean(h).numpy()  # (n, k)
+    return are_equal(codes)
+
+
+def are_equal(codes):
+    """Whether all rows of `codes` (n, k) are the same but for rounding."""
     # small codes of small data have a small spread, too: what counts is how it compares with them
     return bool((np.ptp(codes, axis=0) <= 1e-5 * np.abs(codes).max()).all())

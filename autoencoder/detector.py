@@ -29,12 +29,11 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     Parameters
     ----------
-    autoencoder : an `Autoencoder` of any kind, which is cloned; None is one with half as many code
-        units as features, or an `Autoencoder()` where parameters of it are set, as in a search over
-        ``autoencoder__learning_rate``.
+    autoencoder : an `Autoencoder` of any kind, which is cloned; None is an untouched one, of which
+        parameters can be set, as in a search over ``autoencoder__learning_rate``.
     criterion : what the scores are, high ones being normal: "likelihood" (the autoencoder's
-        `score_samples`), "reconstruction" (minus the squared error), or "code" (minus the squared
-        Mahalanobis distance of the code from the training codes).
+        `score_samples`), "reconstruction" (minus the squared error, in its units), or "code"
+        (minus the squared Mahalanobis distance of the code from the training codes).
     contamination : in (0, 0.5], the fraction of the rows of `fit` that are called anomalies; with
         calibration, of new normal rows, at most.
     calibration_fraction : the fraction of the rows that only calibrate: they should be normal.
@@ -108,7 +107,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         self.classes_ = np.array([-1, 1])
         self._criterion = self.criterion  # of the threshold: the parameter may be changed later
         rng = check_random_state(self.random_state)
-        model = self._new_autoencoder(X.shape[1], rng) if anew else self.autoencoder_
+        model = self._new_autoencoder(rng) if anew else self.autoencoder_
         train = model.partial_fit if one_epoch else model.fit
         if not self.calibration_fraction:
             self.autoencoder_, self.calibration_scores_ = train(X), None
@@ -129,9 +128,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         self.offset_ = self.calibration_scores_[rank - 1]
         return self
 
-    def _new_autoencoder(self, n_features, rng):
-        model = self.autoencoder
-        model = Autoencoder(max(1, n_features // 2)) if model is None else clone(model)
+    def _new_autoencoder(self, rng):
+        model = Autoencoder() if self.autoencoder is None else clone(self.autoencoder)
         if self.autoencoder is None or self.random_state is not None:
             model.set_params(random_state=rng.randint(2**31))
         return model
@@ -149,10 +147,13 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def explain(self, X):
-        """Which features are to blame, their squared errors: (N, D) -> (N, D) float64."""
+        """Which features are to blame, their squared errors: (N, D) -> (N, D) float64.
+
+        They count in the autoencoder's units (its `scale`): squared standard deviations where it
+        standardises the data.
+        """
         rows = self._checked(X)
-        with np.errstate(over="ignore"):
-            errors = np.square(rows - self.autoencoder_.reconstruct(rows), dtype=np.float64)
+        errors = self._errors(rows)
         return errors.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else errors  # images as given
 
     def p_values(self, X):
@@ -245,13 +246,20 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"autoencoder must be None or an Autoencoder of any kind, got {self.autoencoder!r}"
             )
 
+    def _errors(self, X):
+        """The squared errors of `X` (N, D) in the autoencoder's units: (N, D) float64."""
+        model = self.autoencoder_
+        with np.errstate(over="ignore"):
+            differences = model._in_own_units(X) - model._in_own_units(model.reconstruct(X))
+            return np.square(differences, dtype=np.float64)
+
     @np.errstate(over="ignore", invalid="ignore")  # far from all that is known: -inf
     def _scores(self, X):
         model = self.autoencoder_
         if self._criterion == "likelihood":
             return model.score_samples(X)
         if self._criterion == "reconstruction":
-            return -np.square(X - model.reconstruct(X), dtype=np.float64).sum(axis=1)
+            return -self._errors(X).sum(axis=1)
         difference = model.transform(X).astype(np.float64) - model.code_mean_  # (N, k)
         inverse = np.linalg.pinv(model.code_covariance_.astype(np.float64), hermitian=True)
         return -(difference @ inverse * difference).sum(axis=1)

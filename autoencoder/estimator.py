@@ -19,14 +19,15 @@ from sklearn.base import (
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import inference, parameters, persistence, training
+from . import diagnosis, inference, parameters, persistence, scaling, training
 from .captured_epoch import can_stay_on_the_gpu
 from .checks import as_rows, check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
-from .rows import Rows, blocks, column_means, packed, row_weights
+from .rows import Rows, blocks, column_means, column_moments, packed, row_weights
 
+_BLOCK = 256  # rows that results are computed of at a time
 FLOATS = [np.float64, np.float32]  # the first is what other data become
 
 
@@ -37,15 +38,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Parameters
     ----------
-    n_components : int, default=64
-        The length k of the latent code.
-    hidden : tuple of int, default=()
-        The widths of the hidden layers from data to code; the decoder mirrors them.
+    n_components : int or "auto", default="auto"
+        The length k of the latent code; "auto" is a quarter of the features, at most 64.
+    hidden : tuple of int or "auto", default="auto"
+        The widths of the hidden layers from data to code; the decoder mirrors them. "auto" is none
+        (with a linear code the network then is a principal component analysis), with an
+        `image_shape` ``(16, 32)``.
     activation : {"relu", "sigmoid", "tanh", "softplus", "linear"}, default="relu"
         Of the hidden layers.
     image_shape : (H, W, C) or None, default=None
         Of rows that are images: every entry of `hidden` is then the number of channels of a 3x3
         convolution of stride 2.
+    scale : {"auto", "standard"} or None, default="auto"
+        The units in which the network works, in which noise, likelihood, penalties, the history and
+        `noise_variance_` count. None leaves the data as they are; "standard" gives every column
+        mean 0 and variance 1; "auto" is "standard" for data that leave [0, 1] if the likelihood is
+        for any numbers, else None. What goes in and comes out has the data's own units, densities
+        too.
     network : None, "olivetti" or function, default=None
         None makes a network of the parameters above. A function ``(sizes, code, rng, dtype) ->
         (encoder, decoder)`` gives two Modules of your own, see ``networks.build``; "olivetti" is
@@ -57,30 +66,34 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     noise : None, str or noise, default=None
         What is done to the input while training: "gaussian", "heteroscedastic", "masking",
         "salt_and_pepper", or a noise from ``autoencoder.parts``.
-    code : str or code, default="relu"
+    code : str or code, default="linear"
         "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), or a code.
     likelihood : str or likelihood, default="gaussian"
-        Of the data: "gaussian", "bernoulli", "continuous_bernoulli" (both for data in [0, 1]), or
-        a likelihood.
+        Of the data: "gaussian" (of variance 1: half the squared error), "optimal_gaussian" (of the
+        most likely variance), "bernoulli", "continuous_bernoulli" (both for data in [0, 1]), or a
+        likelihood.
     penalty : None, str, penalty or tuple, default=None
         "l1", "kl_sparsity", "contractive", "weight_decay", a penalty, or a tuple of them.
     solver : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
         The optimizer; "sgd" has Nesterov's momentum of 0.9.
     solver_options : dict or None, default=None
         More arguments of the optimizer, such as ``{"epsilon": 1e-7, "epsilon_hat": True}``.
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.002
         The size of the first step.
-    schedule : None, str or function, default=None
-        How the learning rate falls in the course of `max_epochs`: "step" (to a tenth after each
-        third), "exponential" (to a hundredth), "cosine" (to 0), a schedule of ``minigrad.optim``,
+    schedule : None, str or function, default="cooldown"
+        How the learning rate falls in the course of a fit: "cooldown" (to 0 over the last quarter;
+        not in `partial_fit`), "step" (to a tenth after each third), "exponential" (to a hundredth),
+        "cosine" (to 0), None (not at all), a schedule of ``minigrad.optim``,
         or a function that takes the optimizer before every step (its `t` is the number of steps
         made) and returns the rate.
-    batch_size : int, default=128
-        The rows of one step, and of the blocks in which results are computed.
+    batch_size : int or "auto", default="auto"
+        The rows of one step. "auto" is 32, and more where an epoch would have more than 60 steps,
+        at most 256.
     skip_last_batch : bool, default=False
         Whether an epoch leaves out its last batch, be it full or not, unless it has no other.
-    max_epochs : int, default=50
-        How often `fit` goes through the data; with 0 the network stays untrained.
+    max_epochs : int or "auto", default="auto"
+        How often `fit` goes through the data; with 0 the network stays untrained. "auto" makes 4000
+        steps (at least 10 epochs), and fewer where the (validation) loss levels off before.
     validation_fraction : float, default=0.0
         The part of the rows on which the objective is only measured, with the same draws of noise
         and codes each time. The weights of the best epoch are then kept.
@@ -118,7 +131,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     n_iter_, best_epoch_, n_restarts_ : int
         Epochs made, the epoch whose weights the network has, how often the fit began again.
     noise_variance_ : float
-        Of the Gaussian likelihood; "optimal" is the mean squared error of the rows last trained on.
+        Of the Gaussian likelihood, in the network's units (see `scale`); "optimal" is the mean
+        squared error of the rows last trained on.
+    diagnosis_ : list of Finding
+        What was found wrong with the last `fit`, each with a name, a sentence that says what to do,
+        and whether it is a warning; those are also given as a DiagnosisWarning.
     code_mean_, code_covariance_ : arrays (k,) and (k, k)
         Of the codes of the rows last trained on.
     n_features_in_, feature_names_in_ : int, array
@@ -135,25 +152,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def __init__(
         self,
-        n_components=64,
+        n_components="auto",
         *,
-        hidden=(),
+        hidden="auto",
         activation="relu",
         image_shape=None,
+        scale="auto",
         network=None,
         tied=False,
         dropout=0.0,
         noise=None,
-        code="relu",
+        code="linear",
         likelihood="gaussian",
         penalty=None,
         solver="adam",
         solver_options=None,
-        learning_rate=1e-3,
-        schedule=None,
-        batch_size=128,
+        learning_rate=2e-3,
+        schedule="cooldown",
+        batch_size="auto",
         skip_last_batch=False,
-        max_epochs=50,
+        max_epochs="auto",
         validation_fraction=0.0,
         patience=None,
         restarts=0,
@@ -168,6 +186,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.hidden = hidden
         self.activation = activation
         self.image_shape = image_shape
+        self.scale = scale
         self.network = network
         self.tied = tied
         self.dropout = dropout
@@ -218,20 +237,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self._count()
             return self._call_back(record, X)
 
-        try:
-            with progress:
+        with progress:
+            try:
                 training.fit(state, parts, settings, X, report, self._new_network, X_val)
-        finally:
-            self._finish(X)  # also when interrupted: the network as it is then can be used
+            finally:
+                self._finish(X)  # also when interrupted: the network as it is then can be used
+            self.diagnosis_ = diagnosis.diagnose(self._model, X, state) if state.epoch else []
+            if names := [f.name for f in self.diagnosis_ if f.is_warning]:
+                progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
+        diagnosis.warn(self.diagnosis_, stacklevel=2)
         return self
 
     def partial_fit(self, X, y=None, *, sample_weight=None):
         """Train for one epoch on the rows of `X` (N, D), going on from the last; returns itself.
 
         All rows are trained on: nothing is held out, no best weights are kept and no callbacks are
-        called. Five calls do what one `fit` of five epochs does, to the last bit.
+        called. Five calls do what one `fit` of five epochs does, to the last bit, unless the
+        `schedule` is "cooldown". Mean and units of the data (`scale`) are those of the first call.
         """
         parts, settings, X = self._prepare(X, sample_weight, reset=not self._is_built())
+        vars(self).pop("diagnosis_", None)  # of a network that is no more
         try:
             training.partial_fit(self._training, parts, settings, X)
         finally:
@@ -257,14 +282,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self._check_range(parts, X)
             sizes = parameters.sizes(self, X)
             settings = training.Settings(
-                *(parameters.plain(getattr(self, n)) for n in training.Settings._fields)
+                *(parameters.plain(getattr(self, n)) for n in training.PARAMETERS)
             )
+            settings = training.concrete(settings, len(X))
             code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
             if not reset:
                 before = self._sizes, self._network, self._code
                 parameters.check_same(before, (sizes, self.network, code))
             self._code, self._likelihood = code, clone(parts.likelihood, safe=False)
             if reset:
+                self._scaling = scaling.choose(self.scale, X, parts.likelihood)
+            X = self._in_own_units(X)
+            if reset:
+                self._center, self._offset = self._beginning(X)
                 seed = int(check_random_state(self.random_state).randint(2**31))
                 on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
                 streams = training.random_streams(seed, on_device and X.dtype == np.float32)
@@ -296,7 +326,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_range(self, parts, X):
         """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
-        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X, 4096):
+        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X):
             parts.likelihood.check(x)
         special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
         if special and not hasattr(parts.likelihood, "elements"):
@@ -314,9 +344,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             streams["weights"],
             self._dtype,
             network=self._network,
+            center=self._center,
+            offset=self._offset,
             dropout_rng=streams["dropout"],
         )
         return network.to(self.device).eval()
+
+    def _beginning(self, X):
+        """`Network.center` and `Network.offset` for data `X` (N, D) in the network's units."""
+        if self.network is not None:
+            return None, None
+        mean, _ = column_moments(X)  # (D,)
+        offset = self._likelihood.inverse_mean(mean)
+        return mean.astype(X.dtype), None if offset is None else offset.astype(X.dtype)
 
     def _count(self):
         state = self._training
@@ -363,7 +403,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def transform(self, X):
         """The codes of the rows of `X`: (N, D) -> (N, n_components); Gaussian codes' means."""
         X = self._checked(X)
-        return inference.finite("transform", self._codes(X).astype(X.dtype, copy=False))
+        codes = self._codes(self._in_own_units(X))
+        return inference.finite("transform", codes.astype(X.dtype, copy=False))
 
     def inverse_transform(self, X):
         """The data that codes stand for, the likelihood's means: (N, n_components) -> (N, D)."""
@@ -380,7 +421,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def reconstruct(self, X):
         """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
         rows = self._checked(X)
-        data = self._data(self._codes(rows)).astype(rows.dtype, copy=False)
+        data = self._data(self._codes(self._in_own_units(rows))).astype(rows.dtype, copy=False)
         data = inference.finite("reconstruct", data)
         return data.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else data  # images as given
 
@@ -407,10 +448,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         common random numbers: the same whenever it is computed, and whatever the other rows. A row
         that the likelihood holds for impossible, such as 1.2 where data are in [0, 1], has -inf.
         """
-        X = self._checked(X)
+        X = self._in_own_units(self._checked(X))
         if isinstance(self._code, GaussianCode):
-            return inference.elbo(self._model, X, n_draws=16)
-        return inference.log_prob(self._model, X)
+            return inference.elbo(self._model, X, n_draws=16) - self._log_volume(X)
+        return inference.log_prob(self._model, X) - self._log_volume(X)
 
     def score(self, X, y=None, sample_weight=None):
         """The mean of `score_samples` over the rows of `X`, a float; `sample_weight` is (N,)."""
@@ -454,10 +495,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     @property
     def _model(self):
         variance = getattr(self, "noise_variance_", None)
-        check_whole("batch_size", self.batch_size, 1)
-        block = int(self.batch_size)
         return inference.Model(
-            self._training.network, self._code, self._likelihood, variance, block
+            self._training.network, self._code, self._likelihood, variance, _BLOCK
         )
 
     def _checked(self, X):
@@ -465,8 +504,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         X = self._validated(X, self._sizes.image_shape, reset=False)
         return packed(X, self._fill)
 
+    def _in_own_units(self, X):
+        """Data (N, D) as the network reads them."""
+        if self._scaling is None:
+            return X
+        with np.errstate(over="ignore"):  # rows far beyond those of the training
+            return self._scaling.apply(X)
+
+    def _log_volume(self, X):
+        """What log-densities of rows `X` (N, D) in the network's units have too much."""
+        return 0.0 if self._scaling is None else self._scaling.log_volume(X)
+
     def _codes(self, X):
+        """The codes of data (N, D) in the network's units."""
         return inference.codes(self._model, X)
 
     def _data(self, Z):
-        return self._likelihood.mean(inference.decode(self._model, Z))
+        """The data, in their own units, that codes (N, k) stand for."""
+        means = self._likelihood.mean(inference.decode(self._model, Z))  # (N, D)
+        with np.errstate(over="ignore"):
+            return means if self._scaling is None else self._scaling.undo(means)

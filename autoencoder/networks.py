@@ -15,6 +15,7 @@ import numpy as np
 from minigrad import dense, no_grad, tensor
 from minigrad.functional import activations
 from minigrad.nn import (
+    Buffer,
     Conv2D,
     Conv2DTranspose,
     Dense,
@@ -52,6 +53,11 @@ class TiedDense(Module):
 class Network(Module):
     """An encoder and a decoder, each a Module; `build` makes and checks them.
 
+    `center` and `offset` are (D,) arrays, or None for zeros: what is subtracted from the data
+    before the encoder, and added to what the decoder says. They are the data's mean and what the
+    decoder says where it knows no more than that, so that both begin with numbers around 0. Neither
+    is trained.
+
     >>> from autoencoder.parts import GaussianCode
     >>> rng = np.random.default_rng(0)
     >>> network = build(Sizes(784, 16, hidden=(128,)), GaussianCode(), rng)
@@ -60,16 +66,19 @@ class Network(Module):
     ((5, 32), (5, 784))
     """
 
-    def __init__(self, encoder, decoder):
+    def __init__(self, encoder, decoder, center=None, offset=None):
         self.encoder, self.decoder = encoder, decoder
+        self.center = None if center is None else Buffer(center)
+        self.offset = None if offset is None else Buffer(offset)
 
     def encode(self, x):
         """What the encoder says about data `x`: (N, D) -> (N, code.width(n_components))."""
-        return self.encoder(x)
+        return self.encoder(x if self.center is None else x - self.center)
 
     def decode(self, z):
         """What the decoder says about codes `z`: (N, n_components) -> (N, D)."""
-        return self.decoder(z)
+        t = self.decoder(z)
+        return t if self.offset is None else t + self.offset
 
 
 class Sizes(NamedTuple):
@@ -89,19 +98,22 @@ class Sizes(NamedTuple):
     dropout: float = 0.0
 
 
-def build(sizes, code, rng, dtype=np.float32, *, network=None, dropout_rng=None):
+def build(
+    sizes, code, rng, dtype=np.float32, *, network=None, center=None, offset=None, dropout_rng=None
+):
     """A new `Network` with weights of `dtype` drawn from the numpy Generator `rng`.
 
     `network` is None (dense from ``sizes.hidden``, or with a ``sizes.image_shape`` convolutional),
     a name of `NETWORKS`, or a function ``(sizes, code, rng, dtype) -> (encoder, decoder)``. `code`
-    is the code part. `dropout_rng` draws the dropout of the first kind.
+    is the code part. `center`, `offset` (see `Network`) and `dropout_rng`, which draws the dropout,
+    are for the first kind.
 
     Raises ValueError for sizes that no network has, and ValueError or TypeError where the function
     gives something else than two Modules that fit the data and the code.
     """
     _check(sizes)
     if network is None:
-        return Network(*_mirrored(sizes, code, rng, dtype, dropout_rng))
+        return Network(*_mirrored(sizes, code, rng, dtype, dropout_rng), center, offset)
     name = network if isinstance(network, str) else getattr(network, "__name__", repr(network))
     function = NETWORKS[network] if isinstance(network, str) else network
     try:

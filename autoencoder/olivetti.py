@@ -80,6 +80,8 @@ def settings(size=32, batch_size=50):
         "solver": "adam",
         "solver_options": {"epsilon": 1e-8 / batch_size, "epsilon_hat": True},
         "learning_rate": 0.001,
+        "schedule": None,
+        "scale": None,
         "batch_size": batch_size,
         "skip_last_batch": True,
         "max_epochs": 600,

@@ -5,6 +5,7 @@ later; `fit` and `partial_fit` call `check`, which goes through the table `RULES
 """
 
 import contextlib
+import math
 import warnings
 from numbers import Integral, Real
 
@@ -25,6 +26,18 @@ def _whole(least, none=False):
             check_whole(name, value, least, "None or " if none else "")
 
     return rule
+
+
+def _or_auto(rule):
+    """A `rule` for what may also be "auto"."""
+
+    def either(name, value):
+        if isinstance(value, str):
+            _choice(("auto",), " or what its documentation says")(name, value)
+        else:
+            rule(name, value)
+
+    return either
 
 
 def _number(words, accept):
@@ -97,10 +110,13 @@ def _callbacks(name, value):
 
 
 RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
-    "n_components": _width,
-    "hidden": _widths,
+    "n_components": _or_auto(_width),
+    "hidden": _or_auto(_widths),
     "activation": _choice((*activations, "linear")),
     "image_shape": _image_shape,
+    "scale": lambda name, value: (
+        value is None or _choice(("auto", "standard"), " or None")(name, value)
+    ),
     "network": _choice_or_function(NETWORKS, "(sizes, code, rng, dtype)"),
     "tied": is_on,
     "dropout": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
@@ -108,9 +124,9 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "solver_options": _options,
     "learning_rate": _number("above 0", lambda v: 0 < v < np.inf),
     "schedule": _choice_or_function(SCHEDULES, "the optimizer"),
-    "batch_size": _whole(1),
+    "batch_size": _or_auto(_whole(1)),
     "skip_last_batch": is_on,
-    "max_epochs": _whole(0),
+    "max_epochs": _or_auto(_whole(0)),
     "validation_fraction": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
     "patience": _whole(1, none=True),
     "restarts": _whole(0),
@@ -130,9 +146,10 @@ def check(estimator, n_features):
     e = estimator
     for name, rule in RULES.items():
         rule(name, getattr(e, name))
-    if e.n_components > n_features and e.noise is None and e.penalty is None:
+    k = e.n_components
+    if k != "auto" and k > n_features and e.noise is None and e.penalty is None:
         warnings.warn(
-            f"n_components={e.n_components} is more than the {n_features} features, so the code "
+            f"n_components={k} is more than the {n_features} features, so the code "
             "can copy its input: use fewer, or add a noise or a penalty",
             UserWarning,
             stacklevel=4,
@@ -175,16 +192,29 @@ def with_parts(estimator, params):
 
 def sizes(estimator, X):
     """The `Sizes` of the network for data `X` (N, D), as plain values."""
-    e = estimator
+    e, hidden, k = estimator, estimator.hidden, estimator.n_components
+    if k == "auto":
+        k = usual_length(X.shape[1])
+    if isinstance(hidden, str):
+        hidden = () if e.image_shape is None else (16, 32)
     return Sizes(
         n_features=X.shape[1],
-        n_components=int(e.n_components),
-        hidden=tuple(int(width) for width in e.hidden),
+        n_components=int(k),
+        hidden=tuple(int(width) for width in hidden),
         activation=e.activation,
         image_shape=None if e.image_shape is None else tuple(int(n) for n in e.image_shape),
         tied=bool(e.tied),
         dropout=float(e.dropout),
     )
+
+
+def usual_length(n_features):
+    """The length of the code of `n_features` numbers where nobody names one.
+
+    >>> usual_length(1024), usual_length(64), usual_length(3)
+    (64, 16, 1)
+    """
+    return min(64, math.ceil(n_features / 4))
 
 
 def check_same(before, now):

@@ -21,10 +21,12 @@ from minigrad.backend import to_device, to_numpy
 from minigrad.random import Philox
 
 from . import solvers, training
+from .diagnosis import Finding
 from .networks import Sizes
 from .parts import assemble, code, columns, likelihood, noise, penalty
+from .scaling import Scaling
 
-FORMAT = 2  # 1: up to version 0.1, with other names of arrays and settings
+FORMAT = 3  # 2: networks had no centre; 1: version 0.1
 PARTS = {
     cls.__name__: cls
     for module in (noise, code, likelihood, columns, penalty)
@@ -35,7 +37,9 @@ PARTS = {
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
 FITTED_ARRAYS = ("code_mean_", "code_covariance_")
-GROUPS = ("network", "optimizer", "memory", "best", "fitted", "missing", "detector")  # of arrays
+GROUPS = (  # of arrays
+    *("network", "optimizer", "memory", "best", "fitted", "missing", "scaling", "detector"),
+)
 COUNTS = ("epoch", "best_epoch", "first_step", "restarts")
 MOST_COLUMNS = 100  # of a history
 
@@ -64,6 +68,7 @@ def contents(estimator):
         "best": (plan and plan.pop("best_weights")) or {},
         "fitted": {name: fitted[name] for name in FITTED_ARRAYS if name in fitted},
         "missing": {} if estimator._fill is None else {"fill": estimator._fill},
+        "scaling": {} if estimator._scaling is None else vars(estimator._scaling),
     }
     about = {
         "format": FORMAT,
@@ -75,6 +80,7 @@ def contents(estimator):
         "parts": [_plain(part, "code") for part in (estimator._code, estimator._likelihood)],
         "fitted": {name: fitted[name] for name in FITTED if name in fitted},
         "feature_names": list(fitted.get("feature_names_in_", [])),
+        "diagnosis": fitted.get("diagnosis_"),  # None in the middle of a fit
         "output": fitted.get("_sklearn_output_config", {}),  # of set_output
         "history": state.history,
         "training": {
@@ -154,16 +160,23 @@ def _rebuilt(found, arrays, about, device, network):
     if estimator.network is None:
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
+    own, scale = _group(arrays, "network"), _group(arrays, "scaling")
+    columns = {"fill": _group(arrays, "missing").get("fill"), **scale}
+    columns |= {name: own.get(name) for name in ("center", "offset")}
+    for name, array in columns.items():
+        if array is not None and array.shape != (sizes.n_features,):
+            raise ValueError(f"{name} has the shape {array.shape}")
+    estimator._center, estimator._offset = columns["center"], columns["offset"]
+    estimator._fill, estimator._scaling = columns["fill"], Scaling(**scale) if scale else None
     estimator._training = _training(arrays, about, estimator)
-    estimator._fill = _group(arrays, "missing").get("fill")
-    if estimator._fill is not None and estimator._fill.shape != (sizes.n_features,):
-        raise ValueError(f"what stands for missing numbers is {estimator._fill.shape}")
     estimator.history_ = about["history"]
     fitted, names = about["fitted"], about["feature_names"]
     _check_fitted(fitted, _group(arrays, "fitted"), sizes.n_components)
     if fitted["n_features_in_"] != sizes.n_features:
         raise ValueError(f"it was fitted to {fitted['n_features_in_']!r} features")
     vars(estimator).update(fitted, **_group(arrays, "fitted"))
+    if about["diagnosis"] is not None:
+        estimator.diagnosis_ = [_finding(*values) for values in about["diagnosis"]]
     output = about.get("output", {})
     if output not in ({}, *({"transform": name} for name in ("default", "pandas", "polars"))):
         raise ValueError(f"there is no output {output!r:.100}")
@@ -173,6 +186,12 @@ def _rebuilt(found, arrays, about, device, network):
             raise ValueError(f"{sizes.n_features} features do not have the names {names!r:.100}")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     return estimator
+
+
+def _finding(name, sentence, is_warning):
+    if not (isinstance(name, str) and isinstance(sentence, str) and isinstance(is_warning, bool)):
+        raise ValueError(f"{name!r:.100} is no finding of a diagnosis")
+    return Finding(name, sentence, is_warning)
 
 
 def _check_fitted(numbers, arrays, width):
@@ -233,7 +252,7 @@ def _training(arrays, about, estimator):
     for name, state in states.items():  # after the weights have been drawn
         if isinstance(streams[name], Philox) == state["bit_generator"].startswith("Philox"):
             streams[name].bit_generator.state = state  # else it was drawn on the other device
-    settings = training.Settings(*(getattr(estimator, name) for name in training.Settings._fields))
+    settings = training.Settings(*(getattr(estimator, name) for name in training.PARAMETERS))
     chosen = {name: _object(saved[name], name) for name in ("solver", "solver_options")}
     optimizer = solvers.new_optimizer(settings._replace(**chosen), network)
     optimizer.load_state_dict(_group(arrays, "optimizer"))

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
+_NUMBERS = 2**20  # of a block, so that dense copies are small however large the data are
+
 
 class Rows:
     """Data `X` (N, D), an array or a sparse matrix in CSR format.
@@ -59,8 +61,9 @@ def packed(X, fill=None, weight=None):
     return X if plain else Rows(X, weight, observed)
 
 
-def blocks(rows, size):
-    """`unpacked` blocks of at most `size` rows."""
+def blocks(rows, size=None):
+    """`unpacked` blocks of at most `size` rows, or of about a million numbers."""
+    size = size or max(1, _NUMBERS // rows.shape[1])
     for start in range(0, len(rows), size):
         yield unpacked(rows[start : start + size])
 
@@ -92,6 +95,25 @@ def column_means(X):
             f"column {counts.argmin()} of X has no number at all: leave it out, or give it some"
         )
     return np.where(known, X, 0).sum(axis=0, dtype=np.float64) / counts
+
+
+def column_moments(rows):
+    """The weighted mean and variance of what is known of each column: (D,) float64 both."""
+    mean = _weighted_mean(rows, lambda x: x)
+    return mean, _weighted_mean(rows, lambda x: np.square(x - mean, dtype=np.float64))
+
+
+def _weighted_mean(rows, function):
+    """The mean of ``function(x)`` over the rows, of each column: (D,) float64."""
+    total = counts = 0.0
+    for x, *more in blocks(rows):
+        weight, values = element_weights(*more, x.shape), function(x)  # (n, D)
+        if weight is not None:
+            values = weight * values
+        total = total + values.sum(axis=0, dtype=np.float64)
+        counts = counts + (len(x) if weight is None else weight.sum(axis=0, dtype=np.float64))
+    # a column without a known number, or of weight 0 only, counts as 0
+    return total / np.maximum(counts, np.finfo(np.float64).tiny)
 
 
 def row_weights(sample_weight, X):

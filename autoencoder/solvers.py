@@ -18,6 +18,7 @@ SCHEDULES = {  # (learning rate, steps of the whole fit) -> function of the step
     "step": lambda lr, steps: optim.StepDecay(lr, every=math.ceil(steps / 3)),
     "exponential": lambda lr, steps: optim.ExponentialDecay(lr, rate=0.01 ** (1 / steps)),
     "cosine": optim.CosineDecay,
+    "cooldown": lambda lr, steps: lambda step: lr * min(1.0, 4 * (steps - step) / steps),
 }
 
 STEP_SCHEDULES = (
@@ -39,9 +40,12 @@ def new_optimizer(settings, network):
 
 
 def learning_rate(settings, optimizer, first_step, steps):
-    """The rate of the next step, of `steps` in the whole fit, which began at `first_step`."""
+    """The rate of the next step, of `steps` in the whole fit, which began at `first_step`.
+
+    `steps` is None outside of a fit, which has no end: "cooldown" then never begins.
+    """
     schedule, step = settings.schedule, optimizer.t - first_step
-    if schedule is None:
+    if schedule is None or (schedule == "cooldown" and steps is None):
         return settings.learning_rate
     if isinstance(schedule, str):
         return SCHEDULES[schedule](settings.learning_rate, steps)(step)

@@ -24,7 +24,7 @@ from minigrad import tensor
 from minigrad.backend import array_module, fetch
 from minigrad.random import Philox
 
-from . import collapse
+from . import budget, collapse
 from .captured_epoch import CapturedEpoch, can_stay_on_the_gpu
 from .host_epoch import HostEpoch
 from .objective import constant, loss_terms
@@ -47,6 +47,20 @@ class Settings(NamedTuple):
     validation_fraction: float
     patience: int | None
     restarts: int
+    levels_off: bool = False  # whether to end when the loss has: the length is not the user's
+
+
+PARAMETERS = Settings._fields[:-1]  # of the estimator
+
+
+def concrete(settings, n_samples):
+    """The `settings` with numbers in place of "auto", for `n_samples` rows; see ``budget.py``."""
+    if settings.batch_size == "auto":
+        settings = settings._replace(batch_size=budget.batch_size(n_samples))
+    if settings.max_epochs == "auto":
+        epochs = budget.max_epochs(steps_of_an_epoch(settings, n_samples))
+        settings = settings._replace(max_epochs=epochs, levels_off=True)
+    return settings
 
 
 @dataclass
@@ -59,6 +73,12 @@ class Plan:
     best_epoch: int = 0
     best_weights: dict | None = None
     waited: int = 0  # epochs without a better loss
+    is_level: bool = False  # whether it was cut short because the loss had levelled off
+
+    def shorten(self, epoch):
+        """End soon after `epoch`, of which the last quarter of the whole is still to come."""
+        self.goal = min(self.goal, epoch + math.ceil((epoch - self.start) / 3))
+        self.is_level = True
 
     def improve(self, training, loss):
         """Take note of the weights as they are, if their `loss` is the best so far."""
@@ -162,18 +182,19 @@ def fit(
         plan.improve(training, record.get("validation_loss", record["loss"]))
         training.best_epoch = training.epoch
         remember(training.history, record)
+        warm = (
+            training.epoch - plan.start >= getattr(parts.code, "warm_up", 0) * settings.max_epochs
+        )
+        if settings.levels_off and warm and not plan.is_level:
+            watch = "loss" if held_out is None else "validation_loss"
+            losses = training.history[watch][plan.start - training.epoch :]
+            if budget.levelled_off(losses, steps_of_an_epoch(settings, len(rows))):
+                plan.shorten(training.epoch)
         if report(record):
             break
     if keeps_best and plan.best_weights is not None:
         training.network.load_state_dict(plan.best_weights)
         training.best_epoch = plan.best_epoch
-    elif collapse.found(training, parts, rows):
-        warnings.warn(
-            f"{collapse.MESSAGE}: fit again with restarts=5, another random_state or a smaller "
-            "learning_rate",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
     training.plan = None
 
 
@@ -193,17 +214,30 @@ def make_pass(training, parts, settings, X):
     """A pass over the rows of `X` (N, D): a `CapturedEpoch` on the GPU, elsewhere a `HostEpoch`."""
     network, optimizer, memory = training.network, training.optimizer, training.memory
     noise_rng, steps = training.streams["noise"], steps_of_an_epoch(settings, len(X))
+    warms_up = getattr(parts.code, "warm_up", 0) > 0
 
     def learn(seen, target, *more):
         terms, codes = loss_terms(network, parts, seen, target, noise_rng, memory, *more)
-        loss = functools.reduce(operator.add, terms.values())
+        loss = least = functools.reduce(operator.add, terms.values())
+        if warms_up:  # what is recorded is the whole objective all the same
+            least = loss - (1 - parts.code.warmth(progress())) * terms["divergence"]
         optimizer.zero_grad()
-        loss.backward()
+        least.backward()
         optimizer.step()
         return {"loss": loss, **terms}, codes.detach()
 
+    def progress():
+        """The part of the fit that is over; outside of one, all of it."""
+        if training.plan is None:
+            return 1.0
+        whole = (training.plan.goal - training.plan.start) * steps
+        return (optimizer.t - training.first_step) / whole
+
     def before_step():
+        plan = training.plan
         whole = max(settings.max_epochs, 1) * steps
+        if settings.schedule == "cooldown":
+            whole = None if plan is None else (plan.goal - plan.start) * steps
         optimizer.lr = learning_rate(settings, optimizer, training.first_step, whole)
         return optimizer.lr
 

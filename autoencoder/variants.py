@@ -80,7 +80,7 @@ class ContractiveAutoencoder(Autoencoder):
     """
 
 
-@variant(code="gaussian")
+@variant(code="gaussian", likelihood="optimal_gaussian")
 class VariationalAutoencoder(DensityMixin, Autoencoder):
     """An `Autoencoder` with a normal distribution for a code: a density model of the data.
 
@@ -101,7 +101,7 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         Its expectation is estimated from `n_draws` codes, its divergence exact.
         """
         X, model = self._density(X, n_draws)
-        return inference.elbo(model, X, n_draws)
+        return inference.elbo(model, X, n_draws) - self._log_volume(X)
 
     def log_likelihood(self, X, n_draws=64):
         """The importance-weighted bound on log p(x) of every row: (N, D) -> (N,) float64, in nats.
@@ -110,7 +110,8 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         "Importance weighted autoencoders", 2016).
         """
         X, model = self._density(X, n_draws)
-        return logsumexp(inference.log_weights(model, X, n_draws), axis=0) - np.log(n_draws)
+        weights = inference.log_weights(model, X, n_draws)  # (n_draws, N)
+        return logsumexp(weights, axis=0) - np.log(n_draws) - self._log_volume(X)
 
     def posterior(self, X):
         """The codes' distributions: (N, D) -> means (N, k) and log-variances (N, k)."""
@@ -119,7 +120,7 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         return model.code.mean(h), model.code.log_variance(h)
 
     def _density(self, X, n_draws):
-        X = self._checked(X)
+        X = self._in_own_units(self._checked(X))
         check_whole("n_draws", n_draws, 1)
         if not isinstance(self._code, GaussianCode):
             raise ValueError(

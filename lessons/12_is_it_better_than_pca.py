@@ -113,8 +113,8 @@ with lesson.fig("stairs", "A linear autoencoder goes down PCA's stairs, and no f
 def network(train, k, hidden, epochs, seed=0):
     """A trained autoencoder as a function that rebuilds rows."""
     mean, scale = train.mean(axis=0), train.std(axis=0).mean()  # (D,), ()
-    model = Autoencoder(k, hidden=hidden, code="linear", batch_size=20, max_epochs=epochs)
-    model.set_params(random_state=seed).fit((train - mean) / scale)
+    model = Autoencoder(k, hidden=hidden, batch_size=20, max_epochs=epochs, learning_rate=1e-3)
+    model.set_params(schedule=None, scale=None, random_state=seed).fit((train - mean) / scale)
     return lambda rows: mean + scale * model.reconstruct((rows - mean) / scale)
 
 

@@ -85,8 +85,8 @@ lesson.report("Wiener, strangers", half_squares(wiener(noisy) - new), about)
 
 # %%
 mean, scale = train.mean(axis=0), float(train.std(axis=0).mean())  # (D,), a number
-model = DenoisingAutoencoder(64, hidden=(256,), code="linear", noise=GaussianNoise(std / scale))
-model.set_params(batch_size=20, max_epochs=60, random_state=13)
+model = DenoisingAutoencoder(64, hidden=(256,), scale=None, noise=GaussianNoise(std / scale))
+model.set_params(batch_size=20, max_epochs=60, schedule=None, learning_rate=1e-3, random_state=13)
 model.fit((train - mean) / scale)
 
 

@@ -95,7 +95,7 @@ train, test = by_group(data.labels, test_fraction=0.25, rng=rng)  # whole people
 
 
 def network(epochs):
-    settings = {"hidden": (128,), "code": "linear", "batch_size": 50, "learning_rate": 2e-3}
+    settings = {"hidden": (128,), "code": "linear", "batch_size": 50, "scale": None}
     model = Autoencoder(32, max_epochs=epochs, schedule="cosine", random_state=15, **settings)
     return make_pipeline(StandardScaler(with_std=False), model).fit(faces[train])
 

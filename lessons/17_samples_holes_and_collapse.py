@@ -140,7 +140,7 @@ if not lesson.fast and Path(get_data_home(), "olivetti_py3.pkz").exists():
 
 # %%
 X = faces - faces.mean(axis=0)  # (400, 1024) float32
-settings = {"hidden": (128,), "batch_size": 50, "learning_rate": 2e-3, "random_state": 17}
+settings = {"hidden": (128,), "batch_size": 50, "scale": None, "random_state": 17}
 settings |= {"max_epochs": 10 if lesson.fast else 150, "schedule": "cosine"}
 models = {}
 for name, variance, beta in (("sums", 0.1, 1.0), ("means", 1.0, 1024 / 32)):

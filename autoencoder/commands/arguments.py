@@ -28,11 +28,12 @@ DEFAULTS = """\
 Unless you say otherwise:
                 olivetti   dense   conv    denoising  sparse  contractive  vae
   --data        olivetti   mnist   mnist   mnist      mnist   mnist        mnist
-  --epochs      600        50      20      50         50      50           50
-  --batch-size  50         256     256     256        256     256          256
-  --n-components 256       64      64      64         128     64           16
+  --epochs      600        as many as make 4,000 steps, and at least 10, for all
+  --batch-size  50         32 to 256, larger for more images
+  --n-components 256       a quarter of the numbers of an image, at most 64; vae 16, sparse 128
   --hidden      (its own)  none    16 32   256        none    none         256
   --likelihood  gaussian   bernoulli, for all
+  --learning-rate 0.001    0.002, which falls to 0 over the last quarter
   --test-fraction 0        a fifth of the people, a tenth of other images
   --restarts    10         0, for all
   --output      runs/olivetti, for the others runs/MODEL-DATA; where that is taken, with a number
@@ -92,7 +93,7 @@ def _train(verbs):
     add("--hidden", type=int, nargs="*", help="widths of the layers between image and code")
     add("--convolutional", action="store_true", default=None, help="--hidden are channels")
     add("--image-size", type=int, help="pixels a side, of which the data have a multiple")
-    add("--learning-rate", type=float, help="of Adam; 0.001 unless you say otherwise")
+    add("--learning-rate", type=float, help="of Adam at the beginning")
     add("--likelihood", choices=LIKELIHOODS, help="what the outputs mean, and so the loss")
     add("--noise", choices=NOISES, help="added to the input while training")
     add("--noise-std", type=float, help="its standard deviation, of gaussian noise; usually 0.2")

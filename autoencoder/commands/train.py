@@ -58,6 +58,8 @@ def _print(metrics, model, output):
             f"{loss:.3f} after {epoch} epochs); counted as there, "
             f"{metrics['final_loss_as_published']:.4f}."
         )
+    for sentence in metrics.get("diagnosis", []):
+        print(f"{sentence[0].upper()}{sentence[1:]}.")
     print(f"{metrics['epochs']} epochs in {metrics['seconds']:.0f} s. Everything is in {output}/")
     if metrics["ended"] != "diverged":
         return 0

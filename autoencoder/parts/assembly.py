@@ -24,6 +24,7 @@ CHOICES = {
     },
     "likelihood": {
         "gaussian": GaussianLikelihood,
+        "optimal_gaussian": lambda: GaussianLikelihood(variance="optimal"),
         "bernoulli": BernoulliLikelihood,
         "continuous_bernoulli": ContinuousBernoulliLikelihood,
     },
@@ -67,7 +68,7 @@ def resolve(kind, value):
     return _part(kind, value)
 
 
-def assemble(noise=None, code="relu", likelihood="gaussian", penalty=None):
+def assemble(noise=None, code="linear", likelihood="gaussian", penalty=None):
     """All parts, resolved and checked against each other, as `Parts`.
 
     Raises ValueError where a name is unknown, a weight negative, or a penalty does not fit the
@@ -87,6 +88,8 @@ def assemble(noise=None, code="relu", likelihood="gaussian", penalty=None):
         raise ValueError(f"each penalty can be given once, got {', '.join(names)}: add the weights")
     for part, name in [(parts.code, "beta"), *((p, "weight") for p in parts.penalties)]:
         value = getattr(part, name, 0)
+        if isinstance(value, str) and value == getattr(part, "usual_weight", None):
+            continue
         if not isinstance(value, Real) or not 0 <= value < float("inf"):
             raise ValueError(
                 f"{type(part).__name__}: {name} must be a number of at least 0, got {value!r}: a "

@@ -7,10 +7,14 @@ M. Welling, 2014): the nats that the code carries.
 
 from sklearn.base import BaseEstimator
 
-from minigrad import Tensor, exp, relu, sigmoid, tanh
-from minigrad.backend import device_of, to_device
+from minigrad import Tensor, clip, exp, primitive, relu, sigmoid, tanh
+from minigrad.backend import array_module, device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
+
+from ..checks import check_number
+
+_BEND = 10.0  # logarithms of variances up to here are the encoder's own numbers
 
 _ACTIVATIONS = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "linear": lambda h: h}
 
@@ -55,9 +59,13 @@ class PointCode(BaseEstimator):
 class GaussianCode(BaseEstimator):
     """A normal distribution for each sample: the code of a variational autoencoder.
 
-    The encoder's outputs are means (N, k) and, beside them, logarithms of variances (N, k).
+    The encoder's outputs are means (N, k) and, beside them, logarithms of variances (N, k). Beyond
+    -10 and 10 these bend smoothly towards -20 and 20, so that rows that are nothing like those of
+    the training do not overflow.
     `beta` weighs the divergence in the objective: 1 is the evidence lower bound, more gives the
-    beta-VAE (I. Higgins et al., 2017).
+    beta-VAE (I. Higgins et al., 2017). Over the first part `warm_up` of a fit, from 0 to 1, the
+    weight rises from 0 to `beta`, so that units are of use before they have to pay (C. Sønderby
+    et al., 2016).
 
     >>> import numpy as np
     >>> code, h = GaussianCode(), np.array([[1.0, 0.0, 0.0, 0.0]])
@@ -65,8 +73,21 @@ class GaussianCode(BaseEstimator):
     (array([[1., 0.]]), array([0.5]))
     """
 
-    def __init__(self, beta=1.0):
+    def __init__(self, beta=1.0, warm_up=0.0):
         self.beta = beta
+        self.warm_up = warm_up
+
+    def check(self):
+        """Raise ValueError for a `warm_up` that is no part of a fit."""
+        check_number("GaussianCode: warm_up", self.warm_up, "from 0 to 1", lambda v: 0 <= v <= 1)
+
+    def warmth(self, progress):
+        """The part of `beta` that counts when the part `progress`, from 0 to 1, of a fit is over.
+
+        >>> GaussianCode(warm_up=0.5).warmth(0.25), GaussianCode().warmth(0.25)
+        (0.5, 1.0)
+        """
+        return progress / self.warm_up if progress < self.warm_up else 1.0
 
     def width(self, n_components):
         """How many outputs the encoder needs for `n_components` code units: two for each."""
@@ -78,7 +99,7 @@ class GaussianCode(BaseEstimator):
 
     def log_variance(self, h):
         """The logarithm of the variance of each code unit: (N, 2k) -> (N, k)."""
-        return h[:, h.shape[1] // 2 :]
+        return _bent(h[:, h.shape[1] // 2 :])
 
     def sample(self, h, rng):
         """A draw from each code, differentiable in `h`: ``mean + exp(log_variance / 2) * noise``.
@@ -94,3 +115,16 @@ class GaussianCode(BaseEstimator):
     def divergence(self, h):
         """The divergence of each code from N(0, I), in nats and not weighted: (N, 2k) -> (N,)."""
         return gaussian_kl(self.mean(h), self.log_variance(h), reduction="none")
+
+
+def _excess(a):
+    """By how much numbers lie beyond `_BEND` from 0, in units of it."""
+    return (a - clip(a, -_BEND, _BEND)) / _BEND
+
+
+@primitive("outputs a", a=lambda g, a: g * (1 - tanh(_excess(a)) ** 2))
+def _bent(a):
+    """`a` itself from -10 to 10, and beyond them smoothly towards -20 and 20."""
+    xp = array_module(a)
+    inside = xp.clip(a, -_BEND, _BEND)
+    return inside + _BEND * xp.tanh((a - inside) / _BEND)

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
+
 from minigrad import concatenate, log_softmax, softmax
 from minigrad.backend import array_module
 
 from ..checks import ROUNDING, check_number, check_whole
-from .likelihood import BernoulliLikelihood, GaussianLikelihood, Likelihood
+from .likelihood import EDGE, BernoulliLikelihood, GaussianLikelihood, Likelihood
 
 KINDS = ("gaussian", "bernoulli", "categorical")
 
@@ -77,6 +79,15 @@ class ColumnLikelihood(Likelihood):
             for kind, t_k, _ in self._blocks(t)
         ]
         return array_module(t).concatenate(found, axis=1)
+
+    def inverse_mean(self, x):
+        """Outputs t of which the means (D,) are `x`; of a class log-probabilities."""
+        inverse = {
+            "gaussian": GaussianLikelihood().inverse_mean,
+            "bernoulli": BernoulliLikelihood().inverse_mean,
+            "categorical": lambda x_k: np.log(np.maximum(x_k, EDGE)),
+        }
+        return np.concatenate([inverse[k](x_k[0]) for k, x_k, _ in self._blocks(x[None])])
 
     def _blocks(self, a):
         """The kind, the columns of `a` (N, D) and their names, of each block of columns."""

@@ -21,14 +21,18 @@ from minigrad.losses import bernoulli_nll_of_logits, l2_loss, mse_loss
 
 from ..checks import as_numbers, check_floats, outside_unit_interval
 
+EDGE = 1e-3  # a pixel that is always black begins with a probability of this
 _SMALLEST_VARIANCE = 1e-12  # where a perfect reconstruction stops to be rewarded
 
 
 class Likelihood(BaseEstimator):
     """The base: subclasses write `check`, `mean`, and `elements` or `log_prob`.
 
-    Weighted rows and missing numbers need `elements`.
+    Weighted rows and missing numbers need `elements`. `any_numbers` says whether the data may be
+    any numbers, and so be scaled.
     """
+
+    any_numbers = False
 
     def log_prob(self, t, x, variance=None):
         """``log p(x | t)`` of each sample: (N, D), (N, D) -> (N,)."""
@@ -46,6 +50,10 @@ class Likelihood(BaseEstimator):
         """What `loss` leaves out, in nats per sample of `n_features`; a Python float."""
         return 0.0
 
+    def inverse_mean(self, x):
+        """Outputs t of which the means (D,) are `x`, or None where that is not known."""
+        return None
+
 
 class GaussianLikelihood(Likelihood):
     """Normal data of mean `t` and one `variance` for all features.
@@ -57,6 +65,8 @@ class GaussianLikelihood(Likelihood):
     >>> GaussianLikelihood(variance=1.0).log_prob(np.zeros((1, 1)), np.ones((1, 1)))
     array([-1.41893853])
     """
+
+    any_numbers = True
 
     def __init__(self, variance=1.0):
         self.variance = variance
@@ -117,6 +127,10 @@ class GaussianLikelihood(Likelihood):
         """The expected data: `t` itself, as an array."""
         return _array(t)
 
+    def inverse_mean(self, x):
+        """Outputs t of which the means (D,) are `x`: `x` itself."""
+        return x
+
 
 class BernoulliLikelihood(Likelihood):
     """Data that are 0 or 1, with probability ``sigmoid(t)`` of a 1.
@@ -145,6 +159,11 @@ class BernoulliLikelihood(Likelihood):
     def mean(self, t):
         """The probabilities of a 1, as an array."""
         return sigmoid(_array(t))
+
+    def inverse_mean(self, x):
+        """Outputs t of which the means (D,) are `x`, limited to 0.001 from 0 and 1."""
+        x = np.clip(x, EDGE, 1 - EDGE)
+        return np.log(x / (1 - x))
 
 
 class ContinuousBernoulliLikelihood(Likelihood):
@@ -177,6 +196,16 @@ class ContinuousBernoulliLikelihood(Likelihood):
     def mean(self, t):
         """The expected data, as an array: not ``sigmoid(t)``, but nearer to 1/2."""
         return truncated_mean(_array(t))
+
+    def inverse_mean(self, x):
+        """Outputs t of which the means (D,) are `x`, limited to 0.001 from 0 and 1."""
+        x = np.clip(x, EDGE, 1 - EDGE)
+        low, high = np.full(x.shape, -1 / EDGE), np.full(x.shape, 1 / EDGE)
+        for _ in range(50):  # halve the interval: there is no formula
+            t = (low + high) / 2
+            below = truncated_mean(t) < x
+            low, high = np.where(below, t, low), np.where(below, high, t)
+        return t
 
 
 # ------------------------------------------------------- the exponential distribution cut off at 1

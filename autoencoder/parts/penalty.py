@@ -18,6 +18,7 @@ from minigrad.optim import l1_penalty, l2_penalty
 
 from ..checks import check_number
 
+_USUAL = 0.02  # nats for each feature and a unit's whole divergence
 _EPSILON = 1e-6  # how near to 0 and 1 KLSparsity lets a mean activation come
 
 
@@ -54,11 +55,16 @@ class KLSparsity(BaseEstimator):
     over the data: a running mean over minibatches, which remembers `momentum` of itself, because
     the divergence is convex and so too large on average for the mean of one small batch. The
     gradient goes through the mean of the present batch. Needs codes in (0, 1): a sigmoid.
+
+    A `weight` of "auto" is ``0.02 D / k`` for k units and D features: the reconstruction is a sum
+    over features and this one over units, and neither then outweighs the other in wide data.
     """
 
     name = "kl_sparsity"
 
-    def __init__(self, target=0.05, weight=1.0, momentum=0.9):
+    usual_weight = "auto"
+
+    def __init__(self, target=0.05, weight="auto", momentum=0.9):
         self.target = target
         self.weight = weight
         self.momentum = momentum
@@ -87,7 +93,10 @@ class KLSparsity(BaseEstimator):
         value = tensor(running.clip(_EPSILON, 1 - _EPSILON))
         # The value is that of the running mean, the derivative that of the batch mean.
         activation = value + (now - now.detach())
-        return float(self.weight) * bernoulli_kl(float(self.target), activation)
+        weight = self.weight
+        if weight == "auto":
+            weight = _USUAL * batch.x.shape[1] / len(running)
+        return float(weight) * bernoulli_kl(float(self.target), activation)
 
 
 class ContractivePenalty(BaseEstimator):

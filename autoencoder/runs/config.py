@@ -1,18 +1,14 @@
 """The settings of a run, and the table of models: what each name stands for."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
-from .. import olivetti
+from .. import budget, olivetti
 from ..datasets import NAMES
-from ..parts import (
-    ContractivePenalty,
-    GaussianCode,
-    GaussianLikelihood,
-    GaussianNoise,
-    KLSparsity,
-)
+from ..parameters import usual_length
+from ..parts import ContractivePenalty, GaussianCode, GaussianNoise, KLSparsity
 from ..variants import (
     Autoencoder,
     ContractiveAutoencoder,
@@ -22,13 +18,7 @@ from ..variants import (
 )
 
 FORMAT = 2  # of a run folder; 1 is that of version 0.1
-
-LIKELIHOODS = {
-    "gaussian": "gaussian",
-    "optimal_gaussian": GaussianLikelihood(variance="optimal"),
-    "bernoulli": "bernoulli",
-    "continuous_bernoulli": "continuous_bernoulli",
-}
+SIZED = ("n_components", "batch_size", "epochs")  # may be None until the data's size is known
 
 
 class Model(NamedTuple):
@@ -67,6 +57,7 @@ MODELS = {
             "image_size": 32,
             "epochs": 600,
             "batch_size": 50,
+            "learning_rate": 0.001,
             "likelihood": "gaussian",
             "test_fraction": 0.0,
             "restarts": 10,
@@ -80,7 +71,7 @@ MODELS = {
     "conv": Model(
         Autoencoder,
         "Convolutional autoencoder",
-        {"hidden": (16, 32), "epochs": 20, "convolutional": True},
+        {"hidden": (16, 32), "convolutional": True},
     ),
     "denoising": Model(
         DenoisingAutoencoder, "Denoising autoencoder", {"hidden": (256,), "noise": "gaussian"}
@@ -101,19 +92,21 @@ MODELS = {
 class Config:
     """The settings of a run; None means what the part itself has.
 
+    Those in `SIZED` can be None until the size of the data is known: see `concrete`.
+
     >>> Config.of("vae", epochs=5).n_components
     16
     """
 
     model: str = "dense"
     data: str = "mnist"
-    n_components: int = 64
+    n_components: int | None = None
     hidden: tuple = ()
     convolutional: bool = False  # `hidden` are then channels
     image_size: int | None = None
-    epochs: int = 50
-    batch_size: int = 256
-    learning_rate: float = 0.001
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float = 0.002
     likelihood: str = "bernoulli"
     noise: str = "none"
     noise_std: float | None = None
@@ -165,6 +158,21 @@ class Config:
         if self.convolutional and not self.hidden:
             raise ValueError("a convolutional network needs --hidden, the channels of its layers")
 
+    def concrete(self, n_images, n_features):
+        """The same settings, with what an estimator's "auto" gives in place of None.
+
+        >>> config = Config().concrete(60_000, 784)
+        >>> config.n_components, config.batch_size, config.epochs
+        (64, 256, 18)
+        """
+        batch_size = self.batch_size or budget.batch_size(n_images)
+        return replace(
+            self,
+            n_components=self.n_components or usual_length(n_features),
+            batch_size=batch_size,
+            epochs=self.epochs or budget.max_epochs(math.ceil(n_images / batch_size)),
+        )
+
     def _only(self, name, fits):
         if getattr(self, name) is not None and not fits(MODELS[self.model]):
             models = " or ".join(other for other, model in MODELS.items() if fits(model))
@@ -187,7 +195,7 @@ class Config:
         own = dict(
             n_components=self.n_components,
             hidden=tuple(self.hidden),
-            likelihood=LIKELIHOODS[self.likelihood],
+            likelihood=self.likelihood,
             learning_rate=self.learning_rate,
             batch_size=self.batch_size,
             max_epochs=self.epochs,

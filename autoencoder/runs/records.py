@@ -9,7 +9,8 @@ import math
 from numbers import Real
 from typing import get_type_hints
 
-from .config import FORMAT, LIKELIHOODS, MODELS, Config
+from ..parts import CHOICES
+from .config import FORMAT, MODELS, SIZED, Config
 
 LARGEST = {"config.json": 2**26, "metrics.json": 2**22}  # bytes
 KINDS = {  # of the values in config.json
@@ -84,7 +85,10 @@ def _fits(name, value):
     if name == "split" and value is not None:
         return _is_split(value)
     if name in ("model", "likelihood"):
-        return isinstance(value, str) and value in (MODELS if name == "model" else LIKELIHOODS)
+        known = MODELS if name == "model" else CHOICES["likelihood"]
+        return isinstance(value, str) and value in known
+    if name in SIZED and value is None:
+        return False
     kind = KINDS[name]
     if isinstance(value, bool) or kind is bool:
         return isinstance(value, bool) and kind is bool

@@ -9,6 +9,7 @@ import contextlib
 import os
 import platform
 import signal
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from minigrad import checkpoint
 from minigrad.cpu.blas import one_blas_thread
 
 from .. import datasets, persistence
+from ..diagnosis import DiagnosisWarning
 from ..evaluation import evaluate
 from ..variants import Autoencoder
 from . import dataset, figures
@@ -56,6 +58,7 @@ def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True,
         image_shape = (config.image_size, config.image_size, image_shape[2])
     split = dataset.hold_out(data, config.test_fraction, np.random.default_rng(config.seed))
     samples = dataset.divide(data, split, image_shape, config.image_size is not None)
+    config = config.concrete(*samples.rows[0].shape)
     model = config.estimator(image_shape)
     model.set_params(max_epochs=0).fit(samples.rows[0][:2])  # refuses what cannot be built
     recorded = {
@@ -171,7 +174,10 @@ def _train(config, recorded, model, samples, checkpoints, progress, say):
             checkpoints.offer(lambda: persistence.contents(model), at_once=last)
             return bool(interrupted)
 
-        model.set_params(callbacks=after_epoch, verbose=int(progress), warm_start=True).fit(X)
+        model.set_params(callbacks=after_epoch, verbose=int(progress), warm_start=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DiagnosisWarning)  # it is in the metrics
+            model.fit(X)
     model.set_params(callbacks=None, verbose=0, warm_start=False)
     ended = "all epochs" if model.n_iter_ == config.epochs else "early"
     if model._training.diverged:
@@ -208,6 +214,7 @@ def _write(config, recorded, model, samples, ended, checkpoints, progress, say):
         "restarts": model.n_restarts_,
         "seconds": round(seconds, 1),
         **last,
+        "diagnosis": [found.sentence for found in model.diagnosis_ if found.is_warning],
         "parameters": sum(p.size for p in model.network_.parameters()),
         "evaluation": assess(finished, samples, progress),
     }

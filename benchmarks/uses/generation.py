@@ -71,7 +71,7 @@ def _linear(job, X):
         model = VariationalAutoencoder(
             min(units, rows.shape[1]), likelihood=GaussianLikelihood(variance),
             batch_size=len(rows), learning_rate=0.03, schedule="cosine", max_epochs=0,
-            random_state=0,
+            scale=None, random_state=0,
         ).fit(rows)  # fmt: skip
         model.network_ = _as_pca(model.network_, np.sqrt(eigenvalues[: rows.shape[1]]))
         model.set_params(max_epochs=job.epochs(3000), warm_start=True).fit(rows)
@@ -90,6 +90,7 @@ def _as_pca(network, deviations):
     """The linear `network` with the weights of PCA, with posteriors as wide as the prior."""
     k = len(deviations)
     network.load_state_dict({
+        **network.state_dict(),  # where it begins
         "encoder.layers.0.weight": np.hstack([np.diag(1 / deviations), np.zeros((k, k))]),
         "encoder.layers.0.bias": np.zeros(2 * k),
         "decoder.layers.0.weight": np.diag(deviations),

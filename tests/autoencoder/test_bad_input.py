@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler
 
 import autoencoder as ae
+from autoencoder.diagnosis import DiagnosisWarning
 
 
 def data(n=40, d=6):
@@ -168,7 +169,10 @@ def test_one_row_is_enough():
         (dict(dropout=1.0), "dropout must be a number at least 0 and below 1, got 1.0"),
         (dict(noise="normal"), "unknown noise 'normal': use None, 'gaussian'"),
         (dict(code="point"), "unknown code 'point': use 'linear'"),
-        (dict(likelihood="mse"), "unknown likelihood 'mse': use 'gaussian', 'bernoulli'"),
+        (
+            dict(likelihood="mse"),
+            "unknown likelihood 'mse': use 'gaussian', 'optimal_gaussian', 'bernoulli'",
+        ),
         (dict(penalty="l3"), "unknown penalty 'l3': use None, 'l1'"),
         (dict(penalty=("l1", "l1")), "each penalty can be given once"),
         (dict(penalty="kl_sparsity"), "between 0 and 1, .* use code='sigmoid'"),
@@ -206,6 +210,7 @@ def test_a_code_longer_than_the_data_is_warned_of_unless_something_regularises_i
     assert warned[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DiagnosisWarning)  # it is trained for a moment only
         quick(n_components=9, noise="masking").fit(data())
         quick(n_components=9, penalty="l1").fit(data())
         quick(n_components=6).fit(data())

@@ -24,8 +24,10 @@ def data(n=30, d=6):
 
 def quick(kind=ae.Autoencoder, **params):
     """A model whose steps see all rows, so that nothing depends on their order but rounding."""
-    settings = dict(n_components=2, max_epochs=6, batch_size=1000, learning_rate=0.01)
-    return kind(**settings | {"random_state": 0} | params)
+    settings = dict(n_components=2, max_epochs=6, batch_size=1000, random_state=0)
+    # Adam makes a whole step of a gradient that is 0 but for rounding, as a centred bias has one
+    how = dict(solver="sgd", schedule=None, learning_rate=0.01)
+    return kind(**settings | how | params)
 
 
 def with_holes(X, rate=0.3):
@@ -176,9 +178,9 @@ def test_sparse_rows_are_made_dense_block_by_block(monkeypatch):
     monkeypatch.setattr(
         sparse.csr_array, "toarray", lambda self: (seen.append(len(self.indptr)), original(self))[1]
     )
-    X = sparse.random_array((500, 6), density=0.2, format="csr", rng=RNG)
-    quick(batch_size=16, likelihood=ae.GaussianLikelihood("optimal")).fit(X).transform(X)
-    assert max(seen[1:]) <= 17  # the range of all is looked at in larger ones
+    X = sparse.random_array((1500, 4000), density=0.01, format="csr", rng=RNG)
+    quick(batch_size=16, likelihood="optimal_gaussian", max_epochs=1).fit(X).transform(X)
+    assert max(seen) - 1 == 750  # the rows that are diagnosed: every second one
 
 
 # ---------------------------------------------------------------------- missing numbers

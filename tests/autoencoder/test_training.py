@@ -21,7 +21,9 @@ def data(n=60, d=8, dtype=np.float64):
 
 
 def quick(kind=ae.Autoencoder, n_components=3, **params):
-    return kind(n_components, **{"max_epochs": 4, "batch_size": 16, "random_state": 0, **params})
+    usual = {"max_epochs": 4, "batch_size": 16, "random_state": 0}
+    plain = {"schedule": None, "scale": None, "learning_rate": 0.001}
+    return kind(n_components, **{**usual, **plain, **params})
 
 
 def weights(model):
@@ -197,7 +199,7 @@ def test_the_validation_loss_differs_only_by_the_weights(kind):
     X = data()
     model = quick(kind, hidden=(4,), dropout=0.5, penalty="weight_decay").fit(X)
     parts = assemble(model.noise, model.code, model.likelihood, model.penalty)
-    settings = training.Settings(*(getattr(model, name) for name in training.Settings._fields))
+    settings = training.Settings(*(getattr(model, name) for name in training.PARAMETERS))
     first = training.evaluate(model._training, parts, X, settings)
     before = pickle.dumps(model._training.streams)
     assert training.evaluate(model._training, parts, X, settings) == first
@@ -358,3 +360,63 @@ def test_other_options_of_the_solver_begin_a_new_optimizer():
     assert (model._training.optimizer.t, model._training.optimizer.betas) == (1, (0.5, 0.9))
     with pytest.raises(ValueError, match="are not those of solver='adam'"):
         model.set_params(solver_options={"momentum": 1}).fit(X)
+
+
+# ---------------------------------------------------------------------- "auto"
+def test_the_cooldown_falls_to_nothing_over_the_last_quarter():
+    rates = []
+    quick(
+        schedule="cooldown",
+        max_epochs=8,
+        callbacks=lambda model, record: rates.append(record["learning_rate"]),
+    ).fit(data())
+    np.testing.assert_allclose(np.array(rates) / 0.001, [1, 1, 1, 1, 1, 1, 1, 0.5])
+    model = quick(schedule="cooldown")
+    for _ in range(3):  # which has no end
+        model.partial_fit(data())
+    assert model.history_["learning_rate"] == [0.001] * 3
+
+
+def test_auto_makes_4000_steps_and_ends_early_on_a_plateau():
+    X = data(640)
+    model = quick(batch_size="auto", max_epochs="auto", learning_rate=1e-6, schedule="cooldown")
+    model.fit(X)
+    assert model._training.optimizer.t == 4000 and model.n_iter_ == 200
+    quickly = quick(batch_size="auto", max_epochs="auto", learning_rate=0.01, schedule="cooldown")
+    quickly.fit(X)
+    assert quickly.n_iter_ < 150
+    rates = np.array(quickly.history_["learning_rate"])
+    falls = np.flatnonzero(rates < 0.01)  # the last quarter of what it has become
+    assert 0.2 < len(falls) / len(rates) <= 0.26 and (np.diff(rates[falls]) < 0).all()
+    assert rates[-1] < 0.001
+
+
+def test_a_fit_that_levels_off_goes_on_from_a_file_to_the_same_bits(tmp_path):
+    """It is cut short before and after the plateau is found."""
+    X, params = data(640), dict(batch_size="auto", max_epochs="auto", learning_rate=0.01)
+    whole = quick(schedule="cooldown", **params).fit(X)
+    for epoch in (10, whole.n_iter_ - 5):
+
+        def save(model, record, epoch=epoch):
+            if record["epoch"] == epoch:
+                model.save(tmp_path / "m.npz")
+                return True
+            return False
+
+        cut = quick(schedule="cooldown", callbacks=save, **params)
+        with pytest.warns(UserWarning, match="callbacks is code"):
+            cut.fit(X)
+        went_on = ae.load(tmp_path / "m.npz").set_params(warm_start=True).fit(X)
+        np.testing.assert_array_equal(weights(went_on), weights(whole))
+        assert went_on.history_ == whole.history_
+
+
+def test_the_network_reads_centred_data_and_begins_at_the_mean():
+    X = np.random.default_rng(0).random((50, 6)) * [0.1, 1, 0.5, 0.2, 0.9, 0]
+    for likelihood in ("gaussian", "bernoulli", "continuous_bernoulli"):
+        model = quick(max_epochs=0, likelihood=likelihood).fit(X)
+        center = model.network_.state_dict()["center"]
+        np.testing.assert_allclose(center, X.mean(axis=0), rtol=1e-12)
+        at_mean = model.inverse_transform(np.zeros((1, 3)))[0]
+        np.testing.assert_allclose(at_mean[:5], X.mean(axis=0)[:5], rtol=1e-6)
+        assert at_mean[5] == pytest.approx(0, abs=1.1e-3)

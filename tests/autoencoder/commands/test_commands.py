@@ -17,7 +17,6 @@ from autoencoder.commands import arguments
 from autoencoder.datasets import load_digits, load_images, make_faces
 from autoencoder.parts import CHOICES
 from autoencoder.runs import MODELS, figures, open_run, train
-from autoencoder.runs.config import LIKELIHOODS
 from autoencoder.runs.figures import FIGURES
 
 FILES = {"checkpoint.npz", "config.json", "figures", "history.csv", "metrics.json", "model.npz"}
@@ -112,7 +111,7 @@ def test_people_are_on_one_side_of_the_split_only(place):
 def test_settings_reach_the_estimator(place):
     vae, denoising = (open_run(place / name).estimator for name in ("vae", "denoising"))
     assert vae.code.beta == 0.5
-    assert vae.likelihood.variance == "optimal"
+    assert vae.likelihood == "optimal_gaussian"
     assert repr(denoising.noise) == "GaussianNoise(clip=(0, 1))"
     assert open_run(place / "dense").estimator.get_params()["batch_size"] == 32
     assert (vae.callbacks, vae.verbose) == (None, 0)
@@ -333,5 +332,5 @@ def test_every_model_can_replace_the_run_of_another(place, tmp_path):
 
 def test_the_grammar_knows_what_the_table_of_models_knows():
     assert set(arguments.MODELS) == set(MODELS)
-    assert set(arguments.LIKELIHOODS) == set(LIKELIHOODS)
+    assert set(arguments.LIKELIHOODS) == set(CHOICES["likelihood"])
     assert set(arguments.NOISES) == {"none", *CHOICES["noise"]}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from autoencoder import VariationalAutoencoder
 from autoencoder.parts import GaussianCode, PointCode
 from minigrad import Tensor, exp, tensor
 from minigrad.testing import gradcheck
@@ -42,11 +43,47 @@ def test_an_unknown_activation_is_refused_when_used():
 
 # ---------------------------------------------------------------------- Gaussian codes
 def test_the_outputs_are_means_and_then_log_variances():
-    code, h = GaussianCode(), np.arange(12.0).reshape(2, 6)
+    code, h = GaussianCode(), np.arange(-2.0, 10.0).reshape(2, 6)
     assert code.width(3) == 6
     np.testing.assert_array_equal(code.mean(h), h[:, :3])
     np.testing.assert_array_equal(code.log_variance(h), h[:, 3:])
     np.testing.assert_array_equal(code.log_variance(tensor(h)).numpy(), h[:, 3:])
+
+
+def test_log_variances_bend_beyond_ten_and_stay_below_twenty():
+    code, a = GaussianCode(), np.array([[0.0, 9.9, -9.9, 11.0, -11.0, 15.0, 1e9, -1e9]]).T
+    h = np.concatenate([0 * a, a], axis=1)  # (8, 2)
+    bent = code.log_variance(h)[:, 0]
+    np.testing.assert_array_equal(bent[:3], a[:3, 0])
+    np.testing.assert_allclose(
+        bent[3:6], 10 * np.array([1, -1, 1]) * (1 + np.tanh([0.1, 0.1, 0.5]))
+    )
+    np.testing.assert_array_equal(bent[6:], [20, -20])
+    gradcheck(code.log_variance, [h[:6]], order=2)
+    assert np.isfinite(code.divergence(h[:, :])).all()
+
+
+def test_a_warm_up_weighs_the_divergence_by_the_part_of_the_fit_that_is_over():
+    """The training of a warm-up is that of a code whose beta a callback raises by hand."""
+    assert [GaussianCode(warm_up=0.5).warmth(p) for p in (0, 0.25, 0.5, 0.9)] == [0, 0.5, 1, 1]
+    with pytest.raises(ValueError, match="warm_up must be a number from 0 to 1, got 2"):
+        VariationalAutoencoder(2, code=GaussianCode(warm_up=2)).fit(np.ones((3, 4)))
+
+    class ByHand(GaussianCode):
+        def divergence(self, h):
+            if not hasattr(h, "requires_grad"):  # an estimate after the training
+                return super().divergence(h)
+            return min(next(made) / 8, 1.0) * super().divergence(h)
+
+    X = rng().normal(size=(64, 4))
+    made = iter([8, 8, 8, 8, *range(16)])  # four blocks are evaluated before the first step
+    params = dict(batch_size=16, max_epochs=4, random_state=0)  # 16 steps
+    model = VariationalAutoencoder(2, code=GaussianCode(warm_up=0.5), **params).fit(X)
+    other = VariationalAutoencoder(2, code=ByHand(), **params).fit(X)
+    for name, array in model.network_.state_dict().items():
+        np.testing.assert_allclose(other.network_.state_dict()[name], array, rtol=1e-9)
+    whole = model.history_["reconstruction"][0] + model.history_["divergence"][0]
+    assert model.history_["loss"][0] == pytest.approx(whole)  # what is recorded is the objective
 
 
 def test_draws_have_the_mean_and_variance_that_the_encoder_says():

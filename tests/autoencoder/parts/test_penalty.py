@@ -63,7 +63,7 @@ def test_the_first_value_is_the_divergence_of_the_batch_mean():
 
 
 def test_the_value_is_that_of_the_running_mean_and_the_gradient_passes_the_batch_mean():
-    rng, penalty, memory = np.random.default_rng(1), KLSparsity(0.1, momentum=0.8), {}
+    rng, penalty, memory = np.random.default_rng(1), KLSparsity(0.1, weight=1.0, momentum=0.8), {}
     running = None
     for _ in range(5):
         activations = rng.uniform(0.01, 0.9, (20, 3))
@@ -84,7 +84,7 @@ def test_a_running_mean_is_less_biased_than_that_of_one_small_batch():
     rng, target = np.random.default_rng(2), 0.2
 
     def average(momentum):
-        penalty, memory, values = KLSparsity(target, momentum=momentum), {}, []
+        penalty, memory, values = KLSparsity(target, weight=1.0, momentum=momentum), {}, []
         for _ in range(300):
             b, _ = codes(rng.beta(1, 4, (8, 3)).clip(1e-9))  # of mean 1 / 5
             values.append(penalty(b._replace(memory=memory)).item())
@@ -94,7 +94,7 @@ def test_a_running_mean_is_less_biased_than_that_of_one_small_batch():
 
 
 def test_evaluation_takes_the_mean_of_its_batch_and_remembers_nothing():
-    penalty = KLSparsity(0.1)
+    penalty = KLSparsity(0.1, weight=1.0)
     b, _ = codes(np.full((4, 2), 0.3))
     memory = {"kl_sparsity": np.array([0.9, 0.9])}
     b.network.eval()
@@ -104,7 +104,9 @@ def test_evaluation_takes_the_mean_of_its_batch_and_remembers_nothing():
 
 
 def test_it_is_zero_at_the_target_and_nowhere_else():
-    values = [KLSparsity(0.2)(codes(np.full((3, 1), q))[0]).item() for q in (0.1, 0.2, 0.3)]
+    values = [
+        KLSparsity(0.2, weight=1.0)(codes(np.full((3, 1), q))[0]).item() for q in (0.1, 0.2, 0.3)
+    ]
     assert values[1] == pytest.approx(0, abs=1e-15) and min(values[0], values[2]) > 0.02
 
 
@@ -113,7 +115,7 @@ def test_it_is_zero_at_the_target_and_nowhere_else():
 def test_dead_and_saturated_units_cost_a_finite_amount_and_are_pushed_back(sign, dtype):
     for size in (10.0, 15.0, 800.0):  # the last rounds to 0 or 1 exactly
         h = tensor(np.full((4, 2), size * sign, dtype), requires_grad=True)
-        value = KLSparsity(0.05)(codes(np.full((1, 1), 0.5))[0]._replace(h=h))
+        value = KLSparsity(0.05, weight=1.0)(codes(np.full((1, 1), 0.5))[0]._replace(h=h))
         slope = grad(value, h)
         assert np.isfinite(value.item()) and value.dtype == slope.dtype == dtype
         assert np.isfinite(slope.numpy()).all()

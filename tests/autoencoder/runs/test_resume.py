@@ -24,6 +24,7 @@ from cut_short import (
 
 import autoencoder as ae
 from autoencoder import collapse
+from autoencoder.runs import open_run
 from autoencoder.runs.checkpoints import Checkpoints, check_interval
 from autoencoder.runs.lock import Lock
 from minigrad import checkpoint
@@ -72,7 +73,7 @@ ESTIMATORS = {
     "tied": ae.Autoencoder(3, hidden=(6,), dropout=0.3, tied=True, schedule="cosine"),
     "conv": ae.DenoisingAutoencoder(3, hidden=(3,), image_shape=(4, 4, 1), dropout=0.2),
     "masking": ae.DenoisingAutoencoder(3, hidden=(6,), noise="masking", dropout=0.2, solver="sgd"),
-    "sparse": ae.SparseAutoencoder(3, dropout=0.2, hidden=(6,), noise="gaussian", patience=3),
+    "sparse": ae.SparseAutoencoder(3, dropout=0.2, hidden=(6,), noise="gaussian", patience=9),
     "contractive": ae.ContractiveAutoencoder(3, noise="gaussian", solver="rmsprop"),
     "hutchinson": ae.ContractiveAutoencoder(
         3, penalty=ae.ContractivePenalty(method="hutchinson"), solver="adamw"
@@ -113,15 +114,24 @@ def test_five_epochs_a_new_process_and_five_are_ten_for_every_estimator(tmp_path
         assert (tmp_path / f"{name}.npz").read_bytes() == whole, name
 
 
-@pytest.mark.parametrize("kind", ["olivetti", "denoising"])
-def test_more_epochs_are_those_of_a_longer_run(place, tmp_path, kind):
-    folder = tmp_path / "run"
+def test_more_epochs_are_those_of_a_longer_run(place, tmp_path):
+    """Of the model whose learning rate stays."""
+    folder, kind = tmp_path / "run", "olivetti"
     assert train(place, folder, kind, epochs=4) == 0
     with stopped(3, die):
         assert resume(folder, "--epochs", 10) == 130
     assert resume(folder, "--epochs", 4) == 2  # it has made seven by now
     assert resume(folder) == 0
     same(place / kind, folder)
+
+
+def test_with_more_epochs_the_rate_rises_and_falls_again(place, tmp_path):
+    folder = tmp_path / "run"
+    assert train(place, folder, "denoising", epochs=4) == 0
+    assert resume(folder, "--epochs", 8) == 0
+    rates = np.array(open_run(folder).history()["learning_rate"]) / 0.002
+    falls = rates[6:] < 1  # the last quarter of eight; at its beginning it is whole
+    assert rates[:6].tolist() == [1, 1, 1, rates[3], 1, 1] and falls[-1]
 
 
 @pytest.mark.parametrize("kind", ["olivetti", "vae"])
@@ -139,7 +149,7 @@ def test_a_run_ended_by_ctrl_c_goes_on(place, tmp_path, kind, capsys):
 
 
 def test_a_run_that_ran_out_of_patience_does_so_wherever_it_is_resumed(place, tmp_path, capsys):
-    options = ["--patience", "1", "--learning-rate", "0.2", "--seed", "3"]
+    options = ["--patience", "1", "--learning-rate", "0.01", "--seed", "1"]
     whole = tmp_path / "whole"
     assert train(place, whole, "sparse", *options, epochs=30) == 0
     metrics = json.loads((whole / "metrics.json").read_text())
