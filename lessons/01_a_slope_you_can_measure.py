@@ -4,6 +4,7 @@ Idea: two values of a function give its slope, with two errors that pull in oppo
 You write: slope(f, x, h), best_step(precision, order).
 You get: the V of the error against the step, and its lowest point predicted before it is measured.
 Needs: nothing.
+Read: Press et al., Numerical Recipes (2007), section 5.7, Numerical Derivatives.
 Uses: minigrad/testing.py.
 Time: fast 1 s, default 1 s (2 cores).
 """

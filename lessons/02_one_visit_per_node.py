@@ -4,6 +4,7 @@ Idea: a gradient is local slopes multiplied along the graph and added where path
 You write: product_rule(g, a, b), visiting_order(last), gradients(last).
 You get: the same graph walked in two orders, one of them wrong; agreement with measured slopes.
 Needs: 01.
+Read: Griewank and Walther, Evaluating Derivatives (2008), chapter 3.
 Uses: minigrad/engine.py, minigrad/gradient.py.
 Time: fast 1 s, default 1 s (2 cores).
 """

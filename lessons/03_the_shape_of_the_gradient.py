@@ -4,6 +4,7 @@ Idea: what was copied on the way forward is summed on the way back.
 You write: unbroadcast(g, shape), matmul_vjp(g, a, b).
 You get: gradients of 40 random pairs of shapes, and a picture of where the sums come from.
 Needs: 01, 02.
+Read: Giles, Collected matrix derivative results for forward and reverse mode (2008).
 Uses: minigrad/engine.py, minigrad/shapes.py, minigrad/ops.py.
 Time: fast 1 s, default 1 s (2 cores).
 """

@@ -4,6 +4,7 @@ Idea: a check is worth the mistakes that it rejects, so make mistakes and count.
 You write: two_slopes(f, rule, x, g, v), accepts(f, rule, x, rng), slope_jump(f, x, v, h).
 You get: six broken rules against four checks, three of them in wide use; what a kink looks like.
 Needs: 01, 03.
+Read: Gradcheck mechanics, a note in PyTorch's documentation.
 Uses: minigrad/testing.py.
 Time: fast 3 s, default 5 s (2 cores).
 """

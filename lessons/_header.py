@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
-FIELDS = ("Idea", "You write", "You get", "Needs", "Uses", "Time")
+FIELDS = ("Idea", "You write", "You get", "Needs", "Read", "Uses", "Time")
 
 
 class Header(NamedTuple):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import _figures, _numbers
+from ._earlier import earlier
 from ._header import FOLDER, lessons, read_header
 from ._paste import pasted
 from ._progress import remember, writable
@@ -79,7 +80,17 @@ class Lesson:
             check.show(f, int(number or 1))
             sys.exit(0)
 
+    def earlier(self, number, *names):
+        """What lesson `number` defines under these `names`, or all of it, as a namespace: your
+        answers where they are right."""
+        values, sentence = earlier(number, *names, solution=self.solution)
+        print(sentence)
+        return values
+
     # ------------------------------------------------------------------ numbers and figures
+    def guess(self, name, question):
+        """Ask for the number that will be reported under this `name`."""
+
     def report(self, name, value, tolerance, *, predicted=None, unit=""):
         """Print the number `value`, beside what theory `predicted`, and compare it with the record.
 
@@ -114,6 +125,12 @@ class Lesson:
             from IPython.display import Image, display
 
             display(Image(str(path)))
+
+    def draw(self, name, title, *data, size=(6, 4)):
+        """The figure that the function `name` of figures/NN.py draws of the `data`."""
+        module = importlib.import_module(f"lessons.figures.{self.number:02d}")
+        with self.fig(name, title, size) as figure:
+            getattr(module, name)(figure, *data)
 
     def saved(self, name, **settings):
         """What a long run keeps in a file, to go on from there after an interruption: a Saved."""

@@ -169,15 +169,15 @@ def test_a_full_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypa
             lines, f"{lines}\n        if done == 4: raise KeyboardInterrupt"
         )
 
-    whole = run(11, "--full", quiet=True, change=small)
+    whole = run(17, "--full", quiet=True, change=small)
     assert not whole.error, whole.error
     with pytest.raises(KeyboardInterrupt):
-        run(11, "--full", quiet=True, change=interrupted)
-    assert (tmp_path / "11_training.npz").exists()
-    rest = run(11, "--full", quiet=True, change=small)
-    assert "going on after epoch 3, from 11_training.npz" in rest.text
+        run(17, "--full", quiet=True, change=interrupted)
+    assert (tmp_path / "17_training.npz").exists()
+    rest = run(17, "--full", quiet=True, change=small)
+    assert "going on after epoch 3, from 17_training.npz" in rest.text
     assert rest.lesson.numbers == whole.lesson.numbers
-    assert not (tmp_path / "11_training.npz").exists()
+    assert not (tmp_path / "17_training.npz").exists()
 
 
 def test_without_the_project_one_sentence_says_what_to_do(tmp_path):

@@ -161,7 +161,7 @@ def test_the_header_and_the_prose(ran, number):
         assert (FOLDER.parent / used).exists(), used
     assert all(0 < int(n) < number for n in re.findall(r"\d+", header.fields["Needs"]))
     assert header.budget["fast"] <= 5
-    assert header.budget["default"] <= (15 if number <= 10 else 60)
+    assert header.budget["default"] <= (15 if number <= 16 else 60)
     assert 60 <= len(source.splitlines()) <= 220
     for cell in source.split("# %% [markdown]\n")[1:]:
         prose = cell.partition("\n# %%")[0].strip().splitlines()

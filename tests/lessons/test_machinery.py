@@ -211,7 +211,16 @@ def test_a_case_is_shown_with_all_its_numbers(tmp_path, monkeypatch):
 def test_every_field_of_the_header_is_needed(tmp_path):
     source = lessons()[1].read_text(encoding="utf-8")
     path = tmp_path / "01_a.py"
-    for line in ("01  A slope", "Idea:", "You write:", "You get:", "Needs:", "Uses:", "Time: fast"):
+    for line in (
+        "01  A slope",
+        "Idea:",
+        "You write:",
+        "You get:",
+        "Needs:",
+        "Read:",
+        "Uses:",
+        "Time: fast",
+    ):
         path.write_text(source.replace(line, "", 1), encoding="utf-8")
         with pytest.raises(ValueError, match=r"01_a\.py"):
             read_header(path)
