@@ -67,4 +67,4 @@ class _Silent:
         if others:
             it = "them" if len(others) > 1 else "it"
             parts.append(f"the library's {', '.join(others)}, until you have solved {it} there")
-        return f"  from lesson {self.number}: {'; '.join(parts)}"
+        return f"  from lesson {self.number}: {'; '.join(parts)}" if parts else ""

@@ -84,7 +84,8 @@ class Lesson:
         """What lesson `number` defines under these `names`, or all of it, as a namespace: your
         answers where they are right."""
         values, sentence = earlier(number, *names, solution=self.solution)
-        print(sentence)
+        if sentence:
+            print(sentence)
         return values
 
     # ------------------------------------------------------------------ numbers and figures
