@@ -74,8 +74,8 @@ for name, deviation in deviations.items():
 # the first steps. A unit of its code is a sigmoid of a sum of D = 32,768 numbers, all of them at
 # least 0, because they come out of relus. Adam's first step has length lr in every weight (lesson
 # 9), whatever the gradient. All faces look alike to a new network, so the gradients of one unit's
-# weights have one sign. How far does that step move the sum of a unit? (By the weights of this layer
-# alone: those below move too, and change its inputs.)
+# weights have one sign. How far does that step move the sum of a unit? (By the weights of this
+# layer alone: those below move too, and change its inputs.)
 
 
 # %%
