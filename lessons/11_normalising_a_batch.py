@@ -28,9 +28,9 @@ rng = np.random.default_rng(11)
 
 # %% [markdown]
 # Lesson 10 chose the first weights so that signals keep their size, and a few steps undid it.
-# **Batch normalisation** restores the size at every step. For each unit, that is each column of x,
-# take mean and variance over the batch, and give the column mean 0 and deviation 1; then let the
-# network choose another deviation gamma and mean beta, which it learns like weights:
+# The remedy, **batch normalisation**, restores the size at every step. For each unit, that is each
+# column of x, take mean and variance over the batch, and give the column mean 0 and deviation 1;
+# then let the network choose another deviation gamma and mean beta, learnt like weights:
 #
 #     s = sqrt(variance + eps)      n = (x - mean) / s      y = gamma n + beta
 #
