@@ -139,7 +139,7 @@ class Adam:
 
     def __init__(self, weights, lr):
         self.weights, self.lr, self.t = weights, lr, 0
-        self.state = [(np.zeros(w.shape), np.zeros(w.shape)) for w in weights]
+        self.state = [(np.zeros_like(w.data), np.zeros_like(w.data)) for w in weights]
 
     def step(self):
         self.t += 1  # once for all of them

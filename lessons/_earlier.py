@@ -26,7 +26,7 @@ def earlier(number, *names, solution=False):
     scope = {"__name__": path.stem, "lesson": judge}
     exec(compile(tree, str(path), "exec"), scope)
     values = tuple(scope[name] for name in names) or types.SimpleNamespace(**scope)
-    return values[0] if len(names) == 1 else values, judge.sentence(names)
+    return values[0] if len(names) == 1 else values, judge.sentence(scope, names)
 
 
 def _defines(statement):
@@ -60,7 +60,9 @@ class _Silent:
     def earlier(self, number, *names):
         return earlier(number, *names, solution=self.solution)[0]
 
-    def sentence(self, names):
+    def sentence(self, scope, names):
+        if any(n not in self.yours + self.others and callable(scope[n]) for n in names):
+            names = ()  # something that is made of the exercises, perhaps of all
         yours = [name for name in self.yours if name in (names or self.yours)]
         others = [name for name in self.others if name in (names or self.others)]
         parts = [f"your {', '.join(yours)}"] if yours else []
