@@ -11,7 +11,6 @@ Time: fast 5 s, default 10 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -99,13 +98,7 @@ lesson.report("bends of 3 hidden units", bends, "exact", predicted=3)
 wrong = np.mean((fits[30] - np.sin(np.pi * grid[:, 0])) ** 2)
 lesson.report("30 units: loss on new points", wrong + 0.04, "20%", predicted=0.04)
 
-with lesson.fig("fit", "Every hidden unit lets the line bend once", (6, 3.6)) as figure:
-    axes = figure.subplots()
-    axes.plot(x, y, ".", color="0.7", label="data")
-    for colour, (k, fit) in zip(COLOURS, fits.items(), strict=False):
-        axes.plot(grid, fit, color=colour, label=f"{k} hidden units, loss {curves[k][-1]:.3f}")
-    axes.set(xlabel="x", ylabel="y")
-    axes.legend(fontsize=9)
+lesson.draw("fit", "Every hidden unit lets the line bend once", x, y, fits, grid, curves)
 
 # %% [markdown]
 # How large may lr be? For the line the loss is a bowl, and one step multiplies the distance from
@@ -172,16 +165,11 @@ def run(trainer=train, lr=0.02, start=1.0, reduction="mean"):
         return np.array(trainer(loss_of(ws, reduction), ws, [(x, y)] * 60, lr))  # (60,)
 
 
+lesson.guess("all weights 0: final loss", "The loss at which all weights 0 end?")
 runs = [run(start=0), run(lr=0.2), run(), run(reduction="sum"), run(forgetful), run(lr=-0.02)]
 causes = ("all weights 0", "lr x 10", "healthy", "sum, same lr", "not forgotten", "sign")
 lesson.report("all weights 0: final loss", runs[0][-1], "1%", predicted=y.var())
-with lesson.fig("gallery", "Which is which? (the answers are upside down)", (6, 3.6)) as figure:
-    for letter, axes, losses in zip("ABCDEF", figure.subplots(2, 3).flat, runs, strict=True):
-        axes.semilogy(losses, color=COLOURS[0])
-        axes.set(title=letter, ylim=(0.05, 400), xlim=(-2, 60))
-        axes.tick_params(labelsize=8)
-    answers = ", ".join(f"{a}: {c}" for a, c in zip("ABCDEF", causes, strict=True))
-    figure.supxlabel(answers, rotation=180, fontsize=7)
+lesson.draw("gallery", "Which is which? (the answers are upside down)", runs, causes)
 
 # %% [markdown]
 # Gradients that are not forgotten are momentum without friction: w swings about the bottom like a

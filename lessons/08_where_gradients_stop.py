@@ -111,9 +111,8 @@ lesson.report("largest codes", [np.abs(c).max() for *_, c in runs.values()], "+-
 
 curves = {name: losses for name, (losses, *_) in runs.items()}
 ends = {name: loss for name, (_, loss, _) in runs.items()}
-lesson.draw(
-    "staircase", "Forward a staircase, backward a slope: the code learns", curves, ends, floor
-)
+claim = "Forward a staircase, backward a slope: the code learns"
+lesson.draw("staircase", claim, curves, ends, floor)
 
 # %% [markdown]
 # Straight through, the network has learnt what rounding does to it: it makes its codes large, so

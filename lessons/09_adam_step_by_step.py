@@ -11,7 +11,6 @@ Time: fast 5 s, default 8 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -90,6 +89,8 @@ def lengths(t_used, n=4000):
     return np.array(found)  # (n,)
 
 
+question = "After how many steps is the step at most 5 % too long?"
+lesson.guess("steps until it is within 5 %", question)
 uncorrected = lengths(lambda t: 10**9)  # as if it had seen enough
 chosen = np.array([1, 2, 5, 10, 20, 50, 100, 1000])  # (8,): values of t
 known = [uncorrected_ratio(t) for t in chosen]
@@ -115,16 +116,8 @@ ratios = {
 }
 long_run = (1 - 0.9**4000) / 0.1 / np.sqrt((1 - 0.999**4000) / 0.001)
 lesson.report("no exponent, step 4000", ratios["no exponent"][-1], "close", predicted=long_run)
-with lesson.fig(
-    "first_steps", "Without correction the first thousand steps are too long"
-) as figure:
-    axes = figure.subplots()
-    for colour, (name, ratio) in zip(COLOURS, ratios.items(), strict=False):
-        axes.semilogx(times, ratio, color=colour, label=name)
-    axes.plot(chosen, known, "o", color=COLOURS[0], ms=4)
-    axes.set(xlabel="step t", ylabel="length of the step / lr, constant gradient", ylim=(0, 7))
-    axes.legend(fontsize=9)
-    axes.grid(alpha=0.3)
+claim = "Without correction the first thousand steps are too long"
+lesson.draw("first_steps", claim, ratios, times, chosen, known)
 
 
 # %% [markdown]
@@ -176,14 +169,7 @@ apart = np.abs(curves["Adam", "mean"] - curves["Adam", "sum"]).max()
 lesson.report("Adam, sum and mean, largest difference", apart, "+-0.001", predicted=0.0)
 apart = np.abs(curves["Adam", "mean"] - curve(lambda ws: mg.optim.Adam(ws, lr=0.02), "mean")).max()
 lesson.report("yours and the library's, the same", apart, "+-1e-6", predicted=0.0)
-with lesson.fig("scale", "Adam does not see the scale of the loss", (6, 3.4)) as figure:
-    axes = figure.subplots()
-    for (name, r), losses in curves.items():
-        colour = "black" if (name, r) == ("Adam", "sum") else COLOURS[name == "Adam"]
-        style = {"lw": 3} if r == "mean" else {"ls": "--"}
-        axes.semilogy(losses, color=colour, label=f"{name}, {r}", **style)
-    axes.set(xlabel="step", ylabel="mean squared error", ylim=(0.02, 20))
-    axes.legend(fontsize=9)
+lesson.draw("scale", "Adam does not see the scale of the loss", curves)
 
 # %% [markdown]
 # Last, a trap for whoever compares programs. TensorFlow adds its epsilon to sqrt(v) BEFORE the

@@ -139,13 +139,8 @@ for name, course in courses.items():
         f"units that are flat for all faces after 12 steps, {name}", course[-1, 3], "+-0.3"
     )
 
-lesson.draw(
-    "start",
-    "Layers multiply a signal, and a few steps of Adam close the sigmoids",
-    signals,
-    deviations,
-    courses,
-)
+claim = "Layers multiply a signal, and a few steps of Adam close the sigmoids"
+lesson.draw("start", claim, signals, deviations, courses)
 
 # %% [markdown]
 # So the network is not started badly, it is moved badly: 0.001 is small for a weight, and large for

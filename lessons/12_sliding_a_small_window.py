@@ -14,7 +14,6 @@ Time: fast 4 s, default 6 s (2 cores).
 import time
 
 from lessons import Lesson, Todo, use
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -80,6 +79,7 @@ def conv2d(x, w, stride, pads):  # (N, H, W, C), (kh, kw, C, F) -> (N, P, Q, F)
 # single 1: the answers are its rows. How many of the 64 * 36 are not 0? How many different ones?
 
 # %%
+lesson.guess("elements that are not 0", "How many of the 2,304 elements are not 0?")
 kernel = rng.standard_normal((3, 3, 1, 1))
 one_hot = np.eye(64).reshape(64, 8, 8, 1)
 matrix = conv2d(one_hot, kernel, (1, 1), ((0, 0), (0, 0))).reshape(64, 36)
@@ -93,6 +93,7 @@ lesson.report("different ones", len(set(matrix[matrix != 0])), "exact", predicte
 # PyTorch is first moved by one pixel, up and to the left?
 
 # %%
+lesson.guess("outputs that agree, at once", "How many of the 256 outputs agree?")
 noise = rng.standard_normal((1, 32, 32, 1))
 moved = np.pad(noise[:, 1:, 1:], ((0, 0), (0, 1), (0, 1), (0, 0)))  # (1, 32, 32, 1)
 ours, theirs = (pad_same(32, 3, 2),) * 2, ((1, 1), (1, 1))
@@ -107,29 +108,7 @@ blur = np.full((3, 3, 1, 1), 1 / 9)
 small = [conv2d(face, blur, (2, 2), pads)[0, ..., 0] for pads in (ours, theirs)]  # (16, 16) each
 
 
-def show(axes, image, title, signed=None):
-    low, high = (-signed, signed) if signed else (0, 1)
-    axes.imshow(image, cmap="RdBu" if signed else "gray", vmin=low, vmax=high)
-    axes.set_title(title, fontsize=10)
-    axes.axis("off")
-
-
-with lesson.fig("where_the_pad_goes", "One shape, two results: where the pad goes") as figure:
-    grid = figure.add_gridspec(2, 3, height_ratios=(1.3, 2))
-    strip = figure.add_subplot(grid[0, :])
-    strip.imshow([[5, *[4] * 8, 5]], "gray", extent=(-1, 9, 0, 1), aspect="auto", vmin=0, vmax=5)
-    for pixel, text in enumerate(("0", *(f"x{k}" for k in range(8)), "0"), start=-1):
-        strip.text(pixel + 0.5, 0.5, text, ha="center", va="center")
-    for row, (pads, first) in enumerate((((0, 1), 0), ((1, 1), -1))):
-        for p in range(4):
-            left, height = first + 2 * p, (-0.4 - 0.3 * (p % 2), 1.2 + 0.3 * (p % 2))[row]
-            strip.plot((left + 0.1, left + 2.9), (height, height), color=COLOURS[row], lw=5)
-        strip.text(9.3, (-0.55, 1.35)[row], f"pads {pads}", color=COLOURS[row], va="center")
-    strip.set(xlim=(-1.2, 11.5), ylim=(-0.9, 1.7))
-    strip.axis("off")
-    show(figure.add_subplot(grid[1, 0]), small[0], "pads (0, 1)")
-    show(figure.add_subplot(grid[1, 1]), small[1], "pads (1, 1)")
-    show(figure.add_subplot(grid[1, 2]), small[0] - small[1], "difference, -0.3 to 0.3", 0.3)
+lesson.draw("where_the_pad_goes", "One shape, two results: where the pad goes", small)
 
 # %% [markdown]
 # What do kernels see? Two by hand: differences across and down find edges. A network finds its own,
@@ -141,10 +120,7 @@ with lesson.fig("where_the_pad_goes", "One shape, two results: where the pad goe
 across = np.outer([1, 2, 1], [-1, 0, 1]).reshape(3, 3, 1, 1) / 4.0  # (3, 3, 1, 1)
 kernels = np.concatenate([across, across.transpose(1, 0, 2, 3)], axis=3)  # (3, 3, 1, 2)
 edges = conv2d(face, kernels, (1, 1), ((0, 0), (0, 0)))[0]  # (30, 30, 2)
-with lesson.fig("edges", "Nine weights find the edges of one direction", (6, 2.8)) as figure:
-    for k, axes in enumerate(figure.subplots(1, 3)):
-        image = edges[..., k - 1] if k else face[0, ..., 0]
-        show(axes, image, ("a face", "across, -0.6 to 0.6", "down, -0.6 to 0.6")[k], k and 0.6)
+lesson.draw("edges", "Nine weights find the edges of one direction", edges, face)
 
 picture = mg.tensor(np.ones((1, 64, 64, 1)), requires_grad=True)
 seen, y = [], picture

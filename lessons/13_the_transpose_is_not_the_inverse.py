@@ -79,6 +79,7 @@ lesson.report("<w, kernel_gradient(x, y)>", from_w, "close", predicted=forward)
 # by a pixel?
 
 # %%
+lesson.guess("after moving by one", "How many of the 1,024 pixels agree after moving?")
 w, y = rng.standard_normal((3, 3, 1, 1)), rng.standard_normal((1, 16, 16, 1))
 last = conv2d_transpose(y, w, (2, 2), ((0, 1), (0, 1)), (32, 32))  # (1, 32, 32, 1)
 first = conv2d_transpose(y, w, (2, 2), ((1, 0), (1, 0)), (32, 32))  # (1, 32, 32, 1)
@@ -117,34 +118,8 @@ theory = [int(count[2 + i] * count[2 + j]) for i in (1, 0) for j in (1, 0)]
 lesson.report("variance: odd pixels, ..., even", phases, "5%", predicted=theory)
 
 
-def show(axes, image, title, high=1.0):
-    axes.imshow(image, cmap="gray", vmin=0, vmax=high)
-    axes.set_title(title, fontsize=9)
-    axes.axis("off")
-
-
 claim = "Uneven overlaps make a checkerboard before anything is learned"
-with lesson.fig("overlaps", claim, (6, 2.6)) as figure:
-    even = np.array(overlaps(4, 4, 2)[:8])  # (8,)
-    maps = np.outer(count, count), variance, np.outer(even, even)
-    titles = (
-        "windows, kernel 3, stride 2",
-        "variance, random weights",
-        "windows, kernel 4, stride 2",
-    )
-    for axes, numbers, title in zip(figure.subplots(1, 3), maps, titles, strict=True):
-        show(axes, numbers, title, 4.5)
-        for (i, j), n in np.ndenumerate(numbers):
-            colour = "white" if n < 2.5 else "black"
-            axes.text(
-                j,
-                i,
-                f"{n:.1f}".removesuffix(".0"),
-                ha="center",
-                va="center",
-                fontsize=6,
-                color=colour,
-            )
+lesson.draw("overlaps", claim, overlaps, count, variance)
 
 # %% [markdown]
 # And it is no inverse, whatever "deconvolution" suggests. A convolution of stride 2 keeps 256 of
@@ -185,10 +160,7 @@ for kernel, pad, theory in ((2, 0, 0.0), (3, 1, np.sqrt(1 - 0.9**2))):
         known = {"predicted": [theory, theory]} if name == "grey" else {}
         lesson.report(f"kernel {kernel}, {name}: errors", np.round(errors, 6), "1%", **known)
 
-with lesson.fig("no_inverse", "The transpose does not undo a convolution", (6, 2.2)) as figure:
-    titles = "x", "conv(x), 0 to 3", "transpose", "nearest"
-    for axes, title, images in zip(figure.subplots(1, 4), titles, (x, y, *painted), strict=True):
-        show(axes, images[1, ..., 0], title, 3 if title.endswith("3") else 1)
+lesson.draw("no_inverse", "The transpose does not undo a convolution", x, y, painted)
 
 # %% [markdown]
 # Threads named here:

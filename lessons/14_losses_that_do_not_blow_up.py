@@ -11,7 +11,6 @@ Time: fast 5 s, default 5 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -44,6 +43,7 @@ def naive(t, x):
         return -x * np.log(p) - (1 - x) * np.log(1 - p)
 
 
+lesson.guess("first infinite loss, float32, t =", "The first t with an infinite loss, float32?")
 logits = np.arange(100)  # (100,)
 for dtype, bits in ((np.float32, 24), (np.float64, 53)):
     broken = ~np.isfinite(naive(logits.astype(dtype), dtype(0)))  # (100,)
@@ -122,15 +122,7 @@ slopes = {
     "p clipped": clipped_slope(t, x),
     "from logits": bce_slope(np.ones_like(t), t, x),
 }
-with lesson.fig("four_losses", "Equal on paper: a wrong pixel must keep its slope") as figure:
-    for axes, curves, what in zip(
-        figure.subplots(1, 2), (losses, slopes), ("loss", "slope"), strict=True
-    ):
-        for colour, (name, values) in zip(COLOURS, curves.items(), strict=False):
-            axes.plot(t, values, color=colour, label=name)
-        axes.set(xlabel="logit t of a pixel that is 0, float32", ylabel=what)
-    figure.axes[0].set(ylim=(-1, 27))
-    figure.axes[0].legend(fontsize=8, loc="upper left")
+lesson.draw("four_losses", "Equal on paper: a wrong pixel must keep its slope", losses, slopes, t)
 
 # %% [markdown]
 # A case that somebody lost a day to (pytorch/pytorch#103316): eight pixels that are 1, the first
@@ -178,13 +170,8 @@ at_mean, theory = mean_loss.sum(axis=1).mean(), entropy(mean).sum()
 lesson.report("loss of the mean digit", at_mean, "close", predicted=theory, unit="nats")
 
 p = np.linspace(0.002, 0.998, 499)  # (499,)
-with lesson.fig("floor", "The floor of the loss is the entropy of the pixel", (6, 3.2)) as figure:
-    axes = figure.subplots()
-    for colour, grey in zip(COLOURS, (0.0, 0.1, 0.3, 0.5), strict=False):
-        axes.plot(p, bce_from_logits(np.log(p / (1 - p)), np.full(499, grey)), color=colour)
-        axes.plot(grey, entropy(np.array([grey])), "o", color=colour, label=f"pixel {grey:g}")
-    axes.set(xlabel="p", ylabel="loss of one pixel, nats", ylim=(-0.1, 2.5))
-    axes.legend(fontsize=9)
+claim = "The floor of the loss is the entropy of the pixel"
+lesson.draw("floor", claim, p, bce_from_logits, entropy)
 
 # %% [markdown]
 # Threads named here:

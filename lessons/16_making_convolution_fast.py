@@ -16,7 +16,6 @@ import time
 import timeit
 
 from lessons import Lesson, Todo, use
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -62,14 +61,7 @@ for name, percent in zip(shares, theory, strict=True):
     kind = "any" if "time" in name else "close"
     lesson.report(f"% of {name}: 128 -> 64, dense", shares[name][[6, 4]], kind, predicted=percent)
 
-with lesson.fig("shares", "One layer is the arithmetic, another is the parameters") as figure:
-    axes = figure.subplots()
-    names = "16", "32", "64", "128", "256", "128", "64", "32", "1"
-    for k, (name, part) in enumerate(shares.items()):
-        axes.bar(np.arange(9) + 0.28 * (k - 1), part, 0.28, label=name, color=COLOURS[k])
-    axes.set_xticks(range(9), names)
-    axes.set(ylabel="% of the network", xlabel="channels out: convolutions, dense, transposed")
-    axes.legend()
+lesson.draw("shares", "One layer is the arithmetic, another is the parameters", shares)
 
 # %% [markdown]
 # A step of a Python loop costs thousands of multiplications, so hand over all of them at once:
@@ -162,15 +154,7 @@ if not lesson.fast and importlib.util.find_spec("torch"):
 memory = 50e-6 * im2col(x[:1], (3, 3), (1, 1), pads).nbytes  # MB, for a batch of 50
 lesson.report("MB of rows, batch of 50", memory, "exact", predicted=50e-6 * 1024 * 9 * 128 * 4)
 
-with lesson.fig("speeds", "The same sum, at very different speeds", (6, 3)) as figure:
-    axes = figure.subplots()
-    for k, (label, part) in enumerate(speeds.items()):
-        at = np.arange(len(part)) + 0.38 * k
-        axes.barh(at, part.values(), 0.38, label=label, color=COLOURS[k])
-    axes.set_yticks(at - 0.19, part)
-    axes.set(xscale="log", xlabel="billion multiplications a second")
-    axes.legend()
-    axes.invert_yaxis()
+lesson.draw("speeds", "The same sum, at very different speeds", speeds)
 
 # %% [markdown]
 # On large layers the library does less: 36 products where the definition has 144, by Winograd's

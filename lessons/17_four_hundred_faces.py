@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -125,6 +124,8 @@ for minus, name in ((0 * small[0], "as they are"), (small.mean(axis=0), "minus t
 # Now the faces. Guess: after one epoch, which rung will it stand on? And at the end?
 
 # %%
+lesson.guess("loss at epoch 1", "The loss after one epoch?")
+lesson.guess("loss at epoch last", f"And after {epochs}?")
 forward, encode, optimizer = network(images, widths, images.mean(axis=0))
 rng, losses, seen = np.random.default_rng(11), [], []
 watched = images[:1]  # one face, (1, size, size, 1)
@@ -169,37 +170,10 @@ lesson.report("starts of the stored runs that ended on the mean face, of", start
 lesson.report("the stored network's loss on all faces / that of PCA with 256", ratio, "close")
 
 claim = "The published network passes the mean face, but not PCA with 128 numbers"
-with lesson.fig("ladder", claim) as figure:
-    axes = figure.subplots()
-    for seed, colour in ((0, COLOURS[0]), (2, COLOURS[5])):
-        table = np.loadtxt(runs / f"standard_seed{seed}.csv", delimiter=",", skiprows=1)  # (600, 3)
-        axes.loglog(
-            table[:, 0], table[:, 1] / 0.875, color=colour, label=f"stored run, seed {seed}"
-        )
-    axes.loglog(*(np.array(ARTICLE).T * [[1], [1 / 0.875]]), "ko", ms=5, label="the article")
-    for name, loss in known.items():
-        axes.axhline(loss, color="0.6", lw=0.8, ls="--")
-        axes.text(700, loss, name, va="center", fontsize=8)
-    axes.set(xlabel="epoch", ylabel="half the squared error per face", xlim=(0.9, 600))
-    axes.legend(loc="lower left", fontsize=8)
+lesson.draw("ladder", claim, runs, known)
 
 claim = f"Your network learns {'the mean face' if losses[-1] > mean_loss else 'faces'}: {data.name}"
-with lesson.fig("faces", claim) as figure:
-    above, beneath = figure.subfigures(2, 1, height_ratios=(2, 1))
-    axes = above.subplots()
-    axes.semilogy(range(1, epochs + 1), losses, color=COLOURS[0], label="your network")
-    for name, loss in rungs.items():
-        axes.axhline(loss, color="0.6", lw=0.8, ls="--")
-        axes.text(epochs * 1.01, loss, name, va="center", fontsize=8)
-    axes.set(xlabel="epoch", ylabel="loss per face", xlim=(0.9, epochs))
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    faces = dict(zip([f"epoch {n}" for n in looks], seen, strict=True)) | {
-        "face": watched[0, ..., 0]
-    }
-    for place, (name, face) in zip(beneath.subplots(1, len(faces)), faces.items(), strict=True):
-        place.imshow(face, cmap="gray", vmin=0, vmax=1)
-        place.set_title(name, fontsize=8)
-        place.axis("off")
+lesson.draw("faces", claim, epochs, losses, rungs, looks, seen, watched)
 
 # %%
 lesson.finish()

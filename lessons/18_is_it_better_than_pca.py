@@ -12,7 +12,6 @@ Time: fast 5 s, default 40 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -94,14 +93,7 @@ lesson.report("loss of the linear network", walk[-1], "close", predicted=stairs[
 apart = np.degrees(largest_angle(b.numpy(), directions))
 lesson.report("its angle to PCA, degrees", apart, "+-0.05", predicted=0.0)
 
-with lesson.fig("stairs", "A linear autoencoder goes down PCA's stairs, and no further") as figure:
-    axes = figure.subplots()
-    for k, height in enumerate(stairs):
-        axes.axhline(height, color="0.6", lw=0.8, ls="--")
-        axes.text(202, height, f"PCA {k}" if k else "mean face", va="center", fontsize=8)
-    axes.plot(walk[:200], color=COLOURS[0], label="linear network, code of 4")
-    axes.set(xlabel="step", ylabel="loss per face", xlim=(0, 200))
-    axes.legend()
+lesson.draw("stairs", "A linear autoencoder goes down PCA's stairs, and no further", stairs, walk)
 
 # %% [markdown]
 # Networks with a bend, then: a hidden layer on either side of the code. They get the faces minus
@@ -123,6 +115,7 @@ def rebuilt(rows, mean, directions):
     return mean + (rows - mean) @ directions.T @ directions  # (N, D)
 
 
+lesson.guess("new person", "Network / PCA on somebody new: below or above 1, for each length?")
 size, lengths, splits = (16, (2, 8), 1) if lesson.fast else (32, (2, 8, 16, 32), 3)
 data = make_faces(size=size) if lesson.fast else load("olivetti")
 faces = shrink(data.images, size).reshape(len(data.images), -1)  # (400, D)
@@ -146,22 +139,7 @@ for j, question in enumerate(questions):
     lesson.report(question, ratio, about)
 
 claim = "With few numbers the network wins on faces it has seen; on strangers PCA wins"
-with lesson.fig("lengths", claim) as figure:
-    panels = figure.subplots(1, 3, sharey=True)
-    for j, (axes, question) in enumerate(zip(panels, questions, strict=True)):
-        for method, colour in ((0, COLOURS[1]), (1, COLOURS[0])):
-            label = ("PCA", "network")[method]
-            axes.loglog(lengths, mine[:, method, j], color=colour, label=label)
-            for split in range(splits):
-                axes.plot(lengths, losses[split, :, method, j], ".", color=colour, ms=5)
-        axes.set_title(question, fontsize=10)
-        axes.set(xlabel="code length")
-        axes.set_xticks(lengths, [str(k) for k in lengths])
-        axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
-    panels[0].set_ylabel(f"loss per face, {data.name}")
-    panels[0].legend(fontsize=8)
+lesson.draw("lengths", claim, questions, lengths, mine, splits, losses, data)
 
 # %% [markdown]
 # Plainly, from the run on the real faces: on faces that it has seen the network wins up to 16

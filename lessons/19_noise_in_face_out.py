@@ -85,6 +85,7 @@ lesson.report("Wiener, strangers", half_squares(wiener(noisy) - new), about)
 # will it beat?
 
 # %%
+lesson.guess("network, strangers", "The network's loss on strangers?")
 mean, scale = train.mean(axis=0), float(train.std(axis=0).mean())  # (D,), a number
 model = DenoisingAutoencoder(64, hidden=(256,), code="linear", noise=GaussianNoise(std / scale))
 model.set_params(batch_size=20, max_epochs=60, random_state=13)
@@ -99,14 +100,8 @@ lesson.report("network, faces it knows", half_squares(network(seen) - train), ab
 lesson.report("network, strangers", half_squares(network(noisy) - new), about)
 
 rows = {"face": new, "noisy": noisy, "Wiener": wiener(noisy), "network": network(noisy)}
-with lesson.fig("strangers", f"On strangers the formula beats the network: {data.name}") as figure:
-    grid = figure.subplots(4, 6)
-    for line, (name, images) in zip(grid, rows.items(), strict=True):
-        for k, axes in enumerate(line):
-            axes.imshow(images[11 * k].reshape(size, size), cmap="gray", vmin=0, vmax=1)
-            axes.set(xticks=[], yticks=[])
-        loss = f"\n{half_squares(images - new):.2f}" if name != "face" else ""
-        line[0].set_ylabel(name + loss, fontsize=9)
+claim = f"On strangers the formula beats the network: {data.name}"
+lesson.draw("strangers", claim, rows, size, new)
 
 # %% [markdown]
 # The network wins on faces that it has learnt by heart, on strangers the old formula does. (To
@@ -172,21 +167,7 @@ for name, rebuild in scores.items():
     lesson.report(f"AUC of {', '.join(strange)} by {name}", auc, near)
 
 claim = "What it has not learnt it cannot rebuild: the difference is the alarm"
-with lesson.fig("residuals", claim) as figure:
-    grid = figure.subplots(3, 4)
-    for column, (name, images) in zip(grid.T, ({"face": new} | strange).items(), strict=True):
-        one, again = images[:1], network(images[:1])  # (1, D)
-        p = p_values(errors(network, one), errors(network, held))[0]
-        column[0].set_title(f"{name}\nerror {errors(network, one)[0]:.1f}, p = {p:.2f}", fontsize=9)
-        for axes, image in zip(column, (one, again, one - again), strict=True):
-            signed = axes is column[2]
-            limits = dict(cmap="RdBu", vmin=-0.5, vmax=0.5) if signed else dict(cmap="gray", vmax=1)
-            axes.imshow(image.reshape(size, size), **({"vmin": 0} | limits))
-            axes.set(xticks=[], yticks=[])
-    for axes, word in zip(
-        grid[:, 0], ("read", "rebuilt", "difference\n(-0.5 to 0.5)"), strict=True
-    ):
-        axes.set_ylabel(word, fontsize=9)
+lesson.draw("residuals", claim, new, strange, network, p_values, errors, held, size)
 
 # %%
 lesson.finish()

@@ -13,7 +13,6 @@ Time: fast 3 s, default 12 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -113,21 +112,8 @@ for name, (encode, error, _) in runs.items():
     lesson.report(f"mean activation, {name}", encode(X).mean(), "+-0.04", predicted=wanted)
     lesson.report(f"error, {name}", error, "10%")
 
-with lesson.fig(
-    "habits", "A price on the mean activation: fewer units on, a little more error"
-) as figure:
-    left, right = figure.subplots(1, 2)
-    bins = np.linspace(0, 1, 26)
-    for colour, name in zip(COLOURS, ("plain", "sparse, 3"), strict=False):
-        share = np.histogram(runs[name][0](X), bins)[0] / (400 * 32)  # (25,)
-        left.stairs(share, bins, color=colour, label=name, lw=2)
-    left.set(xlabel="activation", ylabel="share of all activations", yscale="log")
-    left.legend(fontsize=8)
-    for colour, (name, (encode, error, _)) in zip(COLOURS, runs.items(), strict=False):
-        right.plot(encode(X).mean(), error, "o", color=colour, label=name)
-    right.axhline(list(steps.values())[2], color="0.5", ls="--", label="PCA 32")
-    right.set(xlabel="mean activation", ylabel="error of a face", ylim=(0, None), xlim=(0, 0.25))
-    right.legend(fontsize=8, loc="lower left")
+claim = "A price on the mean activation: fewer units on, a little more error"
+lesson.draw("habits", claim, runs, X, steps)
 
 # %% [markdown]
 # A trap: r is a mean over the data, training sees a batch. The divergence bends upwards, so batches
@@ -165,23 +151,20 @@ chance = rng.standard_normal(X.shape, dtype=np.float32)  # (400, 1024)
 lengths = [np.linalg.norm(way, axis=1, keepdims=True) for way in (towards, chance)]  # (400, 1)
 chance *= lengths[0] / lengths[1]
 walks = np.linspace(0, 1, 11, dtype=np.float32)
-with lesson.fig("walks", "A contractive code follows the faces more than chance") as figure:
-    axes = figure.subplots()
-    for colour, name in zip(COLOURS, ("plain", "contractive"), strict=False):
-        encode, _, W = runs[name]
-        home = encode(X)  # (400, 32)
-        moved = np.mean(np.sum((encode(X + noise) - home) ** 2, axis=1))
-        predicted = s**2 * contraction(home, W).mean()
-        lesson.report(f"code moved by noise, {name}", moved, "10%", predicted=predicted)
-        to_face, to_chance = (
-            np.array([np.linalg.norm(encode(X + t * way) - home, axis=1).mean() for t in walks])
-            for way in (towards, chance)
-        )  # (11,) each
-        axes.plot(walks, to_face / to_face[-1], color=colour, label=f"{name}, to the next face")
-        axes.plot(walks, to_chance / to_face[-1], "--", color=colour, label=f"{name}, by chance")
-        lesson.report(f"face over chance, {name}", to_face[-1] / to_chance[-1], "10%")
-    axes.set(xlabel="share of the way", ylabel="code moved, relative to the next face")
-    axes.legend()
+followed = {}
+for name in ("plain", "contractive"):
+    encode, _, W = runs[name]
+    home = encode(X)  # (400, 32)
+    moved = np.mean(np.sum((encode(X + noise) - home) ** 2, axis=1))
+    predicted = s**2 * contraction(home, W).mean()
+    lesson.report(f"code moved by noise, {name}", moved, "10%", predicted=predicted)
+    to_face, to_chance = (
+        np.array([np.linalg.norm(encode(X + t * way) - home, axis=1).mean() for t in walks])
+        for way in (towards, chance)
+    )  # (11,) each
+    lesson.report(f"face over chance, {name}", to_face[-1] / to_chance[-1], "10%")
+    followed[name] = to_face / to_face[-1], to_chance / to_face[-1]
+lesson.draw("walks", "A contractive code follows the faces more than chance", walks, followed)
 
 # %% [markdown]
 # Last, why X and not the faces themselves? A sigmoid is flat far from 0, and the mean face, which

@@ -14,7 +14,6 @@ Time: fast 3 s, default 15 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 import threadpoolctl
@@ -24,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from autoencoder import Autoencoder, datasets
 from autoencoder.codec import Codec
-from autoencoder.codec.rate_distortion import parameter_bytes, rate_distortion
+from autoencoder.codec.rate_distortion import parameter_bytes
 from autoencoder.datasets import by_group
 from autoencoder.evaluation import few_shot_accuracy, psnr
 
@@ -136,15 +135,8 @@ for name, model in models.items():
 lesson.report("all 400 faces as they are", faces.size, "exact", unit="bytes")
 
 images = data.images[..., 0]  # (400, 32, 32)
-with lesson.fig("rate", "For unseen people the file from PCA is better at every size") as figure:
-    axes = figure.subplots()
-    for colour, (name, model) in zip(COLOURS, models.items(), strict=False):
-        points = rate_distortion(model, images[train], images[test], steps=(2, 1, 0.5, 0.25, 0.1))
-        axes.plot(*zip(*[p[:2] for p in points], strict=True), ".-", color=colour, label=name)
-        own = [mine[name, bits] for bits in (2, 4, 8)]
-        axes.plot(*zip(*own, strict=True), "x", color=colour, label=f"{name}, 2, 4, 8 bits")
-    axes.set(xlabel="bits for each pixel", ylabel="PSNR of unseen people (dB)")
-    axes.legend()
+claim = "For unseen people the file from PCA is better at every size"
+lesson.draw("rate", claim, models, images, train, test, mine)
 
 # %% [markdown]
 # The second claim: learn a code from many faces without names, and a few names suffice. For the 10
@@ -159,23 +151,18 @@ inputs = {
     "autoencoder": trained.transform(faces[test]),
     "untrained": untrained.transform(faces[test]),
 }
+question = "Accuracy from one label each, by the pixels alone?"
+lesson.guess("accuracy from 1, 2, 5 labels, pixels", question)
 draws = 4 if lesson.fast else 20
-with lesson.fig("labels", "Few labels: the pixels themselves are hard to beat") as figure:
-    axes = figure.subplots()
-    for place, (name, values) in enumerate(inputs.items()):
-        scores = [  # the same draws for every input
-            few_shot_accuracy(
-                values, data.labels[test], count, np.random.default_rng(15), repeats=draws
-            )
-            for count in (1, 2, 5)
-        ]
-        means, deviations = zip(*scores, strict=True)
-        lesson.report(f"accuracy from 1, 2, 5 labels, {name}", means, "+-0.06")
-        at = np.arange(3) + (place - 1.5) / 8  # (3,)
-        axes.errorbar(at, means, deviations, fmt="o", color=COLOURS[place], label=name, capsize=3)
-    axes.set(xlabel="labelled faces of each person", ylabel="accuracy", ylim=(0, 1.03))
-    axes.set_xticks(range(3), ["1", "2", "5"])
-    axes.legend(loc="lower right", title=f"mean and deviation of {draws} draws")
+scores = {}
+for name, values in inputs.items():
+    labels, accuracies = data.labels[test], []
+    for count in (1, 2, 5):
+        same = np.random.default_rng(15)  # the same draws for every input
+        accuracies.append(few_shot_accuracy(values, labels, count, same, repeats=draws))
+    scores[name] = np.array(accuracies).T  # (2, 3): means, deviations
+    lesson.report(f"accuracy from 1, 2, 5 labels, {name}", scores[name][0], "+-0.06")
+lesson.draw("labels", "Few labels: the pixels themselves are hard to beat", scores, draws)
 
 # %% [markdown]
 # Training helps, against the untrained network. Against the pixels it is a null result, and worth

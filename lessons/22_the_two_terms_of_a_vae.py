@@ -12,7 +12,6 @@ Time: fast 2 s, default 8 s (2 cores).
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -76,6 +75,8 @@ def kl(mean, log_variance):
 # agree, gradients flow, losses fall. Only the dice notice: how far off is 3 standard errors?
 
 # %%
+question = "By how many standard errors is the published mistake off?"
+lesson.guess("standard errors off with the published mistake", question)
 n = 20_000 if lesson.fast else 200_000
 mean, log_variance = np.array([[0.5, -1.0, 0.0]]), np.array([[-2.0, 0.3, -1.0]])  # (1, 3) each
 means, log_variances = (np.repeat(a, n, axis=0) for a in (mean, log_variance))  # (n, 3)
@@ -172,23 +173,7 @@ lesson.report("price of a face", kl(mean, code[:, 2:]).mean(), "10%", unit="nats
 spread = np.mean(mean**2 + deviation**2, axis=0)  # (2,)
 lesson.report("mean of z squared, all clouds", np.sort(spread), "+-0.2", predicted=[1.0, 1.0])
 
-with lesson.fig("clouds", "Each face is a cloud; together they fill the prior") as figure:
-    grid = figure.add_gridspec(3, 4, width_ratios=[5, 5, 2, 2])
-    axes = figure.add_subplot(grid[:, :2])
-    t = np.linspace(0, 2 * np.pi, 100)
-    circle = np.stack([np.cos(t), np.sin(t)])  # (2, 100)
-    axes.plot(*mean.T, ".", color="0.75", ms=3, label="means of 400 faces")
-    axes.plot(*(2 * circle), "--", color="0.4", lw=1, label="the prior, 2 deviations")
-    order = np.argsort(np.arctan2(mean[:, 1], mean[:, 0]))  # (400,), by angle
-    for place, k in enumerate(order[33::67]):
-        colour = COLOURS[place]
-        ellipse = mean[k][:, None] + 2 * deviation[k][:, None] * circle  # (2, 100)
-        axes.plot(*ellipse, color=colour, lw=2)
-        picture = figure.add_subplot(grid[place // 2, 2 + place % 2], xticks=[], yticks=[])
-        picture.imshow(faces[k].reshape(32, 32), cmap="gray", vmin=0, vmax=1)
-        picture.spines[:].set(color=colour, linewidth=3)
-    axes.set(xlabel="unit 1", ylabel="unit 2", aspect="equal", xlim=(-3.9, 3.9), ylim=(-3.9, 4.6))
-    axes.legend(fontsize=6, loc="upper left", ncols=2)
+lesson.draw("clouds", "Each face is a cloud; together they fill the prior", mean, faces, deviation)
 
 # %% [markdown]
 # Threads named here:

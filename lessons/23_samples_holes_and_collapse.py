@@ -15,7 +15,6 @@ Time: fast 5 s, default 30 s (2 cores).
 from pathlib import Path
 
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 from sklearn.datasets import get_data_home
@@ -109,18 +108,8 @@ lesson.report("live units, linear", counts, "+-0.5", predicted=predicted)
 theory = np.array([unit_kl(eigenvalues, variance)[:k] for variance in VARIANCES])  # (4, k)
 lesson.report("nats a face, linear", np.sum(prices, axis=1), "2%", predicted=theory.sum(axis=1))
 
-with lesson.fig("live_units", "Units live whose eigenvalue exceeds the variance") as figure:
-    top, bottom = figure.subplots(2, 1, sharex=True)
-    place = np.arange(1, k + 1)  # (k,)
-    top.semilogy(place, eigenvalues[:k], "k-", label="eigenvalues")
-    for colour, variance, count in zip(COLOURS, VARIANCES, predicted, strict=False):
-        top.axhline(variance, color=colour, ls="--", lw=1)
-        top.plot(count, eigenvalues[count - 1], "o", color=colour, label=f"{variance:g}: {count}")
-    top.legend(fontsize=7, title="variance: live units")
-    bottom.bar(place, prices[2], color=COLOURS[2], label="measured, variance 0.03")
-    bottom.plot(place, theory[2], "k.", ms=3, label="predicted")
-    bottom.set(xlabel="unit, from the largest eigenvalue", ylabel="nats a face")
-    bottom.legend(fontsize=8)
+claim = "Units live whose eigenvalue exceeds the variance"
+lesson.draw("live_units", claim, k, eigenvalues, VARIANCES, predicted, prices, theory)
 
 # %%
 # The same for the real faces, where scikit-learn's fetch_olivetti_faces has put them already.
@@ -140,6 +129,7 @@ if not lesson.fast and Path(get_data_home(), "olivetti_py3.pkz").exists():
 # 3.8e-7; orybkin/sigma-vae-tensorflow#2 says "always reduce_sum".)
 
 # %%
+lesson.guess("live units, deep, means", "How many units live when both terms are averaged?")
 X = faces - faces.mean(axis=0)  # (400, 1024) float32
 settings = {"hidden": (128,), "batch_size": 50, "learning_rate": 2e-3, "random_state": 17}
 settings |= {"max_epochs": 10 if lesson.fast else 150, "schedule": "cosine"}
@@ -197,12 +187,7 @@ pictures["VAE, a walk"] = vae.inverse_transform(walk)
 
 claim = f"Distance from faces: units alone {far['units alone']:.2f}, "
 claim += f"together {far['units together']:.2f}, VAE {far['VAE']:.2f}"
-with lesson.fig("samples", claim) as figure:
-    grid = figure.subplots(6, 7, subplot_kw={"xticks": [], "yticks": []})
-    for line, (name, rows) in zip(grid, pictures.items(), strict=True):
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
-        for axes, row in zip(line, rows + faces.mean(axis=0), strict=False):
-            axes.imshow(row.reshape(32, 32), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+lesson.draw("samples", claim, pictures, faces)
 
 # %% [markdown]
 # In the default run drawing together brings the autoencoder's samples about as near to faces as

@@ -14,7 +14,6 @@ import timeit
 
 from lessons import Lesson, Todo
 from lessons._device import Device, far
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -189,21 +188,7 @@ lesson.report("the GPU would pay from batch, called from Python", called, "any")
 lesson.report("the GPU would pay from batch, replayed", replayed, "any")
 
 claim = f"The GPU would pay from batch {called} called from Python, {replayed} replayed"
-with lesson.fig("crossover", claim) as figure:
-    axes = figure.subplots()
-    n = np.array(batches)
-    lines = {
-        "CPU: Python and the work": python + n * cpu,
-        "GPU, 50 times the speed: Python and 60 launches": python + 60 * 5e-6 + n * cpu / 50,
-        "GPU, the launches replayed as one": 5e-6 + n * cpu / 50,
-    }
-    for colour, (name, seconds) in zip(COLOURS, lines.items(), strict=False):
-        axes.loglog(n, 1e3 * seconds, color=colour, label=name)
-    axes.loglog(n, 1e3 * np.array(measured), "o", color=COLOURS[0], label="CPU: measured")
-    axes.set(xlabel="images in a batch", ylabel="milliseconds of a training step")
-    axes.set_xticks(n, n, minor=False)
-    axes.legend(fontsize=8)
-    axes.grid(alpha=0.3)
+lesson.draw("crossover", claim, batches, python, cpu, measured)
 
 # %% [markdown]
 # So what decides at small batches is not the arithmetic of either machine but who gives the orders.

@@ -33,7 +33,7 @@ class Lesson:
         self.solution, self.give_up, self.case = options.solution, options.give_up, options.case
         self.all, self.hint = options.all, options.hint
         self.reveal = options.reveal or self.solution or _in_notebook()
-        self.guesses, self.hidden, self.waits = {}, False, None
+        self.asked, self.guesses, self.hidden, self.waits = [], {}, False, None
         self.mode = "fast" if self.fast else "full" if self.full else "default"
         self.expected = _numbers.read_expected(number).get(self.mode, {}).get("numbers", {})
         self.checks, self.verdicts = {}, {}  # by label, such as "3.1 unbroadcast"
@@ -115,6 +115,7 @@ class Lesson:
 
         That is in a terminal; elsewhere, and in a run of the solutions, nothing happens.
         """
+        self.asked.append(name)
         if can_ask() and not (self.solution or self.case):
             began = time.perf_counter()
             self.guesses[name] = ask(question)
@@ -161,10 +162,13 @@ class Lesson:
 
             display(Image(str(path)))
 
-    def draw(self, name, title, *data, size=(6, 4)):
-        """The figure that the function `name` of figures/NN.py draws of the `data`."""
+    def draw(self, name, title, *data):
+        """The figure that the function `name` of figures/NN.py draws of the `data`.
+
+        SIZES there has the sizes in inches of those that are not (6, 4).
+        """
         module = importlib.import_module(f"lessons.figures.{self.number:02d}")
-        with self.fig(name, title, size) as figure:
+        with self.fig(name, title, getattr(module, "SIZES", {}).get(name, (6, 4))) as figure:
             getattr(module, name)(figure, *data)
 
     def saved(self, name, **settings):

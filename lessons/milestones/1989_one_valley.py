@@ -35,7 +35,7 @@ X = digits - digits.mean(axis=0)  # (500, 64)
 values, directions = np.linalg.svd(X, full_matrices=False)[1:]  # falling, and the rows of Vt
 k = 4
 floor = np.sum(values[k:] ** 2) / 2 / len(X)
-x, starts, steps = Node(X), 3 if lesson.fast else 8, 200 if lesson.fast else 500
+x, starts, steps = Node(X), 3 if lesson.fast else 8, 200 if lesson.fast else 800
 
 
 def descend(A, B, steps):

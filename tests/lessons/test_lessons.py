@@ -129,6 +129,16 @@ def test_the_numbers_are_the_recorded_ones(ran, number):
 
 
 @every_lesson
+def test_what_the_learner_guesses_is_reported_later(ran, number):
+    lesson = ran(number).lesson
+    assert set(lesson.asked) <= set(lesson.numbers)
+
+
+def test_the_course_asks_for_guesses(ran):
+    assert sum(len(ran(n).lesson.asked) for n in NUMBERS) >= 20
+
+
+@every_lesson
 def test_the_figures_are_small_and_have_their_arrays_beside_them(ran, number):
     figures = ran(number).lesson.figures
     assert figures, "a lesson draws one figure at least"
@@ -202,5 +212,7 @@ def test_the_words_of_the_glossary_are_bold_where_it_says_and_nowhere_else():
         prose = " ".join(path.read_text(encoding="utf-8").replace("\n# ", " ").split())
         found = re.findall(r"(?<=[ (])\*\*([A-Za-z][A-Za-z -]+)\*\*(?=[ ,.:()])", prose)
         bold += [(word, str(number)) for word in found]
-    assert len(words) >= 10
+    needed = {"chain rule", "topological order", "backpropagation", "forward mode", "reverse mode"}
+    needed |= {"vector-Jacobian product", "Jacobian", "computational graph"}
+    assert needed | {"latent space", "bottleneck"} <= {word for word, _ in words}
     assert sorted(bold) == sorted(words)

@@ -64,7 +64,7 @@ def test_the_numbers_tell_what_the_papers_told():
     codes = value(1986, "different codes, rounded to 0 and 1, of 8, each start")
     assert np.mean(np.array(codes) >= 7) == 1
     ends = np.array(value(1989, "loss from each start"))
-    assert np.ptp(ends) < 0.02 * ends.mean()
+    assert np.ptp(ends) < 0.05 * ends.mean()
     assert value(2006, "loss on new digits, network / PCA") < 0.8
     bounds = [value(2014, f"bound on new digits, code of {k}") for k in (2, 5, 12, 30)]
     assert bounds[0] < min(bounds[1:]) and np.ptp(bounds[1:]) < 0.5
