@@ -76,12 +76,16 @@ class Check:
 
         With `quick`, judges that need another package are left out.
         """
-        cases, seen = self.cases(), []
+        cases, seen, unfinished = self.cases(), [], None
         for case in cases:
             seen.append(self._run(f, case))
             error = getattr(seen[-1].value, "error", None)
-            if isinstance(error, Todo):
+            if isinstance(error, Todo) and len(seen) == 1:
                 return Verdict("todo", f"not started: {error}")
+            if isinstance(error, Todo):  # what is there already is judged
+                unfinished = f"begun, right in {len(seen) - 1} of {len(cases)} cases: {error}"
+                cases, seen = cases[: len(seen) - 1], seen[:-1]
+                break
             if isinstance(error, TooLong):  # the other cases would take as long
                 seen += [seen[-1]] * (len(cases) - len(seen))
                 break
@@ -109,6 +113,8 @@ class Check:
                 "something is remembered between calls, such as a list among the default values"
             )
             return self._wrong(f, fault, 0, cases, "itself", "", waited)
+        if unfinished:
+            return Verdict("todo", unfinished, waited)
         against = _listed([judge.against for judge in judges])
         text = f"right: largest difference {worst:.2g} against {against}"
         return Verdict("right", text, waited)

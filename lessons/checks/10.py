@@ -149,6 +149,12 @@ def library_move(x, lr):
 def signs_cancel(x, lr):
     """All weights moved the same way: where an input is negative its weight goes down, and the sum
     grows all the same."""
+    return lr * x.sum(axis=1)
+
+
+def abs_of_sum(x, lr):
+    """You took the absolute value after the sum: each weight chooses its own way, so it belongs to
+    each input."""
     return np.abs(lr * x.sum(axis=1))
 
 
@@ -183,5 +189,5 @@ first_move = Check(
     returns="array",
     cases=rows,
     judges=[Judge("all ways to move the weights", all_signs, 1e-12)],
-    mistakes=[signs_cancel, length, per_input, along_rows, without_lr, all_together],
+    mistakes=[signs_cancel, abs_of_sum, length, per_input, along_rows, without_lr, all_together],
 )

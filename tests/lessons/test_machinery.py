@@ -54,6 +54,22 @@ def test_a_body_that_raises_todo_is_not_started():
     assert check().verdict(f)[:2] == ("todo", "not started: multiply")
 
 
+def test_what_is_written_of_an_answer_is_judged_though_it_is_not_finished():
+    def half(x):
+        if x.ndim == 1:
+            return x * x
+        raise Todo("and columns")
+
+    def wrong_half(x):
+        if x.ndim == 1:
+            return x
+        raise Todo("and columns")
+
+    assert check().verdict(half)[:2] == ("todo", "begun, right in 1 of 2 cases: and columns")
+    verdict = check().verdict(wrong_half)
+    assert verdict.status == "wrong" and verdict.text.endswith("You forgot the square.")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
