@@ -188,7 +188,7 @@ def train(make, steps, lr=0.05):
     return np.array(losses), weights, (time.perf_counter() - began) / steps
 
 
-steps = 300 if lesson.fast else 1000
+steps = 150 if lesson.fast else 1000
 mine, weights, seconds = train(Node, steps)
 theirs, _, library_seconds = train(lambda a: mg.tensor(a, requires_grad=True), steps)
 graph = visiting_order(mean_square(weights, Node(x), Node(y)))

@@ -76,7 +76,7 @@ floor = np.sum(np.linalg.svd(X, compute_uv=False)[8:] ** 2) / 800  # of PCA
 question = f"The mean face costs {mean_face:.2f}, PCA {floor:.2f}: what will straight through cost?"
 lesson.guess("straight through, loss", question)
 first = rng.normal(0, 0.15, (256, 8)), rng.normal(0, 1 / 16, (8, 256))  # A, B
-steps = 60 if lesson.fast else 200
+steps = 40 if lesson.fast else 200
 
 
 def train(rounded):

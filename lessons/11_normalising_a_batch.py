@@ -102,7 +102,7 @@ targets = np.sin(inputs.sum(axis=1, keepdims=True))  # (64, 1)
 widths = [10] + [32] * 6
 
 
-def train(scale, normalised, steps=40 if lesson.fast else 150):
+def train(scale, normalised, steps=32 if lesson.fast else 150):
     """The losses of six layers whose first weights are `scale` times those of lesson 10."""
     rng, layers = np.random.default_rng(3), []
     for a, b in pairwise(widths):

@@ -16,10 +16,10 @@ def start(figure, signals, deviations, courses):
     left.set(xlabel="layer (dashed: predicted)", ylabel="mean square of the signal")
     left.legend(fontsize=8, loc="upper left", title="deviation of the weights", title_fontsize=8)
     left.set_ylim(1e-10, 1e17)
-    steps = np.arange(1, 13)
+    steps = np.arange(1, 1 + len(next(iter(courses.values()))))
     for colour, (name, course) in zip(COLOURS[3:], courses.items(), strict=False):
         right.semilogy(steps, course[:, 2], "o-", color=colour, ms=3, label=f"faces {name}")
-        for step in (6, 9, 12):
+        for step in [s for s in (6, 9, 12) if s <= len(course)]:
             words = f"{100 * course[step - 1, 3]:.0f} % flat"
             right.annotate(words, (step, course[step - 1, 2]), fontsize=7, ha="right",
                            xytext=(-2, 4), textcoords="offset points")  # fmt: skip

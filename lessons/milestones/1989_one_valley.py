@@ -30,12 +30,12 @@ Node = engine.Node
 # So descend from many starts. How different will the losses be at the end?
 
 # %%
-digits = load_digits().images.reshape(-1, 64)[:500].astype(float)  # (500, 64)
-X = digits - digits.mean(axis=0)  # (500, 64)
+digits = load_digits().images.reshape(-1, 64)[:300].astype(float)  # (300, 64)
+X = digits - digits.mean(axis=0)  # (300, 64)
 values, directions = np.linalg.svd(X, full_matrices=False)[1:]  # falling, and the rows of Vt
 k = 4
 floor = np.sum(values[k:] ** 2) / 2 / len(X)
-x, starts, steps = Node(X), 3 if lesson.fast else 8, 200 if lesson.fast else 800
+x, starts, steps = Node(X), 2 if lesson.fast else 8, 150 if lesson.fast else 800
 
 
 def descend(A, B, steps):
@@ -43,7 +43,7 @@ def descend(A, B, steps):
     weights, losses = [Node(A), Node(B)], []
     optimizer = Adam(weights, lr=0.01)
     for _ in range(steps):
-        error = x @ weights[0] @ weights[1] - X  # (500, 64)
+        error = x @ weights[0] @ weights[1] - X  # (300, 64)
         loss = (error * error).sum() * (0.5 / len(X))
         engine.zero_grad(weights)
         loss.backward()
@@ -74,7 +74,7 @@ lesson.report("smallest cosine between the code and PCA", cosines.min(), "+-0.02
 wrong = directions[[0, 1, 2, 4]]  # (4, 64)
 height = (np.sum(values[k:] ** 2) + values[3] ** 2 - values[4] ** 2) / 2 / len(X)
 leaf = [Node(wrong.T.copy()), Node(wrong.copy())]
-error = x @ leaf[0] @ leaf[1] - X  # (500, 64)
+error = x @ leaf[0] @ leaf[1] - X  # (300, 64)
 loss = (error * error).sum() * (0.5 / len(X))
 loss.backward()
 steepest = max(np.abs(w.grad.data).max() for w in leaf)
