@@ -4,6 +4,7 @@ Idea: a gradient is local slopes multiplied along the graph and added where path
 You write: product_rule(g, a, b), visiting_order(last), gradients(last).
 You get: the same graph walked in two orders, one of them wrong; agreement with measured slopes.
 Needs: 01.
+Read: Griewank and Walther, Evaluating Derivatives (2008), chapter 3.
 Uses: minigrad/engine.py, minigrad/gradient.py.
 Time: fast 1 s, default 1 s (2 cores).
 """
@@ -102,6 +103,7 @@ def measured(f, a, b, h=1e-5):
     return along_a, (f(a, b + h) - f(a, b - h)) / (2 * h)
 
 
+lesson.guess("dy/da, dy/db", "dy/da and dy/db, for a = 2 and b = 3?")
 a, b = Node(2.0), Node(3.0)
 slopes = gradients(meeting(a, b))
 along = measured(meeting, 2.0, 3.0)
@@ -129,33 +131,9 @@ right, wrong, passed_on = gradients(y), {y: 1.0}, {}
 impatient(y, wrong, passed_on)
 lesson.report("dy/da, dy/db without waiting", (wrong[a], wrong[b]), "exact")
 
-places = {y: (1, 3), s: (0, 2), p: (2, 2), c: (0, 1), d: (2, 1), a: (0, 0), b: (2, 0)}
-labels = dict(zip(places, ("y", "c + d", "c * d", "c", "d", "a", "b"), strict=True))
-
-
-def draw(axes, slopes, passed_on):
-    """The graph with the slopes in its nodes, wrong ones orange, and what was said twice."""
-    for k, (x, height) in places.items():
-        for parent in k.parents:
-            arrow = {"arrowstyle": "->", "color": "0.6", "shrinkA": 16, "shrinkB": 16}
-            axes.annotate("", places[parent], (x, height), arrowprops=arrow)
-        axes.scatter(x, height, s=900, c="#DDEEFF" if slopes[k] == right[k] else "#E69F00")
-        axes.text(x, height, f"{slopes[k]:g}", ha="center", va="center")
-        history = passed_on.get(k, []) if k.parents else []
-        note = f"\nsaid {history[0]:g},\nthen {history[1]:g}" if len(history) > 1 else ""
-        side = {0: (-0.4, "right"), 1: (0.4, "left"), 2: (0.4, "left")}[x]
-        axes.text(x + side[0], height, labels[k] + note, ha=side[1], va="center", fontsize=9)
-    axes.set(xlim=(-1.4, 3.4), ylim=(-0.5, 3.5))
-    axes.axis("off")
-
-
+nodes = {"y": y, "c + d": s, "c * d": p, "c": c, "d": d, "a": a, "b": b}
 claim = "A node that passes on before all its users have reported counts twice"
-with lesson.fig("two_orders", claim) as figure:
-    left, middle = figure.subplots(1, 2)
-    draw(left, right, {})
-    left.set_title("after all users, once", fontsize=10)
-    draw(middle, wrong, passed_on)
-    middle.set_title("at once, at every visit", fontsize=10)
+lesson.draw("two_orders", claim, nodes, right, wrong, passed_on)
 
 # %% [markdown]
 # The graph from the README of micrograd, whose three numbers are on the internet (24.7041, 138.8338

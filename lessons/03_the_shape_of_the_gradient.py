@@ -4,13 +4,13 @@ Idea: what was copied on the way forward is summed on the way back.
 You write: unbroadcast(g, shape), matmul_vjp(g, a, b).
 You get: gradients of 40 random pairs of shapes, and a picture of where the sums come from.
 Needs: 01, 02.
+Read: Giles, Collected matrix derivative results for forward and reverse mode (2008).
 Uses: minigrad/engine.py, minigrad/shapes.py, minigrad/ops.py.
 Time: fast 1 s, default 1 s (2 cores).
 """
 
 # %%
 from lessons import Lesson, Todo
-from lessons._figures import COLOURS
 
 import numpy as np
 
@@ -54,6 +54,7 @@ def random_pair():
     return full, shape[rng.integers(0, len(shape) + 1) :]
 
 
+lesson.guess("pairs of shapes that agree", "How many of the 40 pairs will agree?")
 agree = 0
 for _ in range(40):
     full, shape = random_pair()
@@ -66,26 +67,8 @@ column, row = np.array([[1.0], [2.0], [3.0]]), np.array([[10.0, 20.0, 30.0, 40.0
 g = rng.integers(-5, 6, (3, 4)).astype(float)  # (3, 4)
 
 
-def draw(axes, inside, right, below, colour):
-    """A table (3, 4) with a column (3, 1) at its right and a row (1, 4) below it."""
-    table = np.full((4, 5), np.nan)
-    table[:3, :4], table[:3, 4:], table[3:, :4] = inside, right, below
-    margin = np.zeros((4, 5))
-    margin[3], margin[:, 4] = 1, 1
-    axes.imshow(margin, cmap="Greys", vmin=0, vmax=6)
-    for (i, j), value in np.ndenumerate(table):
-        if np.isfinite(value):
-            style = {"color": colour, "weight": "bold"} if margin[i, j] else {}
-            axes.text(j, i, f"{value:g}", ha="center", va="center", **style)
-    axes.set(xticks=[], yticks=[])
-
-
-with lesson.fig("copies", "Copied on the way forward, summed on the way back", (6, 3)) as figure:
-    forward, back = figure.subplots(1, 2)
-    draw(forward, column + row, column, row, COLOURS[0])
-    forward.set_title("(3, 1) + (1, 4): copied into the table", fontsize=10)
-    draw(back, g, unbroadcast(g, (3, 1)), unbroadcast(g, (1, 4)), COLOURS[1])
-    back.set_title("g, (3, 4): summed out of the table", fontsize=10)
+claim = "Copied on the way forward, summed on the way back"
+lesson.draw("copies", claim, column, row, g, unbroadcast)
 
 # %% [markdown]
 # The other rule that networks are made of. In C = A @ B the element A[i, k] is used once for each
@@ -116,6 +99,7 @@ lesson.report("slope along v", np.sum(matmul_vjp(g, a, b)[0] * v), "close", pred
 # every prediction is right? Each target meets every prediction: twice the variance, instead of 0.
 
 # %%
+lesson.guess("loss of perfect predictions", "The loss, if their variance is about 1?")
 predictions = rng.standard_normal(200)  # (200,)
 targets = predictions.reshape(200, 1)  # (200, 1): the same numbers, as a column
 difference = predictions - targets  # (200, 200)

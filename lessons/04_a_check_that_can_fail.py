@@ -4,6 +4,7 @@ Idea: a check is worth the mistakes that it rejects, so make mistakes and count.
 You write: two_slopes(f, rule, x, g, v), accepts(f, rule, x, rng), slope_jump(f, x, v, h).
 You get: six broken rules against four checks, three of them in wide use; what a kink looks like.
 Needs: 01, 03.
+Read: Gradcheck mechanics, a note in PyTorch's documentation.
 Uses: minigrad/testing.py.
 Time: fast 3 s, default 5 s (2 cores).
 """
@@ -108,6 +109,8 @@ checks = {
     "one\nelement": one_element,
     "yours": accepts,
 }
+question = "How many of the six do the four checks reject, one after the other?"
+lesson.guess("rejected by each check, of 6", question)
 runs = 100 if lesson.fast else 400
 
 
@@ -123,16 +126,8 @@ lesson.report("rejected by each check, of 6", caught, "exact", predicted=[0, 3, 
 lesson.report("right rules that yours rejects", np.sum(alarms), "exact", predicted=0.0)
 lesson.report("one element finds the forgotten one", killed[4, 2], "+-0.15", predicted=1 / n)
 
-with lesson.fig(
-    "kill_matrix", "Only a random g and v reject all six broken rules", (6, 3.4)
-) as figure:
-    axes = figure.subplots()
-    axes.imshow(killed, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
-    for (i, j), share in np.ndenumerate(killed):
-        words = {0: "accepts", 1: "rejects"}.get(round(share, 2), f"rejects {100 * share:.0f} %")
-        shade = "white" if share > 0.5 else "black"
-        axes.text(j, i, words, ha="center", va="center", color=shade, fontsize=9)
-    axes.set(xticks=range(4), xticklabels=checks, yticks=range(6), yticklabels=rules)
+claim = "Only a random g and v reject all six broken rules"
+lesson.draw("kill_matrix", claim, killed, checks, rules)
 
 # %% [markdown]
 # The sum of a softmax is 1 wherever you are, so with g of ones every slope is 0, measured and
@@ -182,13 +177,7 @@ curves = {
     "relu, at 0.001": (lambda x: np.maximum(x, 0).sum(), 1e-3, COLOURS[4]),
     "tanh, at 0.5": (lambda x: np.tanh(x).sum(), 0.5, COLOURS[0]),
 }
-with lesson.fig("kinks", "A jump that stays when h shrinks is a kink", (6, 3.2)) as figure:
-    axes = figure.subplots()
-    for name, (f, at, colour) in curves.items():
-        jumps = [abs(slope_jump(f, np.array([at]), v, h)) for h in steps]  # (40,)
-        axes.loglog(steps, np.maximum(jumps, 1e-9), color=colour, label=name)
-    axes.set(xlabel="step h", ylabel="jump of the slope", ylim=(3e-10, 10))
-    axes.legend(loc="lower right", fontsize=9)
+lesson.draw("kinks", "A jump that stays when h shrinks is a kink", curves, slope_jump, v, steps)
 
 jumps = [slope_jump(f, np.array([at]), v, 1e-3) for f, at, _ in curves.values()]
 curvature = -2 * np.tanh(0.5) * (1 - np.tanh(0.5) ** 2)

@@ -1,4 +1,4 @@
-"""A make-believe GPU for lesson 18: strict about its arrays, and late as a real one is.
+"""A make-believe GPU for lesson 24: strict about its arrays, and late as a real one is.
 
 `far` stands for CuPy. Its arrays refuse to become NumPy arrays behind your back, where CuPy refuses
 too. Its clock is pretended: a launch costs the host a few microseconds and the device a while, and

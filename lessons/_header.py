@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
-FIELDS = ("Idea", "You write", "You get", "Needs", "Uses", "Time")
+FIELDS = ("Idea", "You write", "You get", "Needs", "Read", "Uses", "Time")
 
 
 class Header(NamedTuple):
@@ -15,6 +15,7 @@ class Header(NamedTuple):
     title: str
     fields: dict  # each of FIELDS -> its text on one line
     budget: dict  # "fast", "default" (and "full") -> seconds
+    exercises: int = 0  # how many
 
 
 def lessons():
@@ -22,13 +23,34 @@ def lessons():
     return {int(p.name[:2]): p for p in sorted(FOLDER.glob("[0-9][0-9]_*.py"))}
 
 
+def milestones():
+    """The paths of the milestones by year: {1986: .../milestones/1986_slug.py, ...}."""
+    return {int(p.name[:4]): p for p in sorted(FOLDER.glob("milestones/[0-9]*_*.py"))}
+
+
+def scripts():
+    """The paths of lessons and milestones, by their numbers."""
+    return lessons() | milestones()
+
+
+def way():
+    """(number, path) of everything, each milestone after the last lesson that it needs."""
+    placed = {number: (number, 0) for number in lessons()}
+    for year, path in milestones().items():
+        needs = re.findall(r"\d+", read_header(path).fields["Needs"])
+        placed[year] = (max(map(int, needs)), year)
+    return [(number, scripts()[number]) for number in sorted(placed, key=placed.get)]
+
+
 def read_header(path):
     """The header of the lesson at `path`; ValueError names what is missing."""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    source = path.read_text(encoding="utf-8")
+    text = ast.get_docstring(ast.parse(source)) or ""
     first, _, rest = text.partition("\n")
-    title = re.fullmatch(r"(\d\d)  (\S.*)", first)
-    if not title or title[1] != path.name[:2]:
-        raise ValueError(f'{path.name}: the docstring must begin with "{path.name[:2]}  Title"')
+    title = re.fullmatch(r"(\d\d|\d{4})  (\S.*)", first)
+    number = path.name.partition("_")[0]
+    if not title or title[1] != number:
+        raise ValueError(f'{path.name}: the docstring must begin with "{number}  Title"')
     parts = re.split(rf"^({'|'.join(FIELDS)}):", rest, flags=re.MULTILINE)
     fields = {
         name: " ".join(body.split()) for name, body in zip(parts[1::2], parts[2::2], strict=True)
@@ -44,4 +66,5 @@ def read_header(path):
     budget = {mode: float(value) * units[unit] for mode, value, unit in times}
     if not {"fast", "default"} <= set(budget):
         raise ValueError(f'{path.name}: Time must read like "fast 1 s, default 5 s", perhaps full')
-    return Header(path, int(title[1]), title[2], fields, budget)
+    exercises = len(re.findall(r"^@lesson\.exercise\(", source, re.MULTILINE))
+    return Header(path, int(title[1]), title[2], fields, budget, exercises)

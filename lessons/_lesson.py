@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import _figures, _numbers
-from ._header import FOLDER, lessons, read_header
+from ._earlier import earlier
+from ._guess import ask, can_ask
+from ._header import FOLDER, read_header, scripts
 from ._paste import pasted
 from ._progress import remember, writable
 from ._resume import Saved
@@ -25,10 +27,13 @@ class Lesson:
     """
 
     def __init__(self, number):
-        self.header = read_header(lessons()[number])
+        self.header = read_header(scripts()[number])
         self.number, options = number, _options(self.header)
         self.fast, self.full, self.show = options.fast, options.full, options.show
         self.solution, self.give_up, self.case = options.solution, options.give_up, options.case
+        self.all, self.hint = options.all, options.hint
+        self.reveal = options.reveal or self.solution or _in_notebook()
+        self.asked, self.guesses, self.hidden, self.waits = [], {}, False, None
         self.mode = "fast" if self.fast else "full" if self.full else "default"
         self.expected = _numbers.read_expected(number).get(self.mode, {}).get("numbers", {})
         self.checks, self.verdicts = {}, {}  # by label, such as "3.1 unbroadcast"
@@ -62,15 +67,32 @@ class Lesson:
             verdict = check.verdict(f)
             self.checks[title], self.verdicts[title] = check, verdict
             self.began += verdict.waited
-            print(f"{_MARKS[verdict.status]} {title}  {verdict.text}")
-            if verdict.case is not None and "ipykernel" not in sys.modules:
+            words = verdict.text
+            if verdict.status == "todo" and not self.hint and not _in_notebook():
+                words = words.partition(":")[0]
+            print(f"{_MARKS[verdict.status]} {title}  {words}")
+            if verdict.case is not None and not _in_notebook():
                 script = _relative(self.header.path)
                 print(f"    its numbers: python {script} --case {label}:{verdict.case + 1}")
             if self.give_up and verdict.status != "right":
                 print("\n" + pasted(solution, name, self.header.path))
+            goes_on = self.all or self.give_up or self.case or _in_notebook()
+            if verdict.status != "right" and not goes_on:
+                self._stop(label, verdict.status)
             return f if verdict.status == "right" else check.library
 
         return judge
+
+    def _stop(self, label, status):
+        """End here: what comes next is more exciting when this exercise is solved."""
+        self.waits, self.seconds = label, time.perf_counter() - self.began
+        found = [verdict.status for verdict in self.verdicts.values()]
+        missing = self.header.exercises - len(found)
+        remember(self.out, self.number, [*found, *["todo"] * missing])
+        figures = "".join(f", wrote {_relative(path)}" for path, _ in self.figures)
+        hint = "--hint helps, " if status == "todo" and not self.hint else ""
+        print(f"\nThe rest waits for {label}: {hint}--all goes on without it{figures}")
+        sys.exit(int(status == "wrong"))
 
     def _show_case(self, label, check, f):
         """With --case 3.1:2, show case 2 of exercise 3.1 and stop there."""
@@ -79,7 +101,26 @@ class Lesson:
             check.show(f, int(number or 1))
             sys.exit(0)
 
+    def earlier(self, number, *names):
+        """What lesson `number` defines under these `names`, or all of it, as a namespace: your
+        answers where they are right."""
+        values, sentence = earlier(number, *names, solution=self.solution)
+        if sentence:
+            print(sentence)
+        return values
+
     # ------------------------------------------------------------------ numbers and figures
+    def guess(self, name, question):
+        """Ask for the number that will be reported under this `name`, where somebody can answer.
+
+        That is in a terminal; elsewhere, and in a run of the solutions, nothing happens.
+        """
+        self.asked.append(name)
+        if can_ask() and not (self.solution or self.case):
+            began = time.perf_counter()
+            self.guesses[name] = ask(question)
+            self.began += time.perf_counter() - began
+
     def report(self, name, value, tolerance, *, predicted=None, unit=""):
         """Print the number `value`, beside what theory `predicted`, and compare it with the record.
 
@@ -88,8 +129,14 @@ class Lesson:
         value = _numbers.plain(value)
         self.numbers[name] = {"value": value, "tolerance": tolerance}
         words = f"  {name}: {_numbers.show(value, tolerance)}{unit and ' ' + unit}"
-        if predicted is not None:
-            words += f"   (predicted {_numbers.show(_numbers.plain(predicted), tolerance)})"
+        guess = self.guesses.get(name)
+        said = [f"you guessed {guess}"] if guess else []
+        if predicted is not None and (self.reveal or guess):
+            said.append(f"predicted {_numbers.show(_numbers.plain(predicted), tolerance)}")
+        elif predicted is not None:
+            said.append("predicted: ?")
+            self.hidden = True
+        words += f"   ({'; '.join(said)})" if said else ""
         known = self.expected.get(name)
         if known is None or known["tolerance"] != tolerance:
             if self.mode != "full":  # hours: not recorded
@@ -110,10 +157,19 @@ class Lesson:
         path = self.out / f"{self.number:02d}_{name}.png"
         _figures.save_figure(figure, title, path)
         self.figures.append((path, figure))
-        if "ipykernel" in sys.modules:
+        if _in_notebook():
             from IPython.display import Image, display
 
             display(Image(str(path)))
+
+    def draw(self, name, title, *data):
+        """The figure that the function `name` of figures/NN.py draws of the `data`.
+
+        SIZES there has the sizes in inches of those that are not (6, 4).
+        """
+        module = importlib.import_module(f"lessons.figures.{self.number:02d}")
+        with self.fig(name, title, getattr(module, "SIZES", {}).get(name, (6, 4))) as figure:
+            getattr(module, name)(figure, *data)
 
     def saved(self, name, **settings):
         """What a long run keeps in a file, to go on from there after an interruption: a Saved."""
@@ -126,8 +182,11 @@ class Lesson:
         if self.case:
             sys.exit(f"--case {self.case}: this lesson has {', '.join(self.verdicts)}")
         status = [verdict.status for verdict in self.verdicts.values()]
+        if self.hidden:
+            print("\nWhat theory predicts for the numbers with a ? is shown by --reveal")
+        done = f"{status.count('right')}/{len(status)} exercises, " if status else ""
         print(
-            f"\n{status.count('right')}/{len(status)} exercises, {self.seconds:.1f} s"
+            f"\n{done}{self.seconds:.1f} s"
             + "".join(f", wrote {_relative(path)}" for path, _ in self.figures)
         )
         for title in [t for t, v in self.verdicts.items() if v.status == "right"]:
@@ -138,7 +197,7 @@ class Lesson:
             from matplotlib import pyplot
 
             pyplot.show()
-        if "wrong" in status and "ipykernel" not in sys.modules:
+        if "wrong" in status and not _in_notebook():
             sys.exit(1)
 
     def _solution(self):
@@ -153,6 +212,9 @@ def add_options(parser):
     speed = parser.add_mutually_exclusive_group()
     speed.add_argument("--fast", action="store_true", help="everything small: a few seconds")
     speed.add_argument("--full", action="store_true", help="the real thing, however long it takes")
+    parser.add_argument("--all", action="store_true", help="go on where an exercise is not solved")
+    parser.add_argument("--hint", action="store_true", help="say how an exercise may be begun")
+    parser.add_argument("--reveal", action="store_true", help="show what theory predicts")
     parser.add_argument("--show", action="store_true", help="open the figures in windows")
     parser.add_argument("--solution", action="store_true", help="run the solutions, not your code")
     parser.add_argument("--give-up", action="store_true", help="print the solutions still missing")
@@ -168,6 +230,10 @@ def _options(header):
         Path(sys.argv[0]).name == header.path.name
     )  # else a notebook, with arguments of its own
     return parser.parse_args(None if script else [])
+
+
+def _in_notebook():
+    return "ipykernel" in sys.modules
 
 
 def _relative(path):

@@ -6,7 +6,7 @@ import sys
 import traceback
 from typing import NamedTuple
 
-from ._header import lessons, read_header
+from ._header import read_header, scripts, way
 from ._lesson import Lesson
 
 
@@ -22,7 +22,7 @@ def run(number, *flags, quiet=False, change=None):
 
     `change` is a function of the source text, with which tests write into exercises.
     """
-    path = lessons()[number]
+    path = scripts()[number]
     source = path.read_text(encoding="utf-8")
     source = change(source) if change else source
     names = {"__name__": "__main__", "__file__": str(path)}
@@ -54,6 +54,8 @@ def problem(outcome, mode, timed=False):
     budget = lesson.header.budget.get(mode) if timed else None
     if wrong:
         return f"wrong: {', '.join(wrong)}"
+    if lesson.waits:
+        return ""
     if lesson.stale:
         return f"numbers: {'; '.join(lesson.stale)}"
     if budget and lesson.seconds > 2 * budget:
@@ -65,15 +67,17 @@ def problem(outcome, mode, timed=False):
 
 def table():
     """The table of all lessons for README.md, from their headers and recorded runs."""
+    from ._header import FOLDER
     from ._numbers import EXPECTED, read_expected
 
     rows = ["| | lesson | you write | you get | seconds | |", "|---|---|---|---|---|---|"]
-    for number, path in lessons().items():
+    for number, path in way():
         header, record = read_header(path), read_expected(number).get("default", {})
         seconds = f"{record['seconds']:.1f}" if record else ""
         picture = EXPECTED / f"{number:02d}.png"
         thumbnail = f"![]({EXPECTED.name}/{picture.name})" if picture.exists() else ""
-        name = f"**[{header.title}]({path.name})** {header.fields['Idea']}"
+        link = path.relative_to(FOLDER).as_posix()
+        name = f"**[{header.title}]({link})** {header.fields['Idea']}"
         written, got = header.fields["You write"], header.fields["You get"]
         rows.append(f"| {number} | {name} | {written} | {got} | {seconds} | {thumbnail} |")
     return "\n".join(rows)

@@ -1,225 +1,280 @@
-"""Checks of lesson 06."""
+"""Checks of lesson 06. Training is judged by its losses and by the weights it leaves."""
 
 from importlib import import_module
 
-from lessons import Check, Judge
+from lessons import Check, Judge, Wrong
 
 import numpy as np
 
-
-# ---------------------------------------------------------------------- 6.1 moments
-def moments_cases():
-    rng = np.random.default_rng(6)
-    draws = [rng.uniform(-2, 2, (3, *shape)) for shape in ((4,), (2, 3))]
-    betas = ((0.9, 0.999), (0.5, 0.8))
-    return [(m, abs(v), g, *b) for (m, v, g), b in zip(draws, betas, strict=True)]
+import minigrad as mg
+from minigrad.losses import mse_loss
 
 
-def part_of_the_way(m, v, g, beta1, beta2):
-    """Move the fraction 1 - beta of the way from the old mean to the new value."""
-    return m + (1 - beta1) * (g - m), v + (1 - beta2) * (g * g - v)
-
-
-def state_of_torch(m, v, g, beta1, beta2):
-    torch = import_module("torch")
-    p = torch.zeros(m.shape, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.Adam([p], betas=(beta1, beta2))
-    state = {"step": torch.tensor(7.0), "exp_avg": torch.tensor(m), "exp_avg_sq": torch.tensor(v)}
-    optimizer.state[p], p.grad = state, torch.tensor(g)
-    optimizer.step()
-    return state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
-
-
-def library_moments(m, v, g, beta1=0.9, beta2=0.999):
-    return beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
-
-
-def betas_exchanged(m, v, g, beta1=0.9, beta2=0.999):
-    """The two betas are exchanged: beta1 belongs to m, beta2 to v."""
-    return library_moments(m, v, g, beta2, beta1)
-
-
-def weights_exchanged(m, v, g, beta1=0.9, beta2=0.999):
-    """The weights are exchanged: the old mean counts with beta, the new value with 1 - beta."""
-    return library_moments(m, v, g, 1 - beta1, 1 - beta2)
-
-
-def running_sum(m, v, g, beta1=0.9, beta2=0.999):
-    """The new value is not multiplied by 1 - beta: the weights of a mean add up to 1."""
-    return beta1 * m + g, beta2 * v + g**2
-
-
-def not_squared(m, v, g, beta1=0.9, beta2=0.999):
-    """You put the gradient into v: v is the mean of its square."""
-    return library_moments(m, v, g, beta1, beta2)[0], beta2 * v + (1 - beta2) * g
-
-
-def square_of_mean(m, v, g, beta1=0.9, beta2=0.999):
-    """You squared the new m for v: square the gradient itself."""
-    m = beta1 * m + (1 - beta1) * g
-    return m, beta2 * v + (1 - beta2) * m**2
-
-
-moments = Check(
-    library=library_moments,
-    source="minigrad/optim.py::Adam.update",
-    returns=("array", "array"),
-    cases=moments_cases,
-    judges=[
-        Judge("a part of the way to the new value", part_of_the_way, 1e-12),
-        Judge("what PyTorch remembers", state_of_torch, 1e-12, needs="torch"),
-    ],
-    mistakes=[betas_exchanged, weights_exchanged, running_sum, not_squared, square_of_mean],
-)
-
-
-# ---------------------------------------------------------------------- 6.2 adam_step
-def training_cases():
-    """Gradients (T, n) of sizes from far below epsilon to large, and the settings."""
-    rng = np.random.default_rng(62)
-    sizes = 10.0 ** np.array([-9, -7, -3, 0, 3])
-    usual = (0.001, 0.9, 0.999, 1e-8)
+# ---------------------------------------------------------------------- 6.1 sgd_step
+def step_cases():
+    rng = np.random.default_rng(5)
     return [
-        (rng.standard_normal((200, 5)) * sizes, *usual),
-        (rng.standard_normal((30, 2)), 0.1, 0.7, 0.9, 1e-3),
+        (rng.standard_normal(s), rng.standard_normal(s), lr)
+        for s, lr in (((3,), 0.1), ((2, 4), 0.5))
     ]
 
 
-def path(f, gradients, lr, beta1, beta2, epsilon):
-    """All the weights that T steps pass through, (T, n): row t - 1 is the weights after step t."""
-    w = np.ones(gradients.shape[1])
-    m, v, passed = np.zeros_like(w), np.zeros_like(w), []
-    for t, g in enumerate(gradients, 1):
-        m, v = library_moments(m, v, g, beta1, beta2)
-        w = f(w.copy(), m.copy(), v.copy(), t, lr, beta1, beta2, epsilon)
-        if np.shape(w) != g.shape:
-            return w  # nothing to go on with: this is what was returned
-        passed.append(w)
-    return np.array(passed)
+def array_afterwards(f, w, g, lr):
+    f(w, g, lr)
+    return w
 
 
-def weighted_means(gradients, lr, beta1, beta2, epsilon):
-    """What the correction is for: weights beta**age, divided by their sum."""
-    w, passed = np.ones(gradients.shape[1]), []
-    for t in range(1, len(gradients) + 1):
-        age = np.arange(t)[::-1]
-        mean = np.average(gradients[:t], axis=0, weights=beta1**age)
-        square = np.average(gradients[:t] ** 2, axis=0, weights=beta2**age)
-        w = w - lr * mean / (np.sqrt(square) + epsilon)
-        passed.append(w)
-    return np.array(passed)
+def element_by_element(w, g, lr):
+    return np.array([a - lr * b for a, b in zip(w.flat, g.flat, strict=True)]).reshape(w.shape)
 
 
-def path_of_torch(gradients, lr, beta1, beta2, epsilon):
-    torch = import_module("torch")
-    w = torch.ones(gradients.shape[1], dtype=torch.float64, requires_grad=True)
-    optimizer, passed = torch.optim.Adam([w], lr, (beta1, beta2), epsilon), []
-    for g in gradients:
-        w.grad = torch.tensor(g)
-        optimizer.step()
-        passed.append(w.detach().numpy().copy())
-    return np.array(passed)
+def library_step(w, g, lr):
+    w -= lr * g
 
 
-def library_step(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    mean, square = m / (1 - beta1**t), v / (1 - beta2**t)
-    return w - lr * mean / (np.sqrt(square) + epsilon)
+def rebinds(w, g, lr):
+    """The array has not changed: w = w - ... makes a new array and gives it the name w inside your
+    function only. Write w -= ... or w[...] = ..."""
+    w = w - lr * g
 
 
-def no_correction(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """You used m and v as they are: at first both are too small, so divide by 1 - beta**t."""
-    return w - lr * m / (np.sqrt(v) + epsilon)
+def uphill(w, g, lr):
+    """You went uphill: the gradient points where the loss rises, so subtract."""
+    w += lr * g
 
 
-def no_exponent(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """The first step is right and the later ones are not: divide by 1 - beta**t, not 1 - beta."""
-    return library_step(w, m, v, 1, lr, beta1, beta2, epsilon)
+def forgets_lr(w, g, lr):
+    """You subtracted the whole gradient: multiply it by lr first."""
+    w -= g
 
 
-def only_m(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """You corrected m only: v is too small as well, even more so."""
-    return w - lr * m / (1 - beta1**t) / (np.sqrt(v) + epsilon)
+def replaces(w, g, lr):
+    """You put the step in the place of the weights: subtract it from them."""
+    w[...] = -lr * g
 
 
-def epsilon_inside(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Your epsilon is under the root, where 1e-8 counts as 1e-4: add it to the root."""
-    mean, square = m / (1 - beta1**t), v / (1 - beta2**t)
-    return w - lr * mean / np.sqrt(square + epsilon)
+def divides(w, g, lr):
+    """You divided by lr: a larger lr is a longer step."""
+    w -= g / lr
 
 
-def epsilon_before(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Your epsilon is added before v is corrected: that is TensorFlow's form. Correct v first."""
-    size = lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
-    return w - size * m / (np.sqrt(v) + epsilon)
-
-
-def no_root(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """The root is missing: v is a mean of squares, and the size of a gradient is its root."""
-    mean, square = m / (1 - beta1**t), v / (1 - beta2**t)
-    return w - lr * mean / (square + epsilon)
-
-
-adam_step = Check(
+sgd_step = Check(
     library=library_step,
-    source="minigrad/optim.py::Adam.update",
-    returns="array",
-    cases=training_cases,
-    observe=path,
-    judges=[
-        Judge("means weighted by age", weighted_means, 1e-12),
-        Judge("200 steps of PyTorch", path_of_torch, 1e-12, needs="torch"),
-    ],
-    mistakes=[no_correction, no_exponent, only_m, epsilon_inside, epsilon_before, no_root],
+    source="minigrad/optim.py::SGD.update",
+    changes=(0,),
+    cases=step_cases,
+    observe=array_afterwards,
+    judges=[Judge("one element at a time", element_by_element, 1e-12)],
+    mistakes=[rebinds, uphill, forgets_lr, replaces, divides],
 )
 
 
-# ---------------------------------------------------------------------- 6.3 uncorrected_ratio
-def ratio_cases():
-    return [(t, *betas) for betas in ((0.9, 0.999), (0.5, 0.75)) for t in (1, 2, 10, 100)]
+# ---------------------------------------------------------------------- 6.2 train
+def line():
+    """Starting weights, batches (x, y), lr: a line, five batches of two sizes."""
+    rng = np.random.default_rng(50)
+    batches = [tuple(rng.standard_normal((2, n, 1))) for n in (4, 6, 4, 6, 3)]
+    return [np.array([[0.5]]), np.array([-0.2])], batches, 0.1
 
 
-def simulated(t, beta1, beta2):
-    """t steps with the gradient 1."""
-    m = v = 0.0
-    for _ in range(t):
-        m, v = library_moments(m, v, 1.0, beta1, beta2)
-    return m / v**0.5
+def network():
+    """The same for a network of four tanh units, and 100 steps."""
+    rng = np.random.default_rng(51)
+    start = [rng.standard_normal(s) for s in ((1, 4), (4,), (4, 1), (1,))]
+    return start, [tuple(rng.standard_normal((2, 5, 1))) for _ in range(100)], 0.02
 
 
-def library_ratio(t, beta1=0.9, beta2=0.999):
-    return (1 - beta1**t) / np.sqrt(1 - beta2**t)
+def train_cases():
+    return [(line,), (network,)]
 
 
-def upside_down(t, beta1=0.9, beta2=0.999):
-    """This is the corrected step over the uncorrected one: the other way round."""
-    return 1 / library_ratio(t, beta1, beta2)
+def output(weights, x):
+    *hidden, w, b = weights
+    return mg.dense(mg.dense(x, *hidden, activation="tanh") if hidden else x, w, b)
 
 
-def without_root(t, beta1=0.9, beta2=0.999):
-    """You divided by v: the step is m divided by the root of v."""
-    return (1 - beta1**t) / (1 - beta2**t)
+def losses_and_weights(f, problem):
+    """What `train` returns, and the weights afterwards."""
+    start, batches, lr = problem()
+    weights = [mg.tensor(w, requires_grad=True) for w in start]
+
+    def loss(x, y):
+        return mse_loss(output(weights, mg.tensor(x)), mg.tensor(y))
+
+    losses = f(loss, weights, batches, lr)
+    if isinstance(losses, list | tuple) and any(isinstance(v, mg.Tensor) for v in losses):
+        raise Wrong("the list holds Tensors, each with its graph: loss.item() is the number")
+    losses = np.atleast_1d(np.asarray(losses, float))
+    return losses, *(w.numpy() for w in weights)
 
 
-def without_exponent(t, beta1=0.9, beta2=0.999):
-    """This is right for t = 1 only: after t steps m is 1 - beta1**t."""
-    return library_ratio(1, beta1, beta2)
+def by_hand(problem):
+    """The gradients of the mean square, written out."""
+    weights, batches, lr = problem()
+    weights, losses = [w.copy() for w in weights], []
+    for x, y in batches:
+        *hidden, w, b = weights
+        h = np.tanh(x @ hidden[0] + hidden[1]) if hidden else x  # (N, k)
+        d = h @ w + b - y  # (N, 1)
+        g = 2 * d / d.size
+        gradients = [h.T @ g, g.sum(axis=0)]
+        if hidden:
+            inner = (g @ w.T) * (1 - h**2)  # (N, k)
+            gradients = [x.T @ inner, inner.sum(axis=0), *gradients]
+        losses.append(np.mean(d**2))
+        weights = [v - lr * u for v, u in zip(weights, gradients, strict=True)]
+    return np.array(losses), *weights
 
 
-def exchanged(t, beta1=0.9, beta2=0.999):
-    """The betas are exchanged: beta1 belongs to m, above, and beta2 to v, below."""
-    return library_ratio(t, beta2, beta1)
+def by_torch(problem):
+    torch = import_module("torch")
+    start, batches, lr = problem()
+    weights = [torch.tensor(w, requires_grad=True) for w in start]
+    optimizer, losses = torch.optim.SGD(weights, lr), []
+    for x, y in batches:
+        *hidden, w, b = weights
+        x = torch.tensor(x)
+        h = torch.tanh(x @ hidden[0] + hidden[1]) if hidden else x
+        loss = torch.nn.functional.mse_loss(h @ w + b, torch.tensor(y))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return np.array(losses), *(w.detach().numpy() for w in weights)
 
 
-def only_m_counts(t, beta1=0.9, beta2=0.999):
-    """You left v out: it is too small as well, and the step is divided by its root."""
-    return 1 - beta1**t
+def library_train(loss, weights, batches, lr, forget=True, moved=None):
+    """The right loop, with ways to spoil it."""
+    losses = []
+    for batch in batches:
+        for w in weights if forget else ():
+            w.grad = None
+        value = loss(*batch)
+        value.backward()
+        for w in weights[:moved]:
+            w.data -= lr * w.grad.data
+        losses.append(value.item())
+    return losses
 
 
-uncorrected_ratio = Check(
-    library=library_ratio,
-    source="minigrad/optim.py::Adam.update",
+def never_forgets(loss, weights, batches, lr):
+    """The first loss is right and later ones are not: backward adds to w.grad, so set it to None
+    before each step."""
+    return library_train(loss, weights, batches, lr, forget=False)
+
+
+def forgets_too_late(loss, weights, batches, lr):
+    """You forgot the gradients between backward() and the step, when they are needed: forget them
+    before backward()."""
+    for batch in batches:
+        loss(*batch).backward()
+        for w in weights:
+            w.grad = None
+            w.data -= lr * w.grad.data
+
+
+def loss_after_step(loss, weights, batches, lr):
+    """Your weights are right, but you measured each loss after its step: keep the value that you
+    called backward() on."""
+    losses = []
+    for batch in batches:
+        library_train(loss, weights, [batch], lr)
+        losses.append(loss(*batch).item())
+    return losses
+
+
+def first_weight_only(loss, weights, batches, lr):
+    """Only the first of the weights has changed: step for every w of the list."""
+    return library_train(loss, weights, batches, lr, moved=1)
+
+
+def first_batch_only(loss, weights, batches, lr):
+    """Every step used the first batch: take the next one for each step."""
+    return library_train(loss, weights, [batches[0]] * len(batches), lr)
+
+
+def last_loss_only(loss, weights, batches, lr):
+    """The weights are right, but only the last loss is returned: collect them in a list."""
+    return library_train(loss, weights, batches, lr)[-1]
+
+
+train = Check(
+    library=library_train,
+    source="minigrad/optim.py::SGD",
+    returns="list",
+    changes=(1,),
+    cases=train_cases,
+    observe=losses_and_weights,
+    judges=[
+        Judge("gradients written out by hand", by_hand, 1e-10),
+        Judge("100 steps of PyTorch", by_torch, 1e-10, needs="torch"),
+    ],
+    mistakes=[
+        never_forgets,
+        forgets_too_late,
+        loss_after_step,
+        first_weight_only,
+        first_batch_only,
+        last_loss_only,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 6.3 lr_for_sum
+def scale_cases():
+    return [(0.1, (50, 3)), (0.02, (8, 1)), (1.0, (4, 6, 5))]
+
+
+def by_measured_slopes(lr, shape):
+    """Move one element, and see how much further the sum moves than the mean."""
+    d, h = np.random.default_rng(53).standard_normal(shape), 1e-4
+    moved = d.copy()
+    moved.flat[0] += h
+    mean = np.mean(moved**2) - np.mean(d**2)
+    return float(lr * mean / (moved.flat[0] ** 2 - d.flat[0] ** 2))
+
+
+def by_counting(lr, shape):
+    return lr / len(list(np.ndindex(*shape)))
+
+
+def library_lr(lr, shape):
+    return lr / np.prod(shape)
+
+
+def unchanged(lr, shape):
+    """The gradients of the sum are larger than those of the mean, so the same lr goes further."""
+    return lr
+
+
+def multiplied(lr, shape):
+    """You multiplied: larger gradients need a smaller lr."""
+    return lr * np.prod(shape)
+
+
+def examples_only(lr, shape):
+    """You divided by the number of examples: this mean is over all the elements, features too."""
+    return lr / shape[0]
+
+
+def features_only(lr, shape):
+    """You divided by the number of features: this mean is over all the elements, examples too."""
+    return lr / np.prod(shape[1:])
+
+
+def square_root(lr, shape):
+    """The gradients grow in proportion to the number of elements, not to its square root."""
+    return lr / np.sqrt(np.prod(shape))
+
+
+lr_for_sum = Check(
+    library=library_lr,
+    source="minigrad/losses.py::mse_loss",
     returns="number",
-    cases=ratio_cases,
-    judges=[Judge("t steps taken one by one", simulated, 1e-10)],
-    mistakes=[upside_down, without_root, without_exponent, exchanged, only_m_counts],
+    cases=scale_cases,
+    judges=[
+        Judge("measured slopes of the two", by_measured_slopes, 1e-9),
+        Judge("counting the elements", by_counting, 1e-12, floor=0.0),
+    ],
+    mistakes=[unchanged, multiplied, examples_only, features_only, square_root],
 )

@@ -1,262 +1,225 @@
-"""Checks of lesson 09. The reference is the naive formula with 400 digits: the formula is good, and
-16 digits are too few for it."""
+"""Checks of lesson 09."""
 
-import decimal
-import math
-from functools import cache
 from importlib import import_module
 
 from lessons import Check, Judge
 
 import numpy as np
 
-LOGITS = (-800.0, -40.0, -20.0, -3.0, -0.5, 0.0, 0.7, 2.0, 9.0, 25.0, 50.0, 750.0)
-TARGETS = (0.0, 1.0, 0.3)
+
+# ---------------------------------------------------------------------- 9.1 moments
+def moments_cases():
+    rng = np.random.default_rng(6)
+    draws = [rng.uniform(-2, 2, (3, *shape)) for shape in ((4,), (2, 3))]
+    betas = ((0.9, 0.999), (0.5, 0.8))
+    return [(m, abs(v), g, *b) for (m, v, g), b in zip(draws, betas, strict=True)]
 
 
-# ---------------------------------------------------------------------- with 400 digits
-@cache
-def exactly(t, x):
-    """(loss, sigmoid(t) - x) at one logit, by the textbook formulas."""
-    with decimal.localcontext(decimal.Context(prec=400, Emin=-(10**6), Emax=10**6)):
-        t, x = decimal.Decimal(t), decimal.Decimal(x)
-        p = 1 / (1 + (-t).exp())
-        return -x * p.ln() - (1 - x) * (1 - p).ln(), p - x
+def part_of_the_way(m, v, g, beta1, beta2):
+    """Move the fraction 1 - beta of the way from the old mean to the new value."""
+    return m + (1 - beta1) * (g - m), v + (1 - beta2) * (g * g - v)
 
 
-def cases():
-    """All logits for each target, as arrays (2, 6)."""
-    t = np.array(LOGITS).reshape(2, 6)
-    return [(t, np.full(t.shape, x)) for x in TARGETS]
-
-
-def exact_loss(t, x):
-    values = [float(exactly(a, b)[0]) for a, b in zip(t.flat, x.flat, strict=True)]
-    return np.array(values).reshape(t.shape)
-
-
-def exact_slope(g, t, x):
-    values = [float(exactly(a, b)[1]) for a, b in zip(t.flat, x.flat, strict=True)]
-    return g * np.array(values).reshape(t.shape)
-
-
-# ---------------------------------------------------------------------- 9.1 bce_from_logits
-def small(loss, t, x):
-    """The logarithms of the losses of right answers, where digits are lost first."""
-    with np.errstate(all="ignore"):
-        return np.log(np.asarray(loss, float)[(t < 0) & (x == 0)])
-
-
-def loss_of_torch(t, x):
+def state_of_torch(m, v, g, beta1, beta2):
     torch = import_module("torch")
-    loss = torch.nn.functional.binary_cross_entropy_with_logits
-    return loss(torch.tensor(t), torch.tensor(x), reduction="none").numpy()
+    p = torch.zeros(m.shape, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([p], betas=(beta1, beta2))
+    state = {"step": torch.tensor(7.0), "exp_avg": torch.tensor(m), "exp_avg_sq": torch.tensor(v)}
+    optimizer.state[p], p.grad = state, torch.tensor(g)
+    optimizer.step()
+    return state["exp_avg"].numpy(), state["exp_avg_sq"].numpy()
 
 
-def library_bce(t, x):
-    return np.maximum(t, 0) - t * x + np.log1p(np.exp(-np.abs(t)))
+def library_moments(m, v, g, beta1=0.9, beta2=0.999):
+    return beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
 
 
-def through_sigmoid(t, x):
-    """You went through p = sigmoid(t), which is exactly 0 or 1 far out: cancel log and exp on
-    paper."""
-    p = 1 / (1 + np.exp(-t))
-    return -x * np.log(p) - (1 - x) * np.log(1 - p)
+def betas_exchanged(m, v, g, beta1=0.9, beta2=0.999):
+    """The two betas are exchanged: beta1 belongs to m, beta2 to v."""
+    return library_moments(m, v, g, beta2, beta1)
 
 
-def clips(t, x):
-    """You clipped p: no loss can then be larger than that of the bound, and its slope is 0."""
-    p = np.clip(1 / (1 + np.exp(-t)), 1e-15, 0.999)
-    return -x * np.log(p) - (1 - x) * np.log(1 - p)
+def weights_exchanged(m, v, g, beta1=0.9, beta2=0.999):
+    """The weights are exchanged: the old mean counts with beta, the new value with 1 - beta."""
+    return library_moments(m, v, g, 1 - beta1, 1 - beta2)
 
 
-def overflows(t, x):
-    """exp(t) is infinite for large t: take exp(-|t|), which is never above 1, and add max(t, 0)."""
-    return np.log(1 + np.exp(t)) - t * x
+def running_sum(m, v, g, beta1=0.9, beta2=0.999):
+    """The new value is not multiplied by 1 - beta: the weights of a mean add up to 1."""
+    return beta1 * m + g, beta2 * v + g**2
 
 
-def log_of_one_plus(t, x):
-    """1 + exp(-|t|) is 1 for large |t|, and its logarithm 0: np.log1p(exp(-|t|)) keeps the small
-    number."""
-    return np.maximum(t, 0) - t * x + np.log(1 + np.exp(-np.abs(t)))
+def not_squared(m, v, g, beta1=0.9, beta2=0.999):
+    """You put the gradient into v: v is the mean of its square."""
+    return library_moments(m, v, g, beta1, beta2)[0], beta2 * v + (1 - beta2) * g
 
 
-def black_for_white(t, x):
-    """Black and white are exchanged: large t is right for x = 1, so t x is subtracted."""
-    return library_bce(t, 1 - x)
+def square_of_mean(m, v, g, beta1=0.9, beta2=0.999):
+    """You squared the new m for v: square the gradient itself."""
+    m = beta1 * m + (1 - beta1) * g
+    return m, beta2 * v + (1 - beta2) * m**2
 
 
-def white_only(t, x):
-    """You left out (1 - x) log(1 - p): a pixel of 0 has a loss as well."""
-    return x * library_bce(t, 1)
-
-
-bce_from_logits = Check(
-    library=library_bce,
-    source="minigrad/losses.py::bernoulli_nll_of_logits",
-    returns="array",
-    cases=cases,
+moments = Check(
+    library=library_moments,
+    source="minigrad/optim.py::Adam.update",
+    returns=("array", "array"),
+    cases=moments_cases,
     judges=[
-        Judge("the naive formula with 400 digits", exact_loss, 1e-12),
-        Judge("its small values", lambda t, x: small(exact_loss(t, x), t, x), 1e-12, small),
-        Judge("PyTorch", loss_of_torch, 1e-12, needs="torch"),
+        Judge("a part of the way to the new value", part_of_the_way, 1e-12),
+        Judge("what PyTorch remembers", state_of_torch, 1e-12, needs="torch"),
     ],
-    mistakes=[through_sigmoid, clips, overflows, log_of_one_plus, black_for_white, white_only],
+    mistakes=[betas_exchanged, weights_exchanged, running_sum, not_squared, square_of_mean],
 )
 
 
-# ---------------------------------------------------------------------- 9.2 bce_slope
-def slope_cases():
-    rng = np.random.default_rng(9)
-    return [(rng.standard_normal(t.shape), t, x) for t, x in cases()]
+# ---------------------------------------------------------------------- 9.2 adam_step
+def training_cases():
+    """Gradients (T, n) of sizes from far below epsilon to large, and the settings."""
+    rng = np.random.default_rng(62)
+    sizes = 10.0 ** np.array([-9, -7, -3, 0, 3])
+    usual = (0.001, 0.9, 0.999, 1e-8)
+    return [
+        (rng.standard_normal((200, 5)) * sizes, *usual),
+        (rng.standard_normal((30, 2)), 0.1, 0.7, 0.9, 1e-3),
+    ]
 
 
-def direction(t):
-    return np.random.default_rng(90).standard_normal(t.shape)
+def path(f, gradients, lr, beta1, beta2, epsilon):
+    """All the weights that T steps pass through, (T, n): row t - 1 is the weights after step t."""
+    w = np.ones(gradients.shape[1])
+    m, v, passed = np.zeros_like(w), np.zeros_like(w), []
+    for t, g in enumerate(gradients, 1):
+        m, v = library_moments(m, v, g, beta1, beta2)
+        w = f(w.copy(), m.copy(), v.copy(), t, lr, beta1, beta2, epsilon)
+        if np.shape(w) != g.shape:
+            return w  # nothing to go on with: this is what was returned
+        passed.append(w)
+    return np.array(passed)
 
 
-def along(slope, g, t, x):
-    return float(np.sum(np.asarray(slope) * direction(t)))
+def weighted_means(gradients, lr, beta1, beta2, epsilon):
+    """What the correction is for: weights beta**age, divided by their sum."""
+    w, passed = np.ones(gradients.shape[1]), []
+    for t in range(1, len(gradients) + 1):
+        age = np.arange(t)[::-1]
+        mean = np.average(gradients[:t], axis=0, weights=beta1**age)
+        square = np.average(gradients[:t] ** 2, axis=0, weights=beta2**age)
+        w = w - lr * mean / (np.sqrt(square) + epsilon)
+        passed.append(w)
+    return np.array(passed)
 
 
-def measured(g, t, x, h=1e-4):
-    v = direction(t)
-    return float(np.sum(g * (library_bce(t + h * v, x) - library_bce(t - h * v, x))) / (2 * h))
-
-
-def slope_of_torch(g, t, x):
+def path_of_torch(gradients, lr, beta1, beta2, epsilon):
     torch = import_module("torch")
-    loss = torch.nn.functional.binary_cross_entropy_with_logits
-    leaf = torch.tensor(t, requires_grad=True)
-    loss(leaf, torch.tensor(x), reduction="none").backward(torch.tensor(g))
-    return leaf.grad.numpy()
+    w = torch.ones(gradients.shape[1], dtype=torch.float64, requires_grad=True)
+    optimizer, passed = torch.optim.Adam([w], lr, (beta1, beta2), epsilon), []
+    for g in gradients:
+        w.grad = torch.tensor(g)
+        optimizer.step()
+        passed.append(w.detach().numpy().copy())
+    return np.array(passed)
 
 
-def p_of(t):
-    return 1 / (1 + np.exp(-t))
+def library_step(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    mean, square = m / (1 - beta1**t), v / (1 - beta2**t)
+    return w - lr * mean / (np.sqrt(square) + epsilon)
 
 
-def library_slope(g, t, x):
-    return g * (p_of(t) - x)
+def no_correction(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """You used m and v as they are: at first both are too small, so divide by 1 - beta**t."""
+    return w - lr * m / (np.sqrt(v) + epsilon)
 
 
-def wrong_way(g, t, x):
-    """The sign is wrong: with p above x the loss rises with t."""
-    return g * (x - p_of(t))
+def no_exponent(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """The first step is right and the later ones are not: divide by 1 - beta**t, not 1 - beta."""
+    return library_step(w, m, v, 1, lr, beta1, beta2, epsilon)
 
 
-def forgets_g(g, t, x):
-    """You left out g: the rules of lesson 3 multiply by the slope that comes from behind."""
-    return p_of(t) - x
+def only_m(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """You corrected m only: v is too small as well, even more so."""
+    return w - lr * m / (1 - beta1**t) / (np.sqrt(v) + epsilon)
 
 
-def step_by_step(g, t, x):
-    """You computed both factors, and 0 / 0 where p is 0 or 1: cancel p (1 - p) on paper."""
-    p = p_of(t)
-    return g * (p - x) / (p * (1 - p)) * (p * (1 - p))
+def epsilon_inside(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Your epsilon is under the root, where 1e-8 counts as 1e-4: add it to the root."""
+    mean, square = m / (1 - beta1**t), v / (1 - beta2**t)
+    return w - lr * mean / np.sqrt(square + epsilon)
 
 
-def with_respect_to_p(g, t, x):
-    """This is the slope with respect to p: multiply by that of the sigmoid, p (1 - p), on paper."""
-    p = p_of(t)
-    return g * (p - x) / (p * (1 - p))
+def epsilon_before(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Your epsilon is added before v is corrected: that is TensorFlow's form. Correct v first."""
+    size = lr * np.sqrt(1 - beta2**t) / (1 - beta1**t)
+    return w - size * m / (np.sqrt(v) + epsilon)
 
 
-def square_loss(g, t, x):
-    """You multiplied by p (1 - p), as for the squared error: here the loss's own slope cancels
-    it."""
-    p = p_of(t)
-    return g * (p - x) * p * (1 - p)
+def no_root(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """The root is missing: v is a mean of squares, and the size of a gradient is its root."""
+    mean, square = m / (1 - beta1**t), v / (1 - beta2**t)
+    return w - lr * mean / (square + epsilon)
 
 
-def overflowing_sigmoid(g, t, x):
-    """exp(t) / (1 + exp(t)) is inf / inf for large t: 1 / (1 + exp(-t)) is the same, and is 1."""
-    return g * (np.exp(t) / (1 + np.exp(t)) - x)
-
-
-bce_slope = Check(
-    library=library_slope,
-    source="minigrad/losses.py::bernoulli_slope",
+adam_step = Check(
+    library=library_step,
+    source="minigrad/optim.py::Adam.update",
     returns="array",
-    cases=slope_cases,
+    cases=training_cases,
+    observe=path,
     judges=[
-        Judge("the formula with 400 digits", exact_slope, 1e-12),
-        Judge("a slope along a random direction", measured, 1e-6, along),
-        Judge("PyTorch", slope_of_torch, 1e-12, needs="torch"),
+        Judge("means weighted by age", weighted_means, 1e-12),
+        Judge("200 steps of PyTorch", path_of_torch, 1e-12, needs="torch"),
     ],
-    mistakes=[
-        wrong_way,
-        forgets_g,
-        step_by_step,
-        with_respect_to_p,
-        square_loss,
-        overflowing_sigmoid,
-    ],
+    mistakes=[no_correction, no_exponent, only_m, epsilon_inside, epsilon_before, no_root],
 )
 
 
-# ---------------------------------------------------------------------- 9.3 entropy
-def grey_cases():
-    return [(np.array([0.0, 1.0, 0.5, 0.1, 0.9]),), (np.random.default_rng(93).random((2, 3)),)]
+# ---------------------------------------------------------------------- 9.3 uncorrected_ratio
+def ratio_cases():
+    return [(t, *betas) for betas in ((0.9, 0.999), (0.5, 0.75)) for t in (1, 2, 10, 100)]
 
 
-def one_at_a_time(x):
-    def term(p):
-        return -p * math.log(p) if p else 0.0
-
-    return np.array([term(p) + term(1 - p) for p in x.flat]).reshape(x.shape)
-
-
-def lowest_loss(x):
-    """Thirds of an interval of logits, until it is a point."""
-    low, high = np.full(x.shape, -60.0), np.full(x.shape, 60.0)
-    for _ in range(120):
-        a, b = low + (high - low) / 3, high - (high - low) / 3
-        left = library_bce(a, x) < library_bce(b, x)
-        low, high = np.where(left, low, a), np.where(left, b, high)
-    return library_bce(low, x)
+def simulated(t, beta1, beta2):
+    """t steps with the gradient 1."""
+    m = v = 0.0
+    for _ in range(t):
+        m, v = library_moments(m, v, 1.0, beta1, beta2)
+    return m / v**0.5
 
 
-def library_entropy(x):
-    grey = (x > 0) & (x < 1)
-    p = np.where(grey, x, 0.5)
-    return np.where(grey, -p * np.log(p) - (1 - p) * np.log(1 - p), 0.0)
+def library_ratio(t, beta1=0.9, beta2=0.999):
+    return (1 - beta1**t) / np.sqrt(1 - beta2**t)
 
 
-def nan_at_the_ends(x):
-    """0 * log(0) is nan: give the logarithm another number where x is 0 or 1, and let the result be
-    0 there."""
-    return -x * np.log(x) - (1 - x) * np.log(1 - x)
+def upside_down(t, beta1=0.9, beta2=0.999):
+    """This is the corrected step over the uncorrected one: the other way round."""
+    return 1 / library_ratio(t, beta1, beta2)
 
 
-def in_bits(x):
-    """You measured in bits: with the natural logarithm, np.log, it is in nats, like the loss."""
-    return library_entropy(x) / np.log(2)
+def without_root(t, beta1=0.9, beta2=0.999):
+    """You divided by v: the step is m divided by the root of v."""
+    return (1 - beta1**t) / (1 - beta2**t)
 
 
-def negative(x):
-    """The sign is wrong: an entropy is never negative."""
-    return -library_entropy(x)
+def without_exponent(t, beta1=0.9, beta2=0.999):
+    """This is right for t = 1 only: after t steps m is 1 - beta1**t."""
+    return library_ratio(1, beta1, beta2)
 
 
-def white_term_only(x):
-    """The second half is missing: -(1 - x) log(1 - x)."""
-    return np.where(x > 0, -x * np.log(np.where(x > 0, x, 1)), 0.0)
+def exchanged(t, beta1=0.9, beta2=0.999):
+    """The betas are exchanged: beta1 belongs to m, above, and beta2 to v, below."""
+    return library_ratio(t, beta2, beta1)
 
 
-def added_up(x):
-    """You returned one number: one for each element of x is wanted."""
-    return library_entropy(x).sum()
+def only_m_counts(t, beta1=0.9, beta2=0.999):
+    """You left v out: it is too small as well, and the step is divided by its root."""
+    return 1 - beta1**t
 
 
-entropy = Check(
-    library=library_entropy,
-    source="autoencoder/parts/likelihood.py::BernoulliLikelihood",
-    returns="array",
-    cases=grey_cases,
-    judges=[
-        Judge("one element at a time", one_at_a_time, 1e-9),
-        Judge("a search for the lowest loss", lowest_loss, 1e-9),
-    ],
-    mistakes=[nan_at_the_ends, in_bits, negative, white_term_only, added_up],
+uncorrected_ratio = Check(
+    library=library_ratio,
+    source="minigrad/optim.py::Adam.update",
+    returns="number",
+    cases=ratio_cases,
+    judges=[Judge("t steps taken one by one", simulated, 1e-10)],
+    mistakes=[upside_down, without_root, without_exponent, exchanged, only_m_counts],
 )

@@ -1,302 +1,193 @@
-"""Checks of lesson 10; settings and the forward convolution are those of lesson 07."""
+"""Checks of lesson 10."""
 
-from importlib import import_module
+import itertools
+import math
 
 from lessons import Check, Judge
 
 import numpy as np
 
-from minigrad.conv import Geometry
 
-forward, adjoint = (import_module(f"lessons.checks.{lesson}") for lesson in ("07", "08"))
-
-
-def settings():
-    """(shape of x, shape of w, (kernel, stride, pads)) of each setting."""
-    for x, w, stride, pads in forward.SETTINGS:
-        yield x, w, (w[:2], stride, pads)
+# ---------------------------------------------------------------------- 10.1 growth
+def layers():
+    return [(0.1, 50, 1), (0.05, 300, 4), (0.3, 40, 3), (0.2, 50, 10)]
 
 
-def geometry_of(x_shape, kernel, stride, pads):
-    return Geometry.of(tuple(x_shape[1:3]), tuple(kernel), stride, pads)
+def layer_by_layer(deviation, fan_in, depth):
+    square = 1.0
+    for _ in range(depth):
+        of_a_sum = sum(deviation**2 * square for _ in range(fan_in))
+        square = of_a_sum / 2
+    return square
 
 
-def with_float32(cases):
-    """The cases, and the last again as integers in float32, with which sums are exact."""
-    arrays = [np.round(3 * a) if isinstance(a, np.ndarray) else a for a in cases[-1]]
-    return [*cases, tuple(np.float32(a) if isinstance(a, np.ndarray) else a for a in arrays)]
+def simulated(deviation, fan_in, depth, rows=2000):
+    """Rows with weights of their own, so that every sum is a new draw."""
+    rng, square = np.random.default_rng(10), 1.0
+    for _ in range(depth):  # a layer's inputs: normal draws cut at 0, scaled to the mean square
+        x = rng.standard_normal((rows, fan_in))  # (rows, fan_in)
+        x *= math.sqrt(square / np.mean(x**2))
+        y = np.sum(x * deviation * rng.standard_normal(x.shape), axis=1)  # (rows,)
+        square = np.mean(np.maximum(y, 0) ** 2)
+    return square
 
 
-same_dtype = Judge(
-    "the dtype that went in",
-    expected=lambda array, *_: str(array.dtype),
-    view=lambda answer, *_: str(np.asarray(answer).dtype),
+def library_growth(deviation, fan_in, depth):
+    return (fan_in * deviation**2 / 2) ** depth
+
+
+def without_relu(deviation, fan_in, depth):
+    """This is without the relu, which leaves half of the mean square."""
+    return (fan_in * deviation**2) ** depth
+
+
+def one_layer(deviation, fan_in, depth):
+    """This is the factor of one layer: each of the `depth` layers multiplies by it."""
+    return fan_in * deviation**2 / 2
+
+
+def added_up(deviation, fan_in, depth):
+    """You multiplied by the depth: the factor of one layer is applied again and again, a power."""
+    return fan_in * deviation**2 / 2 * depth
+
+
+def not_squared(deviation, fan_in, depth):
+    """The mean square grows with the square of the deviation."""
+    return (fan_in * deviation / 2) ** depth
+
+
+def root(deviation, fan_in, depth):
+    """This is the factor of the deviation, the root of that of the mean square."""
+    return (fan_in * deviation**2 / 2) ** (depth / 2)
+
+
+def quarter(deviation, fan_in, depth):
+    """You halved before squaring: half of the squares are left, so the mean square is halved."""
+    return (fan_in * deviation**2 / 4) ** depth
+
+
+growth = Check(
+    library=library_growth,
+    source="minigrad/init.py::he_normal",
+    returns="number",
+    cases=layers,
+    judges=[
+        Judge("layer by layer", layer_by_layer, 1e-10, floor=0.0),
+        Judge("random layers, to a third", simulated, 0.35, floor=0.0),
+    ],
+    mistakes=[without_relu, one_layer, added_up, not_squared, root, quarter],
 )
 
 
-# ---------------------------------------------------------------------- 10.1 im2col
-def row_cases():
-    rng = np.random.default_rng(101)
-    return with_float32([(rng.standard_normal(x), *where) for x, _, where in settings()])
+# ---------------------------------------------------------------------- 10.2 he_deviation
+def halving(fan_in):
+    """The deviation at which growth passes 1, by halving an interval."""
+    low, high = 0.0, 4.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if layer_by_layer(middle, fan_in, 1) < 1 else (low, middle)
+    return low
 
 
-def window_by_window(x, kernel, stride, pads):
-    """Cut out each window, and flatten it."""
-    (p, q), (kh, kw), (s, t) = geometry_of(x.shape, kernel, stride, pads).out, kernel, stride
-    x = forward.padded(x, pads)
-    corners = [(n, i * s, j * t) for n, i, j in np.ndindex(len(x), p, q)]
-    return np.array([x[n, i : i + kh, j : j + kw].ravel() for n, i, j in corners])
+def library_deviation(fan_in):
+    return math.sqrt(2 / fan_in)
 
 
-def torch_unfold(x, kernel, stride, pads):
-    """PyTorch's rows, brought from (C, kh, kw) to (kh, kw, C)."""
-    torch = import_module("torch")
-    images = torch.tensor(forward.padded(x, pads)).permute(0, 3, 1, 2)
-    cols = torch.nn.functional.unfold(images, kernel, stride=stride)  # (N, C * kh * kw, P * Q)
-    cols = cols.reshape(len(x), x.shape[3], kernel[0] * kernel[1], -1).permute(0, 3, 2, 1)
-    return cols.reshape(-1, kernel[0] * kernel[1] * x.shape[3]).numpy()
+def forgets_relu(fan_in):
+    """This keeps the mean square without the relu: with it, twice the variance is needed."""
+    return math.sqrt(1 / fan_in)
 
 
-def library_rows(x, kernel, stride, pads):
-    geometry = geometry_of(x.shape, kernel, stride, pads)
-    return geometry.patches(geometry.padded(x))
+def the_variance(fan_in):
+    """This is the variance: the deviation is its root."""
+    return 2 / fan_in
 
 
-def views(x, kernel, stride, pads):
-    """(N, P, Q, kh, kw, C)"""
-    all_windows = np.lib.stride_tricks.sliding_window_view(forward.padded(x, pads), kernel, (1, 2))
-    return all_windows[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
+def upside_down(fan_in):
+    """The more inputs, the smaller each weight: the fraction is upside down."""
+    return math.sqrt(fan_in / 2)
 
 
-def flat(windows):
-    return windows.reshape(np.prod(windows.shape[:3]), -1)
+def half(fan_in):
+    """relu halves the mean square, so the variance has to be doubled, not halved."""
+    return math.sqrt(1 / (2 * fan_in))
 
 
-def channels_first(x, kernel, stride, pads):
-    """Channels come first in your rows, as sliding_window_view puts them: the kernel's order is
-    (kh, kw, C), so transpose before you flatten."""
-    return flat(views(x, kernel, stride, pads).transpose(0, 1, 2, 5, 3, 4))
-
-
-def not_transposed(x, kernel, stride, pads):
-    """The shape is right, but numbers of different windows share a row: reshape moves no numbers,
-    so bring the axes into the order (N, P, Q, kh, kw, C) with transpose first."""
-    windows = views(x, kernel, stride, pads)
-    return windows.transpose(3, 4, 5, 0, 1, 2).reshape(np.prod(windows.shape[:3]), -1)
-
-
-def stride_in_the_window(x, kernel, stride, pads):
-    """The stride is applied within the windows: it is their corners that are s and t apart."""
-    every = views(x, kernel, (1, 1), pads)
-    return flat(every[:, :, :, :: stride[0], :: stride[1]])
-
-
-def every_window(x, kernel, stride, pads):
-    """These are the windows at all pixels: take every s-th row and every t-th column of them."""
-    return flat(views(x, kernel, (1, 1), pads))
-
-
-def down_first(x, kernel, stride, pads):
-    """Your rows go down the picture first: along a row of windows first, as in an array (P, Q)."""
-    return flat(views(x, kernel, stride, pads).swapaxes(1, 2))
-
-
-def rows_in_float64(x, kernel, stride, pads):
-    """The numbers are right, but float32 became float64: give np.zeros or np.empty x.dtype."""
-    return library_rows(x, kernel, stride, pads).astype(float)
-
-
-im2col = Check(
-    library=library_rows,
-    source="minigrad/conv.py::Geometry.patches",
-    returns="array",
-    cases=row_cases,
-    judges=[
-        Judge("window by window", window_by_window, 1e-12),
-        same_dtype,
-        Judge("PyTorch", torch_unfold, 1e-12, needs="torch"),
-    ],
-    mistakes=[
-        channels_first,
-        not_transposed,
-        stride_in_the_window,
-        every_window,
-        down_first,
-        rows_in_float64,
-    ],
+he_deviation = Check(
+    library=library_deviation,
+    source="minigrad/init.py::he_normal",
+    returns="number",
+    cases=lambda: [(50,), (300,), (7,), (1,)],
+    judges=[Judge("growth passes 1", halving, 1e-10, floor=0.0)],
+    mistakes=[forgets_relu, the_variance, upside_down, half],
 )
 
 
-# ---------------------------------------------------------------------- 10.2 col2im
-def column_cases():
-    rng = np.random.default_rng(102)
-    cases = []
-    for x, _, where in settings():
-        rows = x[0] * int(np.prod(geometry_of(x, *where).out))
-        cases.append((rng.standard_normal((rows, int(np.prod(where[0])) * x[3])), x, *where))
-    return with_float32(cases)
+# ---------------------------------------------------------------------- 10.3 first_move
+def rows():
+    rng = np.random.default_rng(103)
+    return [
+        (np.abs(rng.standard_normal((3, 4))), 0.1),
+        (rng.standard_normal((4, 6)), 0.01),
+        (rng.standard_normal((1, 2)), 1.0),
+    ]
 
 
-def one_number_at_a_time(cols, shape, kernel, stride, pads):
-    """Add each number to the pixel it was copied from."""
-    (p, q), (s, t) = geometry_of(shape, kernel, stride, pads).out, stride
-    numbers = cols.reshape(shape[0], p, q, *kernel, shape[3])
-    x = forward.padded(np.zeros(shape), pads)
-    for (n, p, q, i, j, c), value in np.ndenumerate(numbers):
-        x[n, p * s + i, q * t + j, c] += value
-    return adjoint.cropped(x, pads, shape[1:3])
+def all_signs(x, lr):
+    """Every way to move every weight up or down, and the farthest of them."""
+    found = []
+    for row in x:
+        ways = itertools.product((lr, -lr), repeat=len(row))
+        found.append(max(abs(sum(d * v for d, v in zip(way, row, strict=True))) for way in ways))
+    return np.array(found)
 
 
-def rows_side(cols, shape, kernel, stride, pads):
-    return float(np.sum(library_rows(adjoint.partner(*shape), kernel, stride, pads) * cols))
+def library_move(x, lr):
+    return lr * np.abs(x).sum(axis=1)
 
 
-def pixels_side(x, cols, shape, kernel, stride, pads):
-    return float(np.sum(x * adjoint.partner(*shape)))
+def signs_cancel(x, lr):
+    """All weights moved the same way: where an input is negative its weight goes down, and the sum
+    grows all the same."""
+    return lr * x.sum(axis=1)
 
 
-def torch_fold(cols, shape, kernel, stride, pads):
-    torch = import_module("torch")
-    (n, h, w, c), taps = shape, kernel[0] * kernel[1]
-    cols = torch.tensor(cols).reshape(n, -1, taps, c).permute(0, 3, 2, 1).reshape(n, c * taps, -1)
-    full = (h + sum(pads[0]), w + sum(pads[1]))
-    x = torch.nn.functional.fold(cols, full, kernel, stride=stride)
-    return adjoint.cropped(x.permute(0, 2, 3, 1).numpy(), pads, (h, w))
+def abs_of_sum(x, lr):
+    """You took the absolute value after the sum: each weight chooses its own way, so it belongs to
+    each input."""
+    return np.abs(lr * x.sum(axis=1))
 
 
-def scatter(cols, shape, kernel, stride, pads, add=True, step=True):
-    """By kernel elements, with ways to spoil it."""
-    (p, q), (s, t) = geometry_of(shape, kernel, stride, pads).out, stride if step else (1, 1)
-    cols = cols.reshape(shape[0], p, q, *kernel, shape[3])
-    x = forward.padded(np.zeros(shape, cols.dtype), pads)
-    for i, j in np.ndindex(*kernel):
-        pixels = np.ix_(range(shape[0]), i + s * np.arange(p), j + t * np.arange(q))
-        x[pixels] = cols[:, :, :, i, j] + (x[pixels] if add else 0)
-    return adjoint.cropped(x, pads, shape[1:3])
+def length(x, lr):
+    """That is for a step of length lr in all: Adam's first step is lr in every weight."""
+    return lr * np.sqrt((x**2).sum(axis=1))
 
 
-def library_pixels(cols, shape, kernel, stride, pads):
-    return scatter(cols, shape, kernel, stride, pads)
+def per_input(x, lr):
+    """This is the mean over the inputs: the unit sums them."""
+    return lr * np.abs(x).mean(axis=1)
 
 
-def overwrites_taps(cols, shape, kernel, stride, pads):
-    """Each kernel element overwrites what those before it left: add to the pixels, with +=."""
-    return scatter(cols, shape, kernel, stride, pads, add=False)
+def along_rows(x, lr):
+    """You summed over the rows: each row has a sum of its own, over axis 1."""
+    return lr * np.abs(x).sum(axis=0)
 
 
-def overwrites_windows(cols, shape, kernel, stride, pads):
-    """Each window overwrites what the windows before it left: add to the pixels, with +=."""
-    (p, q), (kh, kw), (s, t) = geometry_of(shape, kernel, stride, pads).out, kernel, stride
-    numbers = cols.reshape(shape[0], p, q, kh, kw, shape[3])
-    x = forward.padded(np.zeros(shape), pads)
-    for i, j in np.ndindex(p, q):
-        x[:, i * s : i * s + kh, j * t : j * t + kw] = numbers[:, i, j]
-    return adjoint.cropped(x, pads, shape[1:3])
+def without_lr(x, lr):
+    """You left out lr: every weight moves by that much."""
+    return np.abs(x).sum(axis=1)
 
 
-def inverse(cols, shape, kernel, stride, pads):
-    """You divided by the number of windows that cover a pixel: that makes an inverse of im2col, but
-    its adjoint, which gradients need, adds up."""
-    counts = scatter(np.ones_like(cols), shape, kernel, stride, pads)
-    return scatter(cols, shape, kernel, stride, pads) / np.maximum(counts, 1)
+def all_together(x, lr):
+    """This is the sum over everything: one number for each row was asked for."""
+    return lr * np.abs(x).sum()
 
 
-def crops_the_other_end(cols, shape, kernel, stride, pads):
-    """The crop is at the wrong ends: `top` rows and `left` columns go from the beginning."""
-    return scatter(cols, shape, kernel, stride, tuple(pair[::-1] for pair in pads))
-
-
-def pixels_in_float64(cols, shape, kernel, stride, pads):
-    """The numbers are right, but float32 became float64: give np.zeros the dtype of cols."""
-    return library_pixels(cols, shape, kernel, stride, pads).astype(float)
-
-
-def moves_by_one(cols, shape, kernel, stride, pads):
-    """Windows start at p and q: they are s and t apart, so the slices have steps s and t."""
-    return scatter(cols, shape, kernel, stride, pads, step=False)
-
-
-col2im = Check(
-    library=library_pixels,
-    source="minigrad/conv.py::conv_x",
+first_move = Check(
+    library=library_move,
+    source="minigrad/optim.py::Adam",
     returns="array",
-    cases=column_cases,
-    judges=[
-        Judge("one number at a time", one_number_at_a_time, 1e-12),
-        Judge("<im2col(x), cols>", rows_side, 1e-12, pixels_side),
-        same_dtype,
-        Judge("PyTorch", torch_fold, 1e-12, needs="torch"),
-    ],
-    mistakes=[
-        overwrites_taps,
-        overwrites_windows,
-        inverse,
-        crops_the_other_end,
-        moves_by_one,
-        pixels_in_float64,
-    ],
-)
-
-
-# ---------------------------------------------------------------------- 10.3 conv2d_shifts
-def shifts(x, w, stride, pads, start=lambda i, s: i, step=True, taps=None):
-    """By kernel elements, with ways to spoil it; beyond the pictures are zeros."""
-    (p, q), (s, t) = geometry_of(x.shape, w.shape[:2], stride, pads).out, stride
-    x = np.pad(forward.padded(x, pads), ((0, 0), (0, 9), (0, 9), (0, 0)))
-    y = np.zeros((len(x), p, q, w.shape[3]), x.dtype)
-    for i, j in taps or np.ndindex(w.shape[:2]):
-        rows = start(i, s) + (s if step else 1) * np.arange(p)
-        columns = start(j, t) + (t if step else 1) * np.arange(q)
-        y += x[np.ix_(range(len(x)), rows, columns)] @ w[i, j]
-    return y
-
-
-def library_shifts(x, w, stride, pads):
-    return shifts(x, w, stride, pads)
-
-
-def keeps_the_last(x, w, stride, pads):
-    """Only the last kernel element counts, the others were overwritten: add them up, with +=."""
-    return shifts(x, w, stride, pads, taps=[(w.shape[0] - 1, w.shape[1] - 1)])
-
-
-def turned_around(x, w, stride, pads):
-    """The kernel is turned around: w[i, j] meets the pixels that start at row i and column j."""
-    return shifts(x, w[::-1, ::-1], stride, pads)
-
-
-def slices_without_steps(x, w, stride, pads):
-    """Your slices take neighbouring pixels: w[i, j] meets pixels s rows and t columns apart."""
-    return shifts(x, w, stride, pads, step=False)
-
-
-def starts_too_far(x, w, stride, pads):
-    """Your slices start at i * s and j * t: the stride moves the window, not the elements in it."""
-    return shifts(x, w, stride, pads, start=lambda i, s: i * s)
-
-
-def sums_in_float64(x, w, stride, pads):
-    """The numbers are right, but float32 became float64: give np.zeros the dtype of x."""
-    return shifts(x, w, stride, pads).astype(float)
-
-
-conv2d_shifts = Check(
-    library=library_shifts,
-    source="minigrad/conv.py::Geometry.taps",
-    returns="array",
-    cases=lambda: with_float32(forward.conv_cases()),
-    observe=forward.in_its_place,
-    judges=[
-        Judge("one product at a time", forward.one_product_at_a_time, 1e-12),
-        same_dtype,
-        Judge("PyTorch", forward.torch_conv2d, 1e-12, needs="torch"),
-    ],
-    mistakes=[
-        keeps_the_last,
-        turned_around,
-        slices_without_steps,
-        starts_too_far,
-        sums_in_float64,
-        forward.calls_the_library,
-    ],
+    cases=rows,
+    judges=[Judge("all ways to move the weights", all_signs, 1e-12)],
+    mistakes=[signs_cancel, abs_of_sum, length, per_input, along_rows, without_lr, all_together],
 )

@@ -1,312 +1,314 @@
 """Checks of lesson 11."""
 
-from itertools import pairwise
+from importlib import import_module
 
-from lessons import Check, Judge, Wrong
-from lessons.checks._faces_network import (
-    faces_of,
-    shapes,
-    through,
-    torch_loop,
-    weights_of,
-    written_out_loop,
-)
+from lessons import Check, Judge
 
 import numpy as np
 
 import minigrad as mg
-from minigrad.losses import l2_loss
-from minigrad.nn import Conv2D, Conv2DTranspose, Dense, Flatten, Module, Reshape, Sequential
 
 
-# ---------------------------------------------------------------------- 11.1 first_rungs
-def image_cases():
-    rng = np.random.default_rng(11)
-    return [(rng.random((n, h, w, 1)) ** 2,) for n, h, w in ((2, 1, 3), (5, 4, 3), (3, 2, 6))]
+def batch(n, d, seed, spread=1.0):
+    """(x (n, d), gamma (d,), beta (d,)), columns of different means and deviations."""
+    rng = np.random.default_rng(seed)
+    x = spread * rng.standard_normal((n, d)) * rng.uniform(0.5, 2, d) + rng.standard_normal(d)
+    return x, rng.uniform(0.5, 2, d), rng.standard_normal(d)
 
 
-def rungs_by_loops(images):
-    """Every pixel by itself."""
-    pixels = images.reshape(len(images), -1)
-    grey = sum(float(v) for row in pixels for v in row) / pixels.size
-    totals = [0.0, 0.0]
-    for j in range(pixels.shape[1]):
-        mean = sum(float(row[j]) for row in pixels) / len(pixels)
-        for row in pixels:
-            totals[0] += (row[j] - grey) ** 2
-            totals[1] += (row[j] - mean) ** 2
-    return totals[0] / 2 / len(images), totals[1] / 2 / len(images)
+# ---------------------------------------------------------------------- 11.1 batch_norm
+def batches():
+    tiny = batch(6, 2, 3, 1e-3)  # eps matters here
+    return [batch(5, 3, 1), batch(4, 4, 2), tiny, (*batch(3, 2, 4), 0.5)]
 
 
-def rungs_by_variance(images):
-    pixels = images[0].size
-    return images.var() * pixels / 2, images.var(axis=0).sum() / 2
+def column_by_column(x, gamma, beta, eps=1e-5):
+    y = np.zeros_like(x)
+    for j in range(x.shape[1]):
+        column = [float(v) for v in x[:, j]]
+        mean = sum(column) / len(column)
+        variance = sum((v - mean) ** 2 for v in column) / len(column)
+        for i, v in enumerate(column):
+            y[i, j] = gamma[j] * (v - mean) / (variance + eps) ** 0.5 + beta[j]
+    return y
 
 
-def library_rungs(images, scale=0.5, per=None, grey=None, mean=None):
-    grey = images.mean() if grey is None else grey
-    mean = images.mean(axis=0) if mean is None else mean
-    scale = scale / (per or len(images))
-    return ((images - grey) ** 2).sum() * scale, ((images - mean) ** 2).sum() * scale
+def by_torch(x, gamma, beta, eps=1e-5):
+    torch = import_module("torch")
+    x, gamma, beta = map(torch.tensor, (x, gamma, beta))
+    y = torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
+    return y.numpy()
 
 
-def no_half(images):
-    """This is twice the loss: the sum of squares is divided by 2."""
-    return library_rungs(images, scale=1.0)
+def library_norm(x, gamma, beta, eps=1e-5):
+    return mg.batch_norm(x, gamma, beta, eps=eps)
 
 
-def mean_over_pixels(images):
-    """You took the mean over the pixels too: the loss of an image is the sum over its pixels."""
-    return library_rungs(images, per=images.size)
+def normalise(x, eps, axis=0, ddof=0, outside=False):
+    variance = x.var(axis=axis, ddof=ddof, keepdims=True)
+    s = np.sqrt(variance) + eps if outside else np.sqrt(variance + eps)
+    return (x - x.mean(axis=axis, keepdims=True)) / s
 
 
-def not_per_image(images):
-    """This is the loss of all images together: divide by their number N."""
-    return library_rungs(images, per=1)
+def along_rows(x, gamma, beta, eps=1e-5):
+    """You took the mean along each row: that is layer normalisation. Here each column has its own,
+    over axis 0."""
+    return gamma * normalise(x, eps, axis=1) + beta
 
 
-def middle_grey(images):
-    """You took 0.5 as the grey: the best constant is the mean of all pixels."""
-    return library_rungs(images, grey=0.5)
+def one_for_all(x, gamma, beta, eps=1e-5):
+    """You took one mean and one variance for the whole array: each column has its own, axis 0."""
+    return gamma * (x - x.mean()) / np.sqrt(x.var() + eps) + beta
 
 
-def own_brightness(images):
-    """You used each image's own mean as its grey: that is a code of one number, not a constant."""
-    return library_rungs(images, grey=images.mean(axis=(1, 2, 3), keepdims=True))
+def over_n_minus_1(x, gamma, beta, eps=1e-5):
+    """You divided the squares by N - 1: here the variance is their mean, over N."""
+    return gamma * normalise(x, eps, ddof=1) + beta
 
 
-def grey_twice(images):
-    """Both losses are the grey's: the mean image has its own mean at every pixel, over axis 0."""
-    return library_rungs(images, mean=images.mean())
+def eps_outside(x, gamma, beta, eps=1e-5):
+    """eps was added to the deviation: it belongs to the variance, inside the root."""
+    return gamma * normalise(x, eps, outside=True) + beta
 
 
-first_rungs = Check(
-    library=library_rungs,
-    source="autoencoder/evaluation/baselines.py::ladder",
-    returns=("number", "number"),
-    cases=image_cases,
+def by_the_variance(x, gamma, beta, eps=1e-5):
+    """You divided by the variance: the deviation, its root, brings the columns to one size."""
+    return gamma * (x - x.mean(axis=0)) / (x.var(axis=0) + eps) + beta
+
+
+def without_eps(x, gamma, beta, eps=1e-5):
+    """eps is missing: a column that is constant would give 0 / 0."""
+    return gamma * normalise(x, 0.0) + beta
+
+
+def not_scaled(x, gamma, beta, eps=1e-5):
+    """gamma and beta are missing: the network must be able to choose another mean and deviation."""
+    return normalise(x, eps)
+
+
+def beta_scaled(x, gamma, beta, eps=1e-5):
+    """You multiplied beta by gamma too: gamma n, and then plus beta."""
+    return gamma * (normalise(x, eps) + beta)
+
+
+batch_norm = Check(
+    library=library_norm,
+    source="minigrad/normalization.py::batch_norm",
+    returns="array",
+    cases=batches,
     judges=[
-        Judge("pixel by pixel", rungs_by_loops, 1e-12),
-        Judge("variances", rungs_by_variance, 1e-12),
-    ],
-    mistakes=[no_half, mean_over_pixels, not_per_image, middle_grey, own_brightness, grey_twice],
-)
-
-
-# ---------------------------------------------------------------------- 11.2 build
-def build_cases():
-    rng = np.random.default_rng(11)
-    return [(size, widths, rng) for size, widths in ((4, (2, 3)), (8, (2, 3, 4)), (6, (5, 2, 3)))]
-
-
-def built(f, size, widths, rng):
-    """(how many weights, codes, images, gradients) of the two networks, with known weights and
-    images."""
-    networks = f(size, widths, rng)
-    if not (
-        isinstance(networks, tuple | list)
-        and [isinstance(n, Module) for n in networks] == [True] * 2
-    ):
-        raise Wrong("two networks are expected: return encoder, decoder")
-    encoder, decoder = networks
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    drawn = f(size, widths, np.random.default_rng(1))[0].parameters()
-    pairs = [(p, q) for p, q in zip(parameters, drawn, strict=False) if p.ndim > 1]
-    if any(np.array_equal(p.numpy(), q.numpy()) for p, q in pairs):
-        raise Wrong("the weights are the same whatever rng is: give rng=rng to each layer")
-    for p, w in zip(parameters, weights_of([p.shape for p in parameters]), strict=True):
-        p.data = w.astype(p.dtype)
-    codes = encoder(mg.tensor(faces_of(size).astype(p.dtype)))
-    images = decoder(codes)
-    gradients = mg.grad(images, parameters, mg.tensor(partner(images)), allow_unused=True)
-    missing = [k for k, g in enumerate(gradients, 1) if g is None]
-    if missing:
-        raise Wrong(
-            f"no gradient flows from the images to parameter {missing[0]} of {len(gradients)}: "
-            "somewhere a Tensor became an array"
-        )
-    return sum(p.size for p in parameters), codes.numpy(), images.numpy(), flat(gradients)
-
-
-def partner(images):
-    return np.random.default_rng(4).standard_normal(images.shape).astype(images.dtype)
-
-
-def flat(gradients):
-    return np.concatenate([g.numpy().ravel() for g in gradients])
-
-
-def written_out(size, widths, rng):
-    w = [mg.tensor(a, requires_grad=True) for a in weights_of(shapes(size, widths))]
-    code, y = through(w, mg.tensor(faces_of(size)))
-    gradients = mg.grad(y, w, mg.tensor(partner(y)), retain_graph=True)
-    return sum(a.size for a in w), code.numpy(), y.numpy(), flat(gradients)
-
-
-def library_build(
-    size, widths, rng, first=2, hidden="relu", code="sigmoid", end="sigmoid", early=True, order=-1
-):
-    """The right network, with ways to spoil it."""
-    half, n = size // first, len(widths)
-    encoder = [
-        Conv2D(i, o, stride=1 if k else first, activation=hidden, rng=rng)
-        for k, (i, o) in enumerate(pairwise((1, *widths)))
-    ]
-    dense = Dense(half * half * widths[-1], size * size // 4, activation=code, rng=rng)
-    back, doubles = (1, *widths[1:][::order], 1), 0 if early else n - 1
-    decoder = [
-        Conv2DTranspose(
-            *back[k : k + 2],
-            stride=2 if k == doubles else 1,
-            activation=hidden if k < n - 1 else end,
-            rng=rng,
-        )
-        for k in range(n)
-    ]
-    reshape = Reshape(size // 2, size // 2, 1)
-    return Sequential(*encoder, Flatten(), dense), Sequential(reshape, *decoder)
-
-
-def never_halves(size, widths, rng):
-    """The first convolution has no stride 2, so that the dense layer reads four times too much."""
-    return library_build(size, widths, rng, first=1)
-
-
-def straight(size, widths, rng):
-    """The convolutions have no relu: without a bend all of them together are one linear map."""
-    return library_build(size, widths, rng, hidden=None)
-
-
-def code_relu(size, widths, rng):
-    """The code goes through a relu: the drawing says sigmoid, numbers between 0 and 1."""
-    return library_build(size, widths, rng, code="relu")
-
-
-def open_end(size, widths, rng):
-    """The last layer has no sigmoid: pixels lie between 0 and 1."""
-    return library_build(size, widths, rng, end=None)
-
-
-def doubles_last(size, widths, rng):
-    """The last transposed convolution doubles the size: the first one should, before the others."""
-    return library_build(size, widths, rng, early=False)
-
-
-def same_order(size, widths, rng):
-    """The decoder goes through the widths in the encoder's order: it walks them backwards."""
-    return library_build(size, widths, rng, order=1)
-
-
-build = Check(
-    library=library_build,
-    source="autoencoder/olivetti.py::network",
-    cases=build_cases,
-    observe=built,
-    returns="anything",
-    judges=[Judge("number of weights, codes, images, gradients, written out", written_out, 2e-5)],
-    mistakes=[never_halves, straight, code_relu, open_end, doubles_last, same_order],
-)
-
-
-# ---------------------------------------------------------------------- 11.3 epoch
-class linear_network:
-    """x -> x A B, small enough to write its gradients by hand."""
-
-    weights = weights_of([(4, 2), (2, 4)])
-    images = np.random.default_rng(1).random((7, 4))
-    rate = 0.05
-
-
-class small_faces_network:
-    """The network of 11.2, to compare its first losses with PyTorch's."""
-
-    weights = weights_of(shapes(4, (2, 3)))
-    images = np.random.default_rng(2).random((5, 4, 4, 1))
-    rate = 0.1
-
-
-def epoch_cases():
-    """(network, batch size): batches that fit, batches that do not."""
-    return [(linear_network, 7), (linear_network, 3), (small_faces_network, 2)]
-
-
-def three_epochs(f, network, batch_size):
-    """The three losses, then the weights, after three epochs of gradient descent."""
-    weights = [mg.tensor(w.copy(), requires_grad=True) for w in network.weights]
-
-    def forward(x):
-        return x @ weights[0] @ weights[1] if len(weights) == 2 else through(weights, x)[1]
-
-    optimizer, rng = mg.optim.SGD(weights, lr=network.rate), np.random.default_rng(3)
-    losses = [f(forward, network.images, optimizer, batch_size, rng) for _ in range(3)]
-    losses = [loss.item() if isinstance(loss, mg.Tensor) else loss for loss in losses]
-    return np.array(losses, float), np.concatenate([w.numpy().ravel() for w in weights])
-
-
-def library_epoch(
-    forward, images, optimizer, batch_size, rng, forget=True, shuffle=True, mean=False, last=True
-):
-    """The right loop, with ways to spoil it."""
-    n, total = len(images), 0.0
-    order = rng.permutation(n) if shuffle else np.arange(n)
-    for start in range(0, n if last else n - batch_size + 1, batch_size):
-        x = mg.tensor(images[order[start : start + batch_size]])
-        loss = l2_loss(forward(x), x) / (len(x) if mean else 1)
-        if forget:
-            optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * (len(x) if mean else 1)
-    return total / n
-
-
-def remembers(*args):
-    """The gradients of earlier batches are still in there: zero_grad before every backward."""
-    return library_epoch(*args, forget=False)
-
-
-def never_shuffles(*args):
-    """You took the images in their own order: go through rng.permutation(N)."""
-    return library_epoch(*args, shuffle=False)
-
-
-def steps_on_the_mean(*args):
-    """The step was made with the mean over the batch: it is the sum, so yours are too short."""
-    return library_epoch(*args, mean=True)
-
-
-def leaves_out_the_rest(*args):
-    """The last, smaller batch was left out, but the sum divided by all images."""
-    return library_epoch(*args, last=False)
-
-
-def not_divided(forward, images, *rest):
-    """The loss is that of all images together: divide the sum by their number."""
-    return library_epoch(forward, images, *rest) * len(images)
-
-
-def never_steps(forward, images, optimizer, batch_size, rng):
-    """The weights have not moved: step comes after backward, with no zero_grad between."""
-    x = mg.tensor(images[rng.permutation(len(images))])
-    return l2_loss(forward(x), x).item() / len(x)
-
-
-epoch = Check(
-    library=library_epoch,
-    source="autoencoder/host_epoch.py::HostEpoch",
-    returns="number",
-    cases=epoch_cases,
-    observe=three_epochs,
-    judges=[
-        Judge("losses and weights of the loop written out", written_out_loop, 1e-12),
-        Judge("PyTorch's gradients", torch_loop, 1e-11, needs="torch"),
+        Judge("column by column", column_by_column, 1e-10),
+        Judge("PyTorch", by_torch, 1e-10, needs="torch"),
     ],
     mistakes=[
-        remembers,
-        never_shuffles,
-        steps_on_the_mean,
-        leaves_out_the_rest,
-        not_divided,
-        never_steps,
+        along_rows,
+        one_for_all,
+        over_n_minus_1,
+        eps_outside,
+        by_the_variance,
+        without_eps,
+        not_scaled,
+        beta_scaled,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 11.2 batch_norm_vjp
+def gradients():
+    rng = np.random.default_rng(112)
+    shapes = ((5, 3), (4, 4), (3, 2))
+    cases = [(rng.standard_normal(s), *batch(*s, 10 + k)) for k, s in enumerate(shapes)]
+    return [*cases, (rng.standard_normal((6, 2)), *batch(6, 2, 20), 0.5)]
+
+
+def element_by_element(g, x, gamma, beta, eps=1e-5, h=1e-5):
+    """Push each element of x, gamma and beta up and down."""
+    found = []
+    for k, array in enumerate((x, gamma, beta)):
+        slopes = np.zeros(array.shape)
+        for at in np.ndindex(array.shape):
+            ends = []
+            for step in (h, -h):
+                moved = [x.copy(), gamma.copy(), beta.copy()]
+                moved[k][at] += step
+                ends.append(np.sum(g * column_by_column(*moved, eps)))
+            slopes[at] = (ends[0] - ends[1]) / (2 * h)
+        found.append(slopes)
+    return tuple(found)
+
+
+def of_library(g, x, gamma, beta, eps=1e-5):
+    leaves = [mg.tensor(a, requires_grad=True) for a in (x, gamma, beta)]
+    y = mg.batch_norm(*leaves, eps=eps)
+    return tuple(v.numpy() for v in mg.grad(y, leaves, mg.tensor(g)))
+
+
+def vjp_by_torch(g, x, gamma, beta, eps=1e-5):
+    torch = import_module("torch")
+    leaves = [torch.tensor(a, requires_grad=True) for a in (x, gamma, beta)]
+    f = torch.nn.functional.batch_norm
+    y = f(leaves[0], None, None, *leaves[1:], training=True, eps=eps)
+    y.backward(torch.tensor(g))
+    return tuple(leaf.grad.numpy() for leaf in leaves)
+
+
+def by_paths(g, x, gamma, beta, eps=1e-5, mean=1.0, deviation=1.0, scale=True, over_s=True):
+    """The three paths with a weight each."""
+    s = np.sqrt(x.var(axis=0) + eps)
+    n = (x - x.mean(axis=0)) / s
+    h = gamma * g if scale else g
+    gx = h - mean * h.mean(axis=0) - deviation * n * (h * n).mean(axis=0)
+    return gx / s if over_s else gx, (g * n).sum(axis=0), g.sum(axis=0)
+
+
+def statistics_constant(*case):
+    """You took mean and deviation as constants, but x moves them too: two paths are missing."""
+    return by_paths(*case, mean=0.0, deviation=0.0)
+
+
+def no_path_by_deviation(*case):
+    """The path through the deviation is missing: every x_i changes s, with slope n_i / N."""
+    return by_paths(*case, deviation=0.0)
+
+
+def no_path_by_mean(*case):
+    """The path through the mean is missing: every x_i moves it by 1 / N."""
+    return by_paths(*case, mean=0.0)
+
+
+def gamma_forgotten(*case):
+    """gx lacks gamma: what arrives at n is gamma times g."""
+    return by_paths(*case, scale=False)
+
+
+def not_over_s(*case):
+    """gx lacks the division by s: n moves by 1 / s when x does by 1."""
+    return by_paths(*case, over_s=False)
+
+
+def plus_deviation(*case):
+    """The path through the deviation has the wrong sign: a larger s makes n smaller."""
+    return by_paths(*case, deviation=-1.0)
+
+
+def means_of_parameters(g, x, *rest):
+    """gamma and beta are used in every row: their gradients are sums over the batch, not means."""
+    gx, ggamma, gbeta = by_paths(g, x, *rest)
+    return gx, ggamma / len(x), gbeta / len(x)
+
+
+def gamma_by_x(g, x, *rest):
+    """The gradient of gamma is the sum of g n, with the normalised n, not with x."""
+    gx, _, gbeta = by_paths(g, x, *rest)
+    return gx, (g * x).sum(axis=0), gbeta
+
+
+def sums_for_means(g, x, *rest):
+    """You summed where the mean over the batch belongs: each row has a share of 1 / N in it."""
+    return by_paths(g, x, *rest, mean=len(x), deviation=len(x))
+
+
+batch_norm_vjp = Check(
+    library=by_paths,
+    source="minigrad/normalization.py::batch_norm",
+    returns=("array", "array", "array"),
+    cases=gradients,
+    judges=[
+        Judge("measured slopes", element_by_element, 1e-7),
+        Judge("the library", of_library, 1e-10),
+        Judge("PyTorch", vjp_by_torch, 1e-10, needs="torch"),
+    ],
+    mistakes=[
+        statistics_constant,
+        no_path_by_deviation,
+        no_path_by_mean,
+        gamma_forgotten,
+        not_over_s,
+        plus_deviation,
+        means_of_parameters,
+        gamma_by_x,
+        sums_for_means,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 11.3 folded
+def layers():
+    rng, made = np.random.default_rng(113), []
+    for d, k in ((3, 3), (2, 4)):
+        vectors = [rng.standard_normal(k), rng.uniform(0.5, 2, k), *rng.standard_normal((2, k))]
+        made.append((rng.standard_normal((d, k)), *vectors, rng.uniform(0.01, 2, k)))
+    return [*made, (*made[0], 0.5)]
+
+
+def probed(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """Both layers for 0, which gives the bias, and for each unit vector."""
+
+    def both(x):
+        sums = [sum(x[i] * w[i, j] for i in range(len(x))) + b[j] for j in range(len(b))]
+        parts = zip(sums, gamma, beta, mean, variance, strict=True)
+        return np.array([g * (t - m) / (v + eps) ** 0.5 + c for t, g, c, m, v in parts])
+
+    bias = both(np.zeros(len(w)))
+    return np.array([both(x) - bias for x in np.eye(len(w))]), bias
+
+
+def library_folded(w, b, gamma, beta, mean, variance, eps=1e-5):
+    scale = gamma / np.sqrt(variance + eps)
+    return w * scale, (b - mean) * scale + beta
+
+
+def bias_not_scaled(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """The layer's own bias b is normalised too: it is in the sum that is divided."""
+    scale = gamma / np.sqrt(variance + eps)
+    return w * scale, b - mean * scale + beta
+
+
+def mean_forgotten(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """The mean is missing in the bias: it is subtracted before the scaling."""
+    scale = gamma / np.sqrt(variance + eps)
+    return w * scale, b * scale + beta
+
+
+def mean_not_scaled(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """The mean is subtracted before the scaling, so it is scaled with the rest."""
+    scale = gamma / np.sqrt(variance + eps)
+    return w * scale, b * scale - mean + beta
+
+
+def by_variance(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """You divided by the variance: s is its root."""
+    return library_folded(w, b, gamma, beta, mean, (variance + eps) ** 2 - eps, eps)
+
+
+def no_eps(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """eps is missing under the root: the layer would differ from the two that it replaces."""
+    return library_folded(w, b, gamma, beta, mean, variance, 0.0)
+
+
+def weights_alone(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """The weights are right; the bias is not the old b: put x = 0 into both layers."""
+    return library_folded(w, b, gamma, beta, mean, variance, eps)[0], b
+
+
+def weights_unchanged(w, b, gamma, beta, mean, variance, eps=1e-5):
+    """The weights have to be scaled: what x w adds is multiplied by gamma / s, column by column."""
+    return w.copy(), library_folded(w, b, gamma, beta, mean, variance, eps)[1]
+
+
+folded = Check(
+    library=library_folded,
+    source="minigrad/normalization.py::batch_norm",
+    returns=("array", "array"),
+    cases=layers,
+    judges=[Judge("both layers for unit vectors", probed, 1e-10)],
+    mistakes=[
+        bias_not_scaled,
+        mean_forgotten,
+        mean_not_scaled,
+        by_variance,
+        no_eps,
+        weights_alone,
+        weights_unchanged,
     ],
 )

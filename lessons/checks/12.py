@@ -1,266 +1,270 @@
 """Checks of lesson 12."""
 
-from lessons import Check, Judge, Wrong
+from importlib import import_module
+
+from lessons import Check, Judge, use
 
 import numpy as np
-from scipy.linalg import subspace_angles
-from sklearn.decomposition import PCA
+
+import minigrad as mg
+from minigrad import registry
+from minigrad.conv import Geometry
 
 
-def rows_of(n, d, seed):
-    """Rows around a point far from 0, with variances that differ."""
-    rng = np.random.default_rng(seed)
-    return 2 + rng.standard_normal(d) + rng.standard_normal((n, d)) * 0.7 ** np.arange(d)
+# ---------------------------------------------------------------------- 12.1 out_size
+def size_cases():
+    cases = [(7, 3, 2, 0, 0), (8, 3, 2, 0, 0), (5, 5, 1, 0, 0), (32, 3, 2, 0, 1), (32, 3, 1, 1, 1)]
+    return [*cases, (224, 7, 2, 2, 3), (10, 3, 3, 1, 0), (9, 4, 4, 0, 3)]
 
 
-# ---------------------------------------------------------------------- 12.1 pca
-def pca_cases():
-    return [(rows_of(9, 4, 1), 2), (rows_of(5, 7, 2), 3), (rows_of(8, 6, 3), 1)]
+def count_windows(size, kernel, stride, before, after):
+    """Move the window until it sticks out."""
+    count, start = 0, -before
+    while start + kernel <= size + after:
+        count, start = count + 1, start + stride
+    return count
 
 
-def plane(f, train, k):
-    """(mean, shape of the directions, projection onto them), for which signs do not count."""
-    answer = f(train, k)
-    if not isinstance(answer, tuple | list) or [np.ndim(part) for part in answer] != [1, 2]:
-        raise Wrong("return the mean, an array (D,), and the directions, an array (k, D)")
-    mean, directions = map(np.asarray, answer)
-    return mean, np.array(directions.shape), directions.T @ directions
+def torch_windows(size, kernel, stride, before, after):
+    pixels = import_module("torch").zeros(before + size + after)
+    return len(pixels.unfold(0, kernel, stride))
 
 
-def by_powers(train, k):
-    """One direction after the other: multiply by the covariance until nothing turns any more."""
-    mean = sum(train) / len(train)
-    covariance = sum(np.outer(x - mean, x - mean) for x in train)
-    projection = np.zeros_like(covariance)
-    for _ in range(k):
-        left = covariance - projection @ covariance
-        v = np.linalg.matrix_power(left / np.trace(left), 400) @ np.ones(len(mean))
-        v = v - projection @ v
-        projection = projection + np.outer(v, v) / (v @ v)
-    return mean, np.array([k, len(mean)]), projection
+def library_size(size, kernel, stride, before, after):
+    return Geometry.of((size, 1), (kernel, 1), stride, ((before, after), (0, 0))).out[0]
 
 
-def by_sklearn(train, k):
-    fitted = PCA(k).fit(train)
-    directions = fitted.components_
-    return fitted.mean_, np.array(directions.shape), directions.T @ directions
+def forgets_the_first(size, kernel, stride, before, after):
+    """You counted how often the window moves: there is one window more, the first."""
+    return (before + size + after - kernel) // stride
 
 
-def library_pca(train, k):
-    mean = train.mean(axis=0)
-    return mean, np.linalg.svd(train - mean, full_matrices=False)[2][:k]
+def rounds_up(size, kernel, stride, before, after):
+    """You rounded up: a window that would stick out at the end is left out, so round down."""
+    return -((kernel - before - size - after) // stride) + 1
 
 
-def not_centred(train, k):
-    """The rows were not centred: the first direction then mostly points at the mean."""
-    return train.mean(axis=0), np.linalg.svd(train, full_matrices=False)[2][:k]
+def forgets_the_pads(size, kernel, stride, before, after):
+    """You left out the zeros: the windows slide over before + size + after pixels."""
+    return (size - kernel) // stride + 1
 
 
-def centred_rows(train, k):
-    """You subtracted from each row its own mean: the mean is that of each column, over axis 0."""
-    centred = train - train.mean(axis=1, keepdims=True)
-    return train.mean(axis=0), np.linalg.svd(centred, full_matrices=False)[2][:k]
+def same_pads(size, kernel, stride, before, after):
+    """You counted the zeros before twice: those at the end can be another number."""
+    return (2 * before + size - kernel) // stride + 1
 
 
-def smallest(train, k):
-    """These are the directions of least variance: take those of the largest singular values."""
-    mean, directions = library_pca(train, min(train.shape))
-    return mean, directions[-k:]
+def forgets_the_kernel(size, kernel, stride, before, after):
+    """You let windows start at every pixel: the last start is a kernel's length before the end."""
+    return (before + size + after - 1) // stride + 1
 
 
-def left_vectors(train, k):
-    """You took U, which describes the pictures: the directions among the pixels are rows of Vt."""
-    mean = train.mean(axis=0)
-    return mean, np.linalg.svd(train - mean, full_matrices=False)[0].T[:k]
+def not_whole(size, kernel, stride, before, after):
+    """You divided without rounding: half a window does not count, so use // for /."""
+    return (before + size + after - kernel) / stride + 1
 
 
-def as_columns(train, k):
-    """The directions stand in the columns: give them as rows, shape (k, D)."""
-    mean, directions = library_pca(train, k)
-    return mean, directions.T
-
-
-def scaled(train, k):
-    """The directions are multiplied by the singular values: they should have length 1."""
-    mean = train.mean(axis=0)
-    _, values, vt = np.linalg.svd(train - mean, full_matrices=False)
-    return mean, values[:k, None] * vt[:k]
-
-
-pca = Check(
-    library=library_pca,
-    source="autoencoder/evaluation/baselines.py::principal_components",
-    returns=("array", "array"),
-    cases=pca_cases,
-    observe=plane,
+out_size = Check(
+    library=library_size,
+    source="minigrad/conv.py::Geometry",
+    returns="whole number",
+    cases=size_cases,
     judges=[
-        Judge("mean, shape and plane by powers of the covariance", by_powers, 1e-8),
-        Judge("sklearn", by_sklearn, 1e-9),
-    ],
-    mistakes=[not_centred, centred_rows, smallest, left_vectors, as_columns, scaled],
-)
-
-
-# ---------------------------------------------------------------------- 12.2 error_left
-def error_cases():
-    return [(rows_of(9, 4, 1), 2), (rows_of(5, 7, 2), 3), (rows_of(8, 6, 3), 0)]
-
-
-def by_rebuilding(train, k):
-    mean, directions = library_pca(train, k)
-    total = 0.0
-    for x in train - mean:
-        total += ((x - sum((x @ v) * v for v in directions)) ** 2).sum()
-    return total / 2 / len(train)
-
-
-def by_variances(train, k):
-    """sklearn's variances are over N - 1."""
-    return PCA().fit(train).explained_variance_[k:].sum() * (1 - 1 / len(train)) / 2
-
-
-def library_error(train, k, centred=True, power=2, per=2):
-    rows = train - train.mean(axis=0) if centred else train
-    return (np.linalg.svd(rows, compute_uv=False)[k:] ** power).sum() / per / len(train)
-
-
-def whole_squares(train, k):
-    """This is twice the loss: the sum of squares is divided by 2."""
-    return library_error(train, k, per=1)
-
-
-def not_squared(train, k):
-    """You added the singular values themselves: variances are their squares."""
-    return library_error(train, k, power=1)
-
-
-def what_is_kept(train, k):
-    """You added the first k: that is what the directions describe, the error is what they leave."""
-    return library_error(train, 0) - library_error(train, k)
-
-
-def per_pixel(train, k):
-    """You took the mean over the columns too: the loss of a row is a sum over them."""
-    return library_error(train, k) / train.shape[1]
-
-
-def raw_rows(train, k):
-    """The rows were not centred: the mean costs nothing, it is part of the reconstruction."""
-    return library_error(train, k, centred=False)
-
-
-def not_per_row(train, k):
-    """This is the loss of all rows together: divide by their number N."""
-    return library_error(train, k) * len(train)
-
-
-error_left = Check(
-    library=library_error,
-    source="autoencoder/evaluation/baselines.py::ladder",
-    returns="number",
-    cases=error_cases,
-    judges=[
-        Judge("row by row", by_rebuilding, 1e-11),
-        Judge("sklearn's variances", by_variances, 1e-11),
-    ],
-    mistakes=[whole_squares, not_squared, what_is_kept, per_pixel, raw_rows, not_per_row],
-)
-
-
-# ---------------------------------------------------------------------- 12.3 largest_angle
-def angle_cases():
-    rng = np.random.default_rng(12)
-    pairs = [tuple(rng.standard_normal((2, k, d))) for k, d in ((1, 3), (2, 5), (3, 7))]
-    mixed = rng.standard_normal((2, 2)) @ pairs[1][0]  # another basis of the same plane
-    near = (pairs[1][0], mixed + 1e-3 * pairs[1][1])
-    bases = rng.standard_normal((100, 4, 9))
-    equal = [(a, rng.standard_normal((4, 4)) @ a) for a in bases]
-    return [*pairs, near, *equal]  # of the equal ones some have a cosine of 1 + 1e-16
-
-
-def by_projection(a, b):
-    """The sine: how much of a unit vector of one span can be left outside the other."""
-    onto_a, onto_b = np.linalg.pinv(a) @ a, np.linalg.pinv(b) @ b  # (D, D)
-    outside = onto_a - onto_b @ onto_a
-    return np.arcsin(min(1.0, np.linalg.norm(outside, 2)))
-
-
-def by_scipy(a, b):
-    return subspace_angles(a.T, b.T).max()
-
-
-def if_large(angle):
-    """Near 0 an arccos has half the digits; elsewhere all of them can be asked for."""
-    return float(angle) if angle > 0.1 else 0.0
-
-
-def library_angle(a, b, pick=np.min):
-    p, q = np.linalg.qr(a.T)[0], np.linalg.qr(b.T)[0]
-    return np.arccos(np.clip(pick(np.linalg.svd(p.T @ q, compute_uv=False)), 0, 1))
-
-
-def not_clipped(a, b):
-    """The spans are equal, and rounding made a cosine 1.0000000000000002, whose arccos is nan:
-    limit the cosines to 1 before."""
-    p, q = np.linalg.qr(a.T)[0], np.linalg.qr(b.T)[0]
-    return np.arccos(np.linalg.svd(p.T @ q, compute_uv=False).min())
-
-
-def smallest_angle(a, b):
-    """This is the smallest angle: the largest belongs to the smallest cosine."""
-    return library_angle(a, b, pick=np.max)
-
-
-def cosine_itself(a, b):
-    """You returned the cosine: take its arccos."""
-    return np.cos(library_angle(a, b))
-
-
-def in_degrees(a, b):
-    """The angle is in degrees: radians were asked for."""
-    return np.degrees(library_angle(a, b))
-
-
-def unit_rows(a, b):
-    """You made the rows unit vectors, but not perpendicular to one another: qr does both."""
-    a, b = (m / np.linalg.norm(m, axis=1, keepdims=True) for m in (a, b))
-    return np.arccos(np.clip(np.linalg.svd(a @ b.T, compute_uv=False).min(), 0, 1))
-
-
-def row_by_row(a, b):
-    """You compared the rows one by one: other bases of the same span have other rows."""
-    cosines = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    return np.arccos(np.clip(np.abs(cosines).min(), 0, 1))
-
-
-def of_the_rows(a, b):
-    """The qr was of a and b themselves: it makes columns orthonormal, so transpose first."""
-    p, q = np.linalg.qr(a)[0], np.linalg.qr(b)[0]
-    return np.arccos(np.clip(np.linalg.svd(p.T @ q, compute_uv=False).min(), 0, 1))
-
-
-largest_angle = Check(
-    library=library_angle,
-    source="autoencoder/evaluation/baselines.py::principal_directions",
-    returns="number",
-    cases=angle_cases,
-    judges=[
-        Judge("what a projection leaves", by_projection, 1e-7),
-        Judge("scipy", by_scipy, 1e-7),
-        Judge(
-            "scipy, where angles are large",
-            lambda a, b: if_large(by_scipy(a, b)),
-            1e-11,
-            lambda angle, a, b: if_large(angle),
-        ),
+        Judge("counting the windows", count_windows),
+        Judge("PyTorch", torch_windows, needs="torch"),
     ],
     mistakes=[
-        not_clipped,
-        smallest_angle,
-        cosine_itself,
-        in_degrees,
-        unit_rows,
-        row_by_row,
-        of_the_rows,
+        forgets_the_first,
+        rounds_up,
+        forgets_the_pads,
+        same_pads,
+        forgets_the_kernel,
+        not_whole,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 12.2 pad_same
+def pad_cases():
+    cases = [(32, 3, 1), (32, 3, 2), (224, 7, 2), (33, 3, 2), (32, 4, 1), (8, 1, 2), (10, 5, 3)]
+    return [*cases, (5, 2, 1), (13, 2, 4)]
+
+
+def fewest_zeros(size, kernel, stride):
+    """Try totals until there are as many windows as strides begin in the picture."""
+    wanted, total = len(range(0, size, stride)), 0
+    while count_windows(size, kernel, stride, 0, total) < wanted:
+        total += 1
+    return total // 2, total - total // 2
+
+
+def library_pads(size, kernel, stride):
+    return Geometry.of((size, 1), (kernel, 1), (stride, 1), "same").pads[0]
+
+
+def on_both_sides(size, kernel, stride):
+    """You put kernel // 2 zeros on both sides, PyTorch's habit: one too many at stride 2 or with an
+    even kernel, and the windows then start elsewhere."""
+    return kernel // 2, kernel // 2
+
+
+def extra_zero_first(size, kernel, stride):
+    """The extra zero of an odd total is at the beginning: TensorFlow's rule puts it at the end."""
+    return library_pads(size, kernel, stride)[::-1]
+
+
+def as_at_stride_1(size, kernel, stride):
+    """This is right at stride 1 only: with a stride the last window starts (windows - 1) * stride
+    after the first, and may need fewer zeros."""
+    return (kernel - 1) // 2, kernel - 1 - (kernel - 1) // 2
+
+
+def windows_rounded_down(size, kernel, stride):
+    """You rounded size / stride down: "same" has a window for the last pixels too, so round up."""
+    total = max((size // stride - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def less_than_none(size, kernel, stride):
+    """A negative number of zeros: a window shorter than the stride needs none, so stop at 0."""
+    total = (-(-size // stride) - 1) * stride + kernel - size
+    return total // 2, total - total // 2
+
+
+def all_at_the_end(size, kernel, stride):
+    """All zeros are at the end: half of them, rounded down, come before the picture."""
+    return 0, sum(library_pads(size, kernel, stride))
+
+
+pad_same = Check(
+    library=library_pads,
+    source="minigrad/conv.py::Geometry.of",
+    returns=("whole number", "whole number"),
+    cases=pad_cases,
+    judges=[Judge("trying 0, 1, 2, ... zeros", fewest_zeros)],
+    mistakes=[
+        on_both_sides,
+        extra_zero_first,
+        as_at_stride_1,
+        windows_rounded_down,
+        less_than_none,
+        all_at_the_end,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 12.3 conv2d
+SETTINGS = [  # images, kernel, stride, pads
+    ((1, 4, 5, 1), (3, 3, 1, 1), (1, 1), ((0, 0), (0, 0))),
+    ((3, 3, 3, 1), (2, 3, 1, 2), (1, 1), ((0, 0), (0, 0))),  # more pictures than windows
+    ((2, 5, 6, 3), (3, 2, 3, 4), (1, 1), ((1, 1), (0, 1))),
+    ((2, 8, 6, 2), (3, 3, 2, 3), (2, 2), ((0, 1), (0, 1))),
+    ((1, 7, 10, 2), (2, 3, 2, 3), (2, 3), ((2, 0), (2, 0))),
+]
+
+
+def conv_cases():
+    rng = np.random.default_rng(73)
+    return [
+        (rng.standard_normal(x), rng.standard_normal(w), stride, pads)
+        for x, w, stride, pads in SETTINGS
+    ]
+
+
+def padded(x, pads):
+    return np.pad(x, ((0, 0), *pads, (0, 0)))
+
+
+def one_product_at_a_time(x, w, stride, pads):
+    """The formula, with nothing but products of two numbers."""
+    (kh, kw, channels, features), (s, t) = w.shape, stride
+    p, q = (
+        count_windows(*a, *b) for *a, b in zip(x.shape[1:3], (kh, kw), stride, pads, strict=True)
+    )
+    x, y = padded(x, pads), np.zeros((len(x), p, q, features))
+    for n, p, q, f in np.ndindex(y.shape):
+        for i, j, c in np.ndindex(kh, kw, channels):
+            y[n, p, q, f] += x[n, p * s + i, q * t + j, c] * w[i, j, c, f]
+    return y
+
+
+def scipy_correlation(x, w, stride, pads):
+    correlate = import_module("scipy.signal").correlate
+    full = [
+        np.concatenate([correlate(image, kernel, "valid") for kernel in np.moveaxis(w, 3, 0)], 2)
+        for image in padded(x, pads)
+    ]
+    return np.stack(full)[:, :: stride[0], :: stride[1]]
+
+
+def torch_conv2d(x, w, stride, pads):
+    torch = import_module("torch")
+    x, w = torch.tensor(padded(x, pads)), torch.tensor(w)
+    y = torch.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), stride=stride)
+    return y.permute(0, 2, 3, 1).numpy()
+
+
+def in_its_place(f, *case):
+    """The answer of f while the library computes with it, as it does at the lesson's end."""
+    with use(conv2d=f):
+        return f(*case)
+
+
+def library_conv2d(x, w, stride, pads):
+    """The readable forward of the library, which `use` leaves alone."""
+    return registry["conv_y"].forward(x, w, Geometry.of(x.shape[1:3], w.shape[:2], stride, pads))
+
+
+def turned_around(x, w, stride, pads):
+    """The kernel is turned around, as in mathematics: element (i, j) of the window meets element
+    (i, j) of the kernel."""
+    return library_conv2d(x, w[::-1, ::-1], stride, pads)
+
+
+def pads_at_the_other_end(x, w, stride, pads):
+    """The zeros are at the wrong ends: of each pair, the first number is top or left."""
+    return library_conv2d(x, w, stride, tuple(pair[::-1] for pair in pads))
+
+
+def strides_exchanged(x, w, stride, pads):
+    """The strides are exchanged: the first moves windows down, the second to the right."""
+    return library_conv2d(x, w, stride[::-1], pads)
+
+
+def moves_by_one(x, w, stride, pads):
+    """Windows start at p and q: they move on by the stride, so start at p * s and q * t."""
+    rows, columns = library_conv2d(x, w, stride, pads).shape[1:3]
+    return library_conv2d(x, w, (1, 1), pads)[:, :rows, :columns]
+
+
+def calls_the_library(x, w, stride, pads):
+    """You call the library's convolution, but `use` puts yours in its place, so that it would call
+    itself for ever: NumPy alone is enough."""
+    return mg.conv2d(x, w, stride=stride, padding=pads)
+
+
+def no_zeros(x, w, stride, pads):
+    """You left out the zeros around the picture: np.pad puts them there."""
+    return library_conv2d(x, w, stride, ((0, 0), (0, 0)))
+
+
+conv2d = Check(
+    library=library_conv2d,
+    source="minigrad/conv.py::conv_y",
+    returns="array",
+    cases=conv_cases,
+    observe=in_its_place,
+    judges=[
+        Judge("one product at a time", one_product_at_a_time, 1e-12),
+        Judge("SciPy", scipy_correlation, 1e-12, needs="scipy"),
+        Judge("PyTorch", torch_conv2d, 1e-12, needs="torch"),
+    ],
+    mistakes=[
+        turned_around,
+        pads_at_the_other_end,
+        strides_exchanged,
+        moves_by_one,
+        calls_the_library,
+        no_zeros,
     ],
 )

@@ -1,214 +1,300 @@
-"""Checks of lesson 13."""
+"""Checks of lesson 13; settings and the forward convolution are those of lesson 12."""
+
+from importlib import import_module
 
 from lessons import Check, Judge
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+
+from minigrad import registry
+from minigrad.conv import Geometry
+
+forward = import_module("lessons.checks.12")
 
 
-# ---------------------------------------------------------------------- 13.1 corrupt
-def image_cases():
-    rng = np.random.default_rng(13)
-    return [(rng.random(shape), std, 5) for shape, std in (((3, 4), 0.2), ((2, 3, 3, 1), 0.5))]
+def geometries():
+    """(Geometry, shape of y, shape of w) of each setting."""
+    for x, w, stride, pads in forward.SETTINGS:
+        geometry = Geometry.of(x[1:3], w[:2], stride, pads)
+        yield geometry, (x[0], *geometry.out, w[3]), w
 
 
-def two_draws(f, x, std, seed):
-    """(a noisy copy, another one, what became of x itself)."""
-    rng = np.random.default_rng(seed)
-    first = np.array(f(x, std, rng))
-    return first, f(x, std, rng), x
+# ---------------------------------------------------------------------- 13.1 conv2d_transpose
+def transpose_cases():
+    rng = np.random.default_rng(81)
+    return [
+        (rng.standard_normal(y), rng.standard_normal(w), g.stride, g.pads, g.size)
+        for g, y, w in geometries()
+    ]
 
 
-def pixel_by_pixel(x, std, seed):
-    rng, copies = np.random.default_rng(seed), []
-    for _ in range(2):
-        noise = rng.standard_normal(x.shape).ravel()
-        values = [min(1.0, max(0.0, p + std * n)) for p, n in zip(x.ravel(), noise, strict=True)]
-        copies.append(np.reshape(values, x.shape))
-    return *copies, x
+def empty(y, w, pads, size):
+    height, width = (sum(pair) + n for pair, n in zip(pads, size, strict=True))
+    return np.zeros((len(y), height, width, w.shape[2]))
 
 
-def library_corrupt(x, std, rng):
-    return np.clip(x + std * rng.standard_normal(x.shape), 0, 1)
+def cropped(x, pads, size):
+    (top, _), (left, _) = pads
+    return x[:, top : top + size[0], left : left + size[1]]
 
 
-def not_limited(x, std, rng):
-    """Some pixels are below 0 or above 1: limit the result with np.clip."""
-    return x + std * rng.standard_normal(x.shape)
+def one_product_at_a_time(y, w, stride, pads, size):
+    """The formula, with nothing but products of two numbers."""
+    x, (s, t) = empty(y, w, pads, size), stride
+    for n, p, q, f in np.ndindex(y.shape):
+        for i, j, c in np.ndindex(w.shape[:3]):
+            x[n, p * s + i, q * t + j, c] += y[n, p, q, f] * w[i, j, c, f]
+    return cropped(x, pads, size)
 
 
-def one_number(x, std, rng):
-    """All pixels got the same number: every one has noise of its own, so draw x.shape of them."""
-    return np.clip(x + std * rng.standard_normal(), 0, 1)
+def partner(*shape):
+    return np.random.default_rng(len(shape)).standard_normal(shape)
 
 
-def variance(x, std, rng):
-    """You multiplied by std squared: that is the variance, noise is multiplied by std itself."""
-    return np.clip(x + std**2 * rng.standard_normal(x.shape), 0, 1)
+def other_side(y, w, stride, pads, size):
+    x = partner(len(y), *size, w.shape[2])
+    return float(np.sum(forward.library_conv2d(x, w, stride, pads) * y))
 
 
-def one_for_all(x, std, rng):
-    """All images have the same noise: draw x.shape numbers, not those of one image."""
-    return np.clip(x + std * rng.standard_normal(x.shape[1:]), 0, 1)
+def this_side(x, y, w, stride, pads, size):
+    return float(np.sum(x * partner(len(y), *size, w.shape[2])))
 
 
-def always_the_same(x, std, rng):
-    """The noise is the same at every call: draw from the rng that is given, not from a new one."""
-    return library_corrupt(x, std, np.random.default_rng(5))
+def torch_transpose(y, w, stride, pads, size):
+    """PyTorch crops nothing: pixels that no window reaches are added, and the pads cut off."""
+    torch = import_module("torch")
+    y, w = torch.tensor(y).permute(0, 3, 1, 2), torch.tensor(w).permute(3, 2, 0, 1)
+    full = torch.conv_transpose2d(y, w, stride=stride).permute(0, 2, 3, 1).numpy()
+    x = np.zeros((len(y), *(sum(b) + n for b, n in zip(pads, size, strict=True)), w.shape[1]))
+    x[:, : full.shape[1], : full.shape[2]] = full
+    return cropped(x, pads, size)
 
 
-def in_place(x, std, rng):
-    """You changed x itself, and with it the clean image that the network is scored on: copy it."""
-    x += std * rng.standard_normal(x.shape)
-    return np.clip(x, 0, 1, out=x)
+def library_transpose(y, w, stride, pads, size):
+    """The readable forward of the library, which `use` leaves alone."""
+    return registry["conv_x"].forward(y, w, Geometry.of(tuple(size), w.shape[:2], stride, pads))
 
 
-corrupt = Check(
-    library=library_corrupt,
-    source="autoencoder/parts/noise.py::GaussianNoise",
-    returns="array",
-    cases=image_cases,
-    observe=two_draws,
-    judges=[Judge("two copies and then x, pixel by pixel", pixel_by_pixel, 1e-12)],
-    mistakes=[not_limited, one_number, variance, one_for_all, always_the_same, in_place],
-)
+def overwrites_windows(y, w, stride, pads, size):
+    """Each window overwrites what the windows before it left: add to the pixels, with +=."""
+    x, (kh, kw), (s, t) = empty(y, w, pads, size), w.shape[:2], stride
+    for p, q in np.ndindex(y.shape[1:3]):
+        window = np.tensordot(y[:, p, q], w, (1, 3))
+        x[:, p * s : p * s + kh, q * t : q * t + kw] = window
+    return cropped(x, pads, size)
 
 
-# ---------------------------------------------------------------------- 13.2 gains
-def gain_cases():
-    rng = np.random.default_rng(13)
-    return [(np.sort(rng.exponential(size=k))[::-1], std) for k, std in ((3, 0.2), (5, 1.3))]
+def overwrites_taps(y, w, stride, pads, size):
+    """Each kernel element overwrites what those before it left: add to the pixels, with +=."""
+    x, (s, t), (_, rows, columns, _) = empty(y, w, pads, size), stride, y.shape
+    for i, j in np.ndindex(w.shape[:2]):
+        pixels = np.ix_(range(len(y)), i + s * np.arange(rows), j + t * np.arange(columns))
+        x[pixels] = y @ w[i, j].T
+    return cropped(x, pads, size)
 
 
-def by_search(variances, std):
-    """Try shares until none is better."""
-    return np.array(
-        [
-            minimize_scalar(
-                lambda g, v=v: (1 - g) ** 2 * v + g**2 * std**2,
-                bounds=(0, 1),
-                method="bounded",
-                options={"xatol": 1e-10},
-            ).x
-            for v in variances
-        ]
+def crops_the_other_end(y, w, stride, pads, size):
+    """The crop is at the wrong ends: `top` rows and `left` columns go from the beginning."""
+    return library_transpose(y, w, stride, tuple(pair[::-1] for pair in pads), size)
+
+
+def turned_around(y, w, stride, pads, size):
+    """The kernel is turned around: nothing is flipped here, element (i, j) goes to p s + i, q t + j
+    (it is convolving y, the other way to do this, that needs the flip)."""
+    return library_transpose(y, w[::-1, ::-1], stride, pads, size)
+
+
+def moves_by_one(y, w, stride, pads, size):
+    """Windows start at p and q: they are as far apart as on the way forward, at p * s and q * t."""
+    x, (kh, kw) = empty(y, w, pads, size), w.shape[:2]
+    for p, q in np.ndindex(y.shape[1:3]):
+        x[:, p : p + kh, q : q + kw] += np.tensordot(y[:, p, q], w, (1, 3))
+    return cropped(x, pads, size)
+
+
+def averages(y, w, stride, pads, size):
+    """You divided by the number of windows that cover a pixel: the transpose sums over them."""
+    ones = library_transpose(
+        np.ones((1, *y.shape[1:3], 1)), np.ones((*w.shape[:2], 1, 1)), stride, pads, size
     )
+    return library_transpose(y, w, stride, pads, size) / np.maximum(ones, 1)
 
 
-def by_matrices(variances, std):
-    """The diagonal of S (S + std**2 I)**-1."""
-    s = np.diag(variances)
-    return np.diag(s @ np.linalg.inv(s + std**2 * np.eye(len(s))))
-
-
-def library_gains(variances, std):
-    return variances / (variances + std**2)
-
-
-def std_not_squared(variances, std):
-    """You added a variance and a standard deviation: square std."""
-    return variances / (variances + std)
-
-
-def share_of_noise(variances, std):
-    """This is the share of the noise: keep much where the faces vary much."""
-    return std**2 / (variances + std**2)
-
-
-def of_deviations(variances, std):
-    """You took the roots: it is the variances that add, and whose share counts."""
-    return np.sqrt(variances) / (np.sqrt(variances) + std)
-
-
-def all_or_nothing(variances, std):
-    """You keep a direction or drop it: a share between 0 and 1 has a smaller error than both."""
-    return (variances > std**2).astype(float)
-
-
-def error_left(variances, std):
-    """This is the error that the best share leaves: return the share itself."""
-    return variances * std**2 / (variances + std**2)
-
-
-def ratio(variances, std):
-    """This is the ratio of faces to noise: a share is the faces' part of the sum of both."""
-    return variances / std**2
-
-
-gains = Check(
-    library=library_gains,
-    source="autoencoder/evaluation/baselines.py::wiener",
+conv2d_transpose = Check(
+    library=library_transpose,
+    source="minigrad/conv.py::conv_x",
     returns="array",
-    cases=gain_cases,
+    cases=transpose_cases,
     judges=[
-        Judge("a search for the least error", by_search, 1e-6),
-        Judge("Wiener's matrix", by_matrices, 1e-12),
+        Judge("one product at a time", one_product_at_a_time, 1e-12),
+        Judge("<conv(x), y>", other_side, 1e-12, this_side),
+        Judge("PyTorch", torch_transpose, 1e-12, needs="torch"),
     ],
-    mistakes=[std_not_squared, share_of_noise, of_deviations, all_or_nothing, error_left, ratio],
+    mistakes=[
+        overwrites_windows,
+        overwrites_taps,
+        crops_the_other_end,
+        turned_around,
+        moves_by_one,
+        averages,
+    ],
 )
 
 
-# ---------------------------------------------------------------------- 13.3 p_values
-def error_cases():
-    """Whole numbers, so that some are equal; in the last case all are beyond the calibration."""
-    rng = np.random.default_rng(13)
-    cases = [(rng.integers(0, 12, m) / 2, rng.integers(0, 12, n) / 2) for m, n in ((4, 9), (6, 3))]
-    return [*cases, (np.array([9.5, -1.0]), rng.integers(0, 12, 4) / 2)]
+# ---------------------------------------------------------------------- 13.2 kernel_gradient
+def gradient_cases():
+    rng = np.random.default_rng(82)
+    return [
+        (
+            rng.standard_normal((y[0], *g.size, w[2])),
+            rng.standard_normal(y),
+            w[:2],
+            g.stride,
+            g.pads,
+        )
+        for g, y, w in geometries()
+    ]
 
 
-def one_by_one(errors, calibration):
-    found = []
-    for error in errors:
-        as_large = 1  # itself
-        for other in calibration:
-            as_large += other >= error
-        found.append(as_large / (len(calibration) + 1))
-    return np.array(found)
+def one_weight_at_a_time(x, g, kernel, stride, pads):
+    """The formula: what each weight met, times what became of it."""
+    (s, t), x = stride, forward.padded(x, pads)
+    w = np.zeros((*kernel, x.shape[3], g.shape[3]))
+    for i, j, c, f in np.ndindex(w.shape):
+        for n, p, q in np.ndindex(g.shape[:3]):
+            w[i, j, c, f] += x[n, p * s + i, q * t + j, c] * g[n, p, q, f]
+    return w
 
 
-def by_sorting(errors, calibration):
-    smaller = np.searchsorted(np.sort(calibration), errors, side="left")
-    return 1 - smaller / (1 + len(calibration))
+def along(x, g, kernel, stride, pads):
+    """The convolution is linear in w: the slope along v is <g, conv(x, v)>."""
+    v = partner(*kernel, x.shape[3], g.shape[3])
+    return float(np.sum(g * forward.library_conv2d(x, v, stride, pads)))
 
 
-def library_p_values(errors, calibration):
-    return (1 + (calibration >= errors[:, None]).sum(axis=1)) / (1 + len(calibration))
+def view_along(w, x, g, kernel, stride, pads):
+    return float(np.sum(w * partner(*kernel, x.shape[3], g.shape[3])))
 
 
-def without_itself(errors, calibration):
-    """You did not count the new one among them: p would be 0 for a large error, a certainty that
-    n faces cannot give."""
-    return (calibration >= errors[:, None]).mean(axis=1)
+def torch_gradient(x, g, kernel, stride, pads):
+    torch = import_module("torch")
+    w = torch.zeros(g.shape[3], x.shape[3], *kernel, dtype=torch.float64, requires_grad=True)
+    x = torch.tensor(forward.padded(x, pads)).permute(0, 3, 1, 2)
+    y = torch.conv2d(x, w, stride=stride)
+    (w,) = torch.autograd.grad(y, w, torch.tensor(g).permute(0, 3, 1, 2))
+    return w.permute(2, 3, 1, 0).numpy()
 
 
-def one_too_few(errors, calibration):
-    """The new one is counted above but not below: there are n + 1 errors."""
-    return (1 + (calibration >= errors[:, None]).sum(axis=1)) / len(calibration)
+def library_gradient(x, g, kernel, stride, pads):
+    return registry["conv_w"].forward(x, g, Geometry.of(x.shape[1:3], tuple(kernel), stride, pads))
 
 
-def other_side(errors, calibration):
-    """You counted the smaller errors: p is small where few normal faces have so large an error."""
-    return (1 + (calibration <= errors[:, None]).sum(axis=1)) / (1 + len(calibration))
+def mean_over_pictures(x, g, kernel, stride, pads):
+    """You took the mean over the pictures: what a weight does in each of them is added."""
+    return library_gradient(x, g, kernel, stride, pads) / len(x)
 
 
-def without_equals(errors, calibration):
-    """Equal errors were left out: they are at least as large too."""
-    return (1 + (calibration > errors[:, None]).sum(axis=1)) / (1 + len(calibration))
+def keeps_the_last(x, g, kernel, stride, pads):
+    """Only the last window counts, the others were overwritten: add them up, with +=."""
+    last = np.zeros_like(g)
+    last[:, -1, -1] = g[:, -1, -1]
+    return library_gradient(x, last, kernel, stride, pads)
 
 
-def among_themselves(errors, calibration):
-    """You ranked the new errors among themselves: compare each with the calibration."""
-    return (errors >= errors[:, None]).mean(axis=1)
+def gradient_turned_around(x, g, kernel, stride, pads):
+    """The result is turned around: element (i, j) belongs to the pixels at p s + i, q t + j."""
+    return library_gradient(x, g, kernel, stride, pads)[::-1, ::-1]
 
 
-p_values = Check(
-    library=library_p_values,
-    source="autoencoder/detector.py::AutoencoderAnomalyDetector.p_values",
+def takes_each_pixel(x, g, kernel, stride, pads):
+    """You took neighbouring pixels: weight (i, j) met every s-th row and every t-th column."""
+    rows, columns = g.shape[1:3]
+    windows = np.lib.stride_tricks.sliding_window_view(forward.padded(x, pads), kernel, (1, 2))
+    return np.einsum("npqcij,npqf->ijcf", windows[:, :rows, :columns], g)
+
+
+def pads_at_the_other_end(x, g, kernel, stride, pads):
+    """The zeros are at the wrong ends: of each pair, the first number is top or left."""
+    return library_gradient(x, g, kernel, stride, tuple(pair[::-1] for pair in pads))
+
+
+kernel_gradient = Check(
+    library=library_gradient,
+    source="minigrad/conv.py::conv_w",
     returns="array",
-    cases=error_cases,
+    cases=gradient_cases,
     judges=[
-        Judge("counting one by one", one_by_one, 1e-12),
-        Judge("sorting", by_sorting, 1e-12),
+        Judge("one weight at a time", one_weight_at_a_time, 1e-12),
+        Judge("a slope along a random direction", along, 1e-12, view_along),
+        Judge("PyTorch", torch_gradient, 1e-12, needs="torch"),
     ],
-    mistakes=[without_itself, one_too_few, other_side, without_equals, among_themselves],
+    mistakes=[
+        mean_over_pictures,
+        keeps_the_last,
+        gradient_turned_around,
+        takes_each_pixel,
+        pads_at_the_other_end,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 13.3 overlaps
+def overlap_cases():
+    return [(5, 3, 2), (5, 4, 2), (4, 3, 1), (3, 2, 3), (1, 3, 2), (6, 5, 2), (4, 5, 3)]
+
+
+def pixel_by_pixel(windows, kernel, stride):
+    starts = range(0, windows * stride, stride)
+    last = (windows - 1) * stride + kernel
+    return np.array([sum(s <= pixel < s + kernel for s in starts) for pixel in range(last)])
+
+
+def as_convolution(windows, kernel, stride):
+    """A comb, one tooth for each window, convolved with a window of ones."""
+    comb = np.zeros((windows - 1) * stride + 1)
+    comb[::stride] = 1
+    return np.convolve(comb, np.ones(kernel))
+
+
+def library_overlaps(windows, kernel, stride):
+    return as_convolution(windows, kernel, stride).astype(int)
+
+
+def everywhere_the_mean(windows, kernel, stride):
+    """This is the mean number, kernel / stride: count for each pixel which windows cover it."""
+    return np.full((windows - 1) * stride + kernel, kernel / stride)
+
+
+def no_edges(windows, kernel, stride):
+    """This is right far from the ends only: at the ends there are no windows from outside."""
+    pixels = np.arange((windows - 1) * stride + kernel)
+    return -(-(kernel - pixels % stride) // stride)
+
+
+def covered_or_not(windows, kernel, stride):
+    """You marked the pixels that are covered with 1: add 1 for each window that covers them."""
+    return np.minimum(library_overlaps(windows, kernel, stride), 1)
+
+
+def starts_only(windows, kernel, stride):
+    """You counted the windows that start in a pixel: each covers the next kernel - 1 pixels too."""
+    counts = np.zeros((windows - 1) * stride + kernel, int)
+    counts[: windows * stride : stride] = 1
+    return counts
+
+
+def stride_forgotten(windows, kernel, stride):
+    """Your windows start at every pixel: they are `stride` pixels apart."""
+    return as_convolution(windows, kernel, 1)
+
+
+overlaps = Check(
+    library=library_overlaps,
+    source="minigrad/conv.py::conv_x",
+    cases=overlap_cases,
+    judges=[
+        Judge("asking every window", pixel_by_pixel),
+        Judge("a convolution of a comb", as_convolution),
+    ],
+    mistakes=[everywhere_the_mean, no_edges, covered_or_not, starts_only, stride_forgotten],
 )

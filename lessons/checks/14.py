@@ -1,157 +1,262 @@
-"""Checks of lesson 14."""
+"""Checks of lesson 14. The reference is the naive formula with 400 digits: the formula is good, and
+16 digits are too few for it."""
 
+import decimal
 import math
+from functools import cache
+from importlib import import_module
 
 from lessons import Check, Judge
 
 import numpy as np
 
-import minigrad as mg
-from minigrad.losses import bernoulli_kl
+LOGITS = (-800.0, -40.0, -20.0, -3.0, -0.5, 0.0, 0.7, 2.0, 9.0, 25.0, 50.0, 750.0)
+TARGETS = (0.0, 1.0, 0.3)
 
 
-def values(x):
-    return x.numpy() if isinstance(x, mg.Tensor) else np.asarray(x)
+# ---------------------------------------------------------------------- with 400 digits
+@cache
+def exactly(t, x):
+    """(loss, sigmoid(t) - x) at one logit, by the textbook formulas."""
+    with decimal.localcontext(decimal.Context(prec=400, Emin=-(10**6), Emax=10**6)):
+        t, x = decimal.Decimal(t), decimal.Decimal(x)
+        p = 1 / (1 + (-t).exp())
+        return -x * p.ln() - (1 - x) * (1 - p).ln(), p - x
 
 
-# ---------------------------------------------------------------------- 14.1 kl_sparsity
-def sparsity_cases():
-    rng = np.random.default_rng(14)
-    codes = [rng.uniform(0.02, 0.9, shape) ** 2 for shape in ((1, 1), (5, 3), (4, 6), (3, 2))]
-    as_tensor = mg.tensor(codes[3], requires_grad=True)
-    return [(codes[0], 0.1), (codes[1], 0.1), (codes[2], 0.3), (as_tensor, 0.05)]
+def cases():
+    """All logits for each target, as arrays (2, 6)."""
+    t = np.array(LOGITS).reshape(2, 6)
+    return [(t, np.full(t.shape, x)) for x in TARGETS]
 
 
-def coin_by_coin(codes, target):
-    codes, total = values(codes), 0.0
-    for unit in codes.T:
-        r = sum(unit) / len(unit)
-        total += target * (math.log(target) - math.log(r))
-        total += (1 - target) * (math.log(1 - target) - math.log(1 - r))
-    return total
+def exact_loss(t, x):
+    values = [float(exactly(a, b)[0]) for a, b in zip(t.flat, x.flat, strict=True)]
+    return np.array(values).reshape(t.shape)
 
 
-def library_sparsity(codes, target):
-    return bernoulli_kl(target, codes.mean(axis=0))
+def exact_slope(g, t, x):
+    values = [float(exactly(a, b)[1]) for a, b in zip(t.flat, x.flat, strict=True)]
+    return g * np.array(values).reshape(t.shape)
 
 
-def both_coins(t, r):
-    return t * mg.log(t / r) + (1 - t) * mg.log((1 - t) / (1 - r))
+# ---------------------------------------------------------------------- 14.1 bce_from_logits
+def small(loss, t, x):
+    """The logarithms of the losses of right answers, where digits are lost first."""
+    with np.errstate(all="ignore"):
+        return np.log(np.asarray(loss, float)[(t < 0) & (x == 0)])
 
 
-def over_units(codes, target):
-    """You averaged over the units (axis 1): r is the mean of one unit over all images."""
-    return both_coins(target, codes.mean(axis=1)).sum()
+def loss_of_torch(t, x):
+    torch = import_module("torch")
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    return loss(torch.tensor(t), torch.tensor(x), reduction="none").numpy()
 
 
-def exchanged(codes, target):
-    """The two coins are exchanged: the target stands before the logarithms, and above r in them."""
-    return both_coins(codes.mean(axis=0), target).sum()
+def library_bce(t, x):
+    return np.maximum(t, 0) - t * x + np.log1p(np.exp(-np.abs(t)))
 
 
-def image_by_image(codes, target):
-    """You took the divergence of every activation and then the mean: average the activations first,
-    since a unit may be fully on for one image if it is off for the others."""
-    return both_coins(target, codes).mean(axis=0).sum()
+def through_sigmoid(t, x):
+    """You went through p = sigmoid(t), which is exactly 0 or 1 far out: cancel log and exp on
+    paper."""
+    p = 1 / (1 + np.exp(-t))
+    return -x * np.log(p) - (1 - x) * np.log(1 - p)
 
 
-def on_only(codes, target):
-    """This is the half for "on": the unit is off in the rest of the images, with a term of its own
-    for 1 - t and 1 - r."""
-    r = codes.mean(axis=0)
-    return (target * mg.log(target / r)).sum()
+def clips(t, x):
+    """You clipped p: no loss can then be larger than that of the bound, and its slope is 0."""
+    p = np.clip(1 / (1 + np.exp(-t)), 1e-15, 0.999)
+    return -x * np.log(p) - (1 - x) * np.log(1 - p)
 
 
-def mean_of_units(codes, target):
-    """You averaged the price over the units: it is their sum, so that each pays in full."""
-    return both_coins(target, codes.mean(axis=0)).mean()
+def overflows(t, x):
+    """exp(t) is infinite for large t: take exp(-|t|), which is never above 1, and add max(t, 0)."""
+    return np.log(1 + np.exp(t)) - t * x
 
 
-kl_sparsity = Check(
-    library=library_sparsity,
-    source="minigrad/losses.py::bernoulli_kl",
-    returns="same",
-    trained=True,
-    cases=sparsity_cases,
-    judges=[Judge("coin by coin", coin_by_coin, 1e-12)],
-    mistakes=[over_units, exchanged, image_by_image, on_only, mean_of_units],
+def log_of_one_plus(t, x):
+    """1 + exp(-|t|) is 1 for large |t|, and its logarithm 0: np.log1p(exp(-|t|)) keeps the small
+    number."""
+    return np.maximum(t, 0) - t * x + np.log(1 + np.exp(-np.abs(t)))
+
+
+def black_for_white(t, x):
+    """Black and white are exchanged: large t is right for x = 1, so t x is subtracted."""
+    return library_bce(t, 1 - x)
+
+
+def white_only(t, x):
+    """You left out (1 - x) log(1 - p): a pixel of 0 has a loss as well."""
+    return x * library_bce(t, 1)
+
+
+bce_from_logits = Check(
+    library=library_bce,
+    source="minigrad/losses.py::bernoulli_nll_of_logits",
+    returns="array",
+    cases=cases,
+    judges=[
+        Judge("the naive formula with 400 digits", exact_loss, 1e-12),
+        Judge("its small values", lambda t, x: small(exact_loss(t, x), t, x), 1e-12, small),
+        Judge("PyTorch", loss_of_torch, 1e-12, needs="torch"),
+    ],
+    mistakes=[through_sigmoid, clips, overflows, log_of_one_plus, black_for_white, white_only],
 )
 
 
-# ---------------------------------------------------------------------- 14.2 contraction
-def contraction_cases():
-    rng = np.random.default_rng(142)
-    shapes = ((1, 1, 1), (3, 5, 2), (4, 3, 6))  # N, D, k
-    arrays = [(rng.uniform(0.05, 0.95, (n, k)), rng.normal(size=(d, k))) for n, d, k in shapes]
-    tensors = [mg.tensor(a, requires_grad=True) for a in arrays[1]]
-    return [*arrays, tuple(tensors)]
+# ---------------------------------------------------------------------- 14.2 bce_slope
+def slope_cases():
+    rng = np.random.default_rng(9)
+    return [(rng.standard_normal(t.shape), t, x) for t, x in cases()]
 
 
-def slope_by_slope(h, W):
-    h, W = values(h), values(W)
-    totals = np.zeros(len(h))
-    for n, i, j in np.ndindex(len(h), *W.shape):
-        totals[n] += (h[n, j] * (1 - h[n, j]) * W[i, j]) ** 2
-    return totals
+def direction(t):
+    return np.random.default_rng(90).standard_normal(t.shape)
 
 
-def measured_contraction(h, W, step=1e-5):
-    """Move each pixel i by step: every unit's input moves by step * W[i]."""
-    h, W = values(h), values(W)
-    inputs = np.log(h / (1 - h))  # (N, k)
-    totals = np.zeros(len(h))
-    for row in W:
-        ahead, behind = (1 / (1 + np.exp(-(inputs + t * row))) for t in (step, -step))
-        totals += np.sum(((ahead - behind) / (2 * step)) ** 2, axis=1)
-    return totals
+def along(slope, g, t, x):
+    return float(np.sum(np.asarray(slope) * direction(t)))
 
 
-def library_contraction(h, W):
-    return (h * (1 - h)) ** 2 @ (W * W).sum(axis=0)
+def measured(g, t, x, h=1e-4):
+    v = direction(t)
+    return float(np.sum(g * (library_bce(t + h * v, x) - library_bce(t - h * v, x))) / (2 * h))
 
 
-def slope_not_squared(h, W):
-    """The slope of the sigmoid is not squared: it belongs to J, whose elements are squared."""
-    return (h * (1 - h)) @ (W * W).sum(axis=0)
+def slope_of_torch(g, t, x):
+    torch = import_module("torch")
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    leaf = torch.tensor(t, requires_grad=True)
+    loss(leaf, torch.tensor(x), reduction="none").backward(torch.tensor(g))
+    return leaf.grad.numpy()
 
 
-def weights_not_squared(h, W):
-    """The weights are summed, not their squares: positive and negative ones cancel."""
-    return (h * (1 - h)) ** 2 @ W.sum(axis=0)
+def p_of(t):
+    return 1 / (1 + np.exp(-t))
 
 
-def square_of_sums(h, W):
-    """You squared the sum of each column of W: square the weights first, then sum."""
-    column = W.sum(axis=0)
-    return (h * (1 - h)) ** 2 @ (column * column)
+def library_slope(g, t, x):
+    return g * (p_of(t) - x)
 
 
-def without_slope(h, W):
-    """This is the size of W alone: a unit near 0 or 1 hardly moves, because the sigmoid has the
-    slope h (1 - h)."""
-    return (h * 0 + 1) @ (W * W).sum(axis=0)
+def wrong_way(g, t, x):
+    """The sign is wrong: with p above x the loss rises with t."""
+    return g * (x - p_of(t))
 
 
-def mean_of_batch(h, W):
-    """This is one number, the mean over the batch: each example has its own |J|^2."""
-    return library_contraction(h, W).mean()
+def forgets_g(g, t, x):
+    """You left out g: the rules of lesson 3 multiply by the slope that comes from behind."""
+    return p_of(t) - x
 
 
-contraction = Check(
-    library=library_contraction,
-    source="autoencoder/parts/penalty.py::_one_layer",
-    returns="same",
-    trained=True,
-    cases=contraction_cases,
+def step_by_step(g, t, x):
+    """You computed both factors, and 0 / 0 where p is 0 or 1: cancel p (1 - p) on paper."""
+    p = p_of(t)
+    return g * (p - x) / (p * (1 - p)) * (p * (1 - p))
+
+
+def with_respect_to_p(g, t, x):
+    """This is the slope with respect to p: multiply by that of the sigmoid, p (1 - p), on paper."""
+    p = p_of(t)
+    return g * (p - x) / (p * (1 - p))
+
+
+def square_loss(g, t, x):
+    """You multiplied by p (1 - p), as for the squared error: here the loss's own slope cancels
+    it."""
+    p = p_of(t)
+    return g * (p - x) * p * (1 - p)
+
+
+def overflowing_sigmoid(g, t, x):
+    """exp(t) / (1 + exp(t)) is inf / inf for large t: 1 / (1 + exp(-t)) is the same, and is 1."""
+    return g * (np.exp(t) / (1 + np.exp(t)) - x)
+
+
+bce_slope = Check(
+    library=library_slope,
+    source="minigrad/losses.py::bernoulli_slope",
+    returns="array",
+    cases=slope_cases,
     judges=[
-        Judge("slope by slope", slope_by_slope, 1e-12),
-        Judge("measured slopes", measured_contraction, 1e-8),
+        Judge("the formula with 400 digits", exact_slope, 1e-12),
+        Judge("a slope along a random direction", measured, 1e-6, along),
+        Judge("PyTorch", slope_of_torch, 1e-12, needs="torch"),
     ],
     mistakes=[
-        slope_not_squared,
-        weights_not_squared,
-        square_of_sums,
-        without_slope,
-        mean_of_batch,
+        wrong_way,
+        forgets_g,
+        step_by_step,
+        with_respect_to_p,
+        square_loss,
+        overflowing_sigmoid,
     ],
+)
+
+
+# ---------------------------------------------------------------------- 14.3 entropy
+def grey_cases():
+    return [(np.array([0.0, 1.0, 0.5, 0.1, 0.9]),), (np.random.default_rng(93).random((2, 3)),)]
+
+
+def one_at_a_time(x):
+    def term(p):
+        return -p * math.log(p) if p else 0.0
+
+    return np.array([term(p) + term(1 - p) for p in x.flat]).reshape(x.shape)
+
+
+def lowest_loss(x):
+    """Thirds of an interval of logits, until it is a point."""
+    low, high = np.full(x.shape, -60.0), np.full(x.shape, 60.0)
+    for _ in range(120):
+        a, b = low + (high - low) / 3, high - (high - low) / 3
+        left = library_bce(a, x) < library_bce(b, x)
+        low, high = np.where(left, low, a), np.where(left, b, high)
+    return library_bce(low, x)
+
+
+def library_entropy(x):
+    grey = (x > 0) & (x < 1)
+    p = np.where(grey, x, 0.5)
+    return np.where(grey, -p * np.log(p) - (1 - p) * np.log(1 - p), 0.0)
+
+
+def nan_at_the_ends(x):
+    """0 * log(0) is nan: give the logarithm another number where x is 0 or 1, and let the result be
+    0 there."""
+    return -x * np.log(x) - (1 - x) * np.log(1 - x)
+
+
+def in_bits(x):
+    """You measured in bits: with the natural logarithm, np.log, it is in nats, like the loss."""
+    return library_entropy(x) / np.log(2)
+
+
+def negative(x):
+    """The sign is wrong: an entropy is never negative."""
+    return -library_entropy(x)
+
+
+def white_term_only(x):
+    """The second half is missing: -(1 - x) log(1 - x)."""
+    return np.where(x > 0, -x * np.log(np.where(x > 0, x, 1)), 0.0)
+
+
+def added_up(x):
+    """You returned one number: one for each element of x is wanted."""
+    return library_entropy(x).sum()
+
+
+entropy = Check(
+    library=library_entropy,
+    source="autoencoder/parts/likelihood.py::BernoulliLikelihood",
+    returns="array",
+    cases=grey_cases,
+    judges=[
+        Judge("one element at a time", one_at_a_time, 1e-9),
+        Judge("a search for the lowest loss", lowest_loss, 1e-9),
+    ],
+    mistakes=[nan_at_the_ends, in_bits, negative, white_term_only, added_up],
 )

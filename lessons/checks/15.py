@@ -1,219 +1,273 @@
-"""Checks of lesson 15. No value lies near the edge of an interval, where rounding would decide."""
+"""Checks of lesson 15. The reference computes with 50 digits, so that no number is too large."""
 
-import math
-from collections import Counter
+from decimal import Decimal, localcontext
+from importlib import import_module
 
 from lessons import Check, Judge
 
 import numpy as np
 
-
-# ---------------------------------------------------------------------- 15.1 quantise
-def ranges(rng, k):
-    low = rng.uniform(-3, -1, k)
-    return low, low + rng.uniform(1, 5, k)
+import minigrad as mg
 
 
-def quantise_cases():
-    rng, cases = np.random.default_rng(15), []
-    for n, k, bits in ((4, 1, 1), (6, 3, 2), (5, 2, 4), (40, 3, 8)):
-        low, high = ranges(rng, k)
-        place = rng.integers(-2, 2**bits + 2, (n, k)) + rng.uniform(0.05, 0.95, (n, k))
-        place[0], place[1] = -0.4, 2**bits + 0.4  # outside of the range, on both sides
-        cases.append((low + place * (high - low) / 2**bits, low, high, bits))
-    return cases
+def scores(n, k, seed, spread=2.0):
+    rng = np.random.default_rng(seed)
+    return spread * rng.standard_normal((n, k)), rng.integers(0, k, n)
 
 
-def edge_by_edge(z, low, high, bits):
-    """Count the inner edges that a value has passed."""
-    symbols = np.zeros(z.shape, int)
-    for i, j in np.ndindex(*z.shape):
-        width = high[j] - low[j]
-        edges = [low[j] + width * e / 2**bits for e in range(1, 2**bits)]
-        symbols[i, j] = sum(z[i, j] >= edge for edge in edges)
-    return symbols
+def cases():
+    large = np.array([[1000.0, 0.0, 998.0], [-2000.0, -2001.0, -2003.0]])
+    return [scores(5, 4, 1), scores(3, 6, 2), scores(4, 2, 3), (large, np.array([2, 0]))]
 
 
-def place_of(z, low, high, count):
-    return (z - low) / ((high - low) / count)
+def shares_of(row):
+    """Softmax of a row with 50 digits."""
+    with localcontext() as context:
+        context.prec = 50
+        e = [Decimal(float(v)).exp() for v in row]
+        return [v / sum(e) for v in e]
 
 
-def library_quantise(z, low, high, bits):
-    return np.clip(np.floor(place_of(z, low, high, 2**bits)), 0, 2**bits - 1).astype(int)
+# ---------------------------------------------------------------------- 15.1 cross_entropy
+def with_many_digits(t, labels):
+    with localcontext() as context:
+        context.prec = 50
+        return np.array([float(-shares_of(r)[i].ln()) for r, i in zip(t, labels, strict=True)])
 
 
-def rounded(z, low, high, bits):
-    """You rounded to the nearest whole number: interval 0 reaches from 0 to 1 step above low, so
-    round down."""
-    return np.clip(np.rint(place_of(z, low, high, 2**bits)), 0, 2**bits - 1).astype(int)
+def by_torch(t, labels):
+    torch = import_module("torch")
+    f = torch.nn.functional.cross_entropy
+    return f(torch.tensor(t), torch.tensor(labels), reduction="none").numpy()
 
 
-def one_interval_less(z, low, high, bits):
-    """You cut the range into 2**bits - 1 intervals: symbols from 0 to 2**bits - 1 are one more."""
-    count = 2**bits - 1
-    return np.clip(np.floor(place_of(z, low, high, count)), 0, count).astype(int)
+def library_loss(t, labels):
+    return -mg.log_softmax(t, axis=1)[np.arange(len(t)), labels]
 
 
-def bits_for_intervals(z, low, high, bits):
-    """You cut the range into 2 * bits intervals: each bit doubles their number."""
-    count = 2 * bits
-    return np.clip(np.floor(place_of(z, low, high, count)), 0, count - 1).astype(int)
+def not_moved(t, labels):
+    """exp of a large score is infinite (or 0 for all of a row): take the largest score of each row
+    from it first, which changes no share."""
+    e = np.exp(t)
+    return np.log(e.sum(axis=1)) - t[np.arange(len(t)), labels]
 
 
-def not_clipped(z, low, high, bits):
-    """Values outside of the range are not clipped: they belong to the outermost intervals."""
-    return np.floor(place_of(z, low, high, 2**bits)).astype(int)
+def the_formula(t, labels):
+    """By the formula as it stands inf / inf is nan: take the largest score of each row from it
+    first, and let log and exp meet on paper."""
+    with np.errstate(all="ignore"):
+        return -np.log(
+            (np.exp(t) / np.exp(t).sum(axis=1, keepdims=True))[np.arange(len(t)), labels]
+        )
 
 
-def wrapped(z, low, high, bits):
-    """What is outside of the range came back on the other side: clip before you turn the values
-    into bytes, which count modulo a power of 2."""
-    return np.floor(place_of(z, low, high, 2**bits)).astype(int) % 2**bits
+def one_maximum(t, labels):
+    """You took the largest score of the whole array away: rows far below it become 0. Each row has
+    its own."""
+    t = t - t.max()
+    return np.log(np.exp(t).sum(axis=1)) - t[np.arange(len(t)), labels]
 
 
-def one_range(z, low, high, bits):
-    """You used one range for all units: each has its own, low[j] to high[j], in units of which it
-    is cut."""
-    return library_quantise(z, low.min(), high.max(), bits)
+def along_columns(t, labels):
+    """You summed over the rows: the shares of one row add up to 1, over axis 1."""
+    t = t - t.max(axis=0)
+    return np.log(np.exp(t).sum(axis=0))[labels] - t[np.arange(len(t)), labels]
 
 
-quantise = Check(
-    library=library_quantise,
-    source="autoencoder/codec/quantiser.py::Quantiser.quantise",
-    returns="whole array",
-    cases=quantise_cases,
-    judges=[Judge("counting edges", edge_by_edge)],
-    mistakes=[rounded, one_interval_less, bits_for_intervals, not_clipped, wrapped, one_range],
+def share_itself(t, labels):
+    """This is the share of the label: the loss is the negative of its logarithm."""
+    return np.exp(-library_loss(t, labels))
+
+
+def sign(t, labels):
+    """The sign is wrong: a surprise is positive."""
+    return -library_loss(t, labels)
+
+
+def mean_of_rows(t, labels):
+    """This is the mean over the rows: one loss for each was asked for."""
+    return library_loss(t, labels).mean()
+
+
+def of_all_labels(t, labels):
+    """You summed over all answers: only the label's share counts."""
+    return -mg.log_softmax(t, axis=1).sum(axis=1)
+
+
+cross_entropy = Check(
+    library=library_loss,
+    source="minigrad/losses.py::cross_entropy",
+    returns="array",
+    cases=cases,
+    judges=[
+        Judge("50 digits", with_many_digits, 1e-13),
+        Judge("PyTorch", by_torch, 1e-12, needs="torch"),
+    ],
+    mistakes=[
+        not_moved,
+        the_formula,
+        one_maximum,
+        along_columns,
+        share_itself,
+        sign,
+        mean_of_rows,
+        of_all_labels,
+    ],
 )
 
 
-# ---------------------------------------------------------------------- 15.2 dequantise
-def dequantise_cases():
+# ---------------------------------------------------------------------- 15.2 cross_entropy_slope
+def slope_cases():
     rng = np.random.default_rng(152)
+    return [(rng.standard_normal(len(t)), t, labels) for t, labels in cases()]
+
+
+def shares_less_truth(g, t, labels):
+    found = np.zeros(t.shape)
+    for i, row in enumerate(t):
+        for j, share in enumerate(shares_of(row)):
+            found[i, j] = g[i] * float(share - (j == labels[i]))
+    return found
+
+
+def slope_by_torch(g, t, labels):
+    torch = import_module("torch")
+    leaf = torch.tensor(t, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(leaf, torch.tensor(labels), reduction="none")
+    loss.backward(torch.tensor(g))
+    return leaf.grad.numpy()
+
+
+def truth(t, labels):
+    return np.eye(t.shape[1])[labels]
+
+
+def library_slope(g, t, labels):
+    return g[:, None] * (mg.softmax(t, axis=1) - truth(t, labels))
+
+
+def ignores_g(g, t, labels):
+    """You left out g: the slopes of a row are multiplied by what comes from behind."""
+    return library_slope(np.ones_like(g), t, labels)
+
+
+def shares_only(g, t, labels):
+    """The shares alone are the slope of log(sum of exp): the loss has the label's score too."""
+    return g[:, None] * mg.softmax(t, axis=1)
+
+
+def truth_less_shares(g, t, labels):
+    """The sign is wrong: to raise the label's score makes the loss smaller."""
+    return -library_slope(g, t, labels)
+
+
+def over_batch(g, t, labels):
+    """You divided by the number of rows: that is for the mean, and g then brings it."""
+    return library_slope(g, t, labels) / len(t)
+
+
+def softmax_of_all(g, t, labels):
+    """You took one softmax over the whole array: each row has its own."""
+    e = np.exp(t - t.max())
+    return g[:, None] * (e / e.sum() - truth(t, labels))
+
+
+def slope_of_share(g, t, labels):
+    """This is the slope of the label's share: the loss is -log of it, so divide by -share."""
+    p = mg.softmax(t, axis=1)
+    share = p[np.arange(len(t)), labels]
+    return (g * share)[:, None] * (truth(t, labels) - p)
+
+
+def nan_where_large(g, t, labels):
+    """exp of a large score is infinite, and inf / inf is nan: take the largest of each row from it
+    first."""
+    with np.errstate(all="ignore"):
+        return g[:, None] * (np.exp(t) / np.exp(t).sum(axis=1, keepdims=True) - truth(t, labels))
+
+
+cross_entropy_slope = Check(
+    library=library_slope,
+    source="minigrad/losses.py::cross_entropy",
+    returns="array",
+    cases=slope_cases,
+    judges=[
+        Judge("shares less truth, with 50 digits", shares_less_truth, 1e-13),
+        Judge("PyTorch", slope_by_torch, 1e-12, needs="torch"),
+    ],
+    mistakes=[
+        ignores_g,
+        shares_only,
+        truth_less_shares,
+        over_batch,
+        softmax_of_all,
+        slope_of_share,
+        nan_where_large,
+    ],
+)
+
+
+# ---------------------------------------------------------------------- 15.3 label_entropy
+def label_cases():
+    rng = np.random.default_rng(153)
+    shares = (0.5, 0.3, 0.15, 0.05)
     return [
-        (rng.integers(0, 2**bits, (n, k)), *ranges(rng, k), bits)
-        for n, k, bits in ((2, 1, 1), (4, 3, 2), (6, 2, 5))
+        (rng.choice(4, 50, p=shares),),
+        (np.array([3, 3, 7, 7, 7, 9]),),
+        (np.array([2, 2, 2]),),
     ]
 
 
-def middle_by_middle(symbols, low, high, bits):
-    values = np.zeros(symbols.shape)
-    for i, j in np.ndindex(*symbols.shape):
-        edges = np.linspace(low[j], high[j], 2**bits + 1)
-        s = symbols[i, j]
-        values[i, j] = (edges[s] + edges[s + 1]) / 2
-    return values
+def label_by_label(labels):
+    total = 0.0
+    for label in labels:
+        total -= np.log(sum(other == label for other in labels) / len(labels))
+    return float(total / len(labels))
 
 
-def library_dequantise(symbols, low, high, bits):
-    return low + (symbols + 0.5) * (high - low) / 2**bits
+def library_entropy(labels):
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-np.sum(shares * np.log(shares)))
 
 
-def lower_edge(symbols, low, high, bits):
-    """This is the lower edge of each interval: its middle errs half as far, so add half a step."""
-    return low + symbols * (high - low) / 2**bits
+def in_bits(labels):
+    """This is in bits, with log2: a loss in nats has the natural logarithm."""
+    return library_entropy(labels) / np.log(2)
 
 
-def upper_edge(symbols, low, high, bits):
-    """This is the upper edge of each interval: the middle is half a step below."""
-    return low + (symbols + 1) * (high - low) / 2**bits
+def as_if_equal(labels):
+    """This is the logarithm of the number of answers, right only if all are equally frequent."""
+    return float(np.log(len(np.unique(labels))))
 
 
-def end_to_end(symbols, low, high, bits):
-    """You spread the symbols from low to high, 0 at one end and the last at the other: the middles
-    of the outermost intervals are half a step inside."""
-    return low + symbols * (high - low) / (2**bits - 1)
+def not_weighted(labels):
+    """Each answer counts as often as it occurs: weight -log(share) by the share."""
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return float(-np.mean(np.log(shares)))
 
 
-def without_low(symbols, low, high, bits):
-    """These are distances from low: add it."""
-    return (symbols + 0.5) * (high - low) / 2**bits
+def summed(labels):
+    """This is the sum over all labels: the mean was asked for."""
+    return library_entropy(labels) * len(labels)
 
 
-def width_forgotten(symbols, low, high, bits):
-    """You took the step for 1 / 2**bits: it is that part of the unit's own range."""
-    return low + (symbols + 0.5) / 2**bits
+def negative(labels):
+    """The sign is wrong: logarithms of shares are negative, a loss is not."""
+    return -library_entropy(labels)
 
 
-dequantise = Check(
-    library=library_dequantise,
-    source="autoencoder/codec/quantiser.py::Quantiser.dequantise",
-    returns="array",
-    cases=dequantise_cases,
-    judges=[Judge("edge by edge", middle_by_middle, 1e-12)],
-    mistakes=[lower_edge, upper_edge, end_to_end, without_low, width_forgotten],
-)
+def of_the_labels(labels):
+    """You used the labels as numbers: they are names, and only how often each occurs matters."""
+    shares = labels / labels.sum()
+    with np.errstate(all="ignore"):
+        return float(-np.sum(shares * np.log(shares)))
 
 
-# ---------------------------------------------------------------------- 15.3 entropy
-def entropy_cases():
-    rng = np.random.default_rng(153)
-    skewed = np.minimum(rng.geometric(0.4, 200), 9)
-    return [(np.array([0, 1, 1, 1]),), (np.repeat(5, 7),), (np.array([0, 1, 9, 3, 3]),), (skewed,)]
-
-
-def shares(symbols):
-    return np.unique(symbols, return_counts=True)[1] / len(symbols)
-
-
-def word_by_word(symbols):
-    counts = Counter(symbols.tolist())
-    return sum(-math.log2(counts[s] / len(symbols)) for s in symbols.tolist()) / len(symbols)
-
-
-def by_scipy(symbols):
-    from scipy.stats import entropy
-
-    return entropy(shares(symbols), base=2)
-
-
-def library_entropy(symbols):
-    p = shares(symbols)
-    return float(-np.sum(p * np.log2(p)))
-
-
-def in_nats(symbols):
-    """This is in nats: take the logarithm to base 2 for bits."""
-    p = shares(symbols)
-    return -np.sum(p * np.log(p))
-
-
-def negative(symbols):
-    """The sign is wrong: logarithms of shares are negative, lengths of words are not."""
-    return -library_entropy(symbols)
-
-
-def equal_words(symbols):
-    """This would be right if all symbols were equally frequent: weigh the length of each word by
-    the share of its symbol."""
-    return np.log2(len(shares(symbols)))
-
-
-def not_weighted(symbols):
-    """You took the plain mean of the words' lengths: a frequent symbol counts more, with its
-    share p."""
-    return -np.mean(np.log2(shares(symbols)))
-
-
-def whole_message(symbols):
-    """This is the length of the whole message: for each symbol divide by their number."""
-    return len(symbols) * library_entropy(symbols)
-
-
-def zeros_too(symbols):
-    """The nan is from 0 log 0, of symbols that never occur: leave them out, as np.unique does."""
-    p = np.bincount(symbols) / len(symbols)
-    return -np.sum(p * np.log2(p))
-
-
-entropy = Check(
+label_entropy = Check(
     library=library_entropy,
-    source="autoencoder/codec/quantiser.py::whole_frequencies",
+    source="minigrad/losses.py::cross_entropy",
     returns="number",
-    cases=entropy_cases,
-    judges=[
-        Judge("word by word", word_by_word, 1e-12),
-        Judge("SciPy", by_scipy, 1e-12, needs="scipy"),
-    ],
-    mistakes=[in_nats, negative, equal_words, not_weighted, whole_message, zeros_too],
+    cases=label_cases,
+    judges=[Judge("label by label", label_by_label, 1e-12)],
+    mistakes=[in_bits, as_if_equal, not_weighted, summed, negative, of_the_labels],
 )

@@ -1,4 +1,4 @@
-"""The network and the loop of lesson 11 written out, once with minigrad, once with PyTorch."""
+"""The network and the loop of lesson 17 written out, once with minigrad, once with PyTorch."""
 
 from itertools import pairwise
 
@@ -28,7 +28,7 @@ def faces_of(size):
 
 
 def through(w, x):
-    """(codes, images) by the formulas of lessons 7 and 8, one after the other, without layers."""
+    """(codes, images) by the formulas of lessons 12 and 13, one after the other, without layers."""
     n, half = (len(w) - 2) // 4, x.shape[1] // 2
     y = x
     for k in range(n):

@@ -1,24 +1,42 @@
 """Solutions of lesson 05."""
 
-import math
+from importlib import import_module
+
+import numpy as np
+
+visiting_order = import_module("lessons.solutions.02").visiting_order
+unbroadcast = import_module("lessons.solutions.03").unbroadcast
 
 
-def sgd_step(w, g, lr):
-    w -= lr * g
+def rule(operation, g, y, *inputs):
+    if operation == "add":
+        return g, g
+    if operation == "multiply":
+        a, b = inputs
+        return g * b, g * a
+    if operation == "divide":
+        a, b = inputs
+        return g / b, -g * a / b**2
+    if operation == "matmul":
+        a, b = inputs
+        return g @ b.T, a.T @ g
+    (a,) = inputs
+    if operation == "exp":
+        return (g * y,)
+    if operation == "log":
+        return (g / a,)
+    if operation == "relu":
+        return (g * (a > 0),)
+    if operation == "sum":
+        return (g * np.ones_like(a),)
 
 
-def train(loss, weights, batches, lr):
-    losses = []
-    for x, y in batches:
-        for w in weights:
-            w.grad = None
-        value = loss(x, y)
-        value.backward()
-        for w in weights:
-            sgd_step(w.data, w.grad.data, lr)
-        losses.append(value.item())
-    return losses
-
-
-def lr_for_sum(lr, shape):
-    return lr / math.prod(shape)
+def gradients(last):
+    found = {last: np.ones_like(last.data)}
+    for node in visiting_order(last):
+        if node.parents:
+            values = [p.data for p in node.parents]
+            shares = rule(node.operation, found[node], node.data, *values)
+            for parent, share in zip(node.parents, shares, strict=True):
+                found[parent] = found.get(parent, 0.0) + unbroadcast(share, parent.data.shape)
+    return found

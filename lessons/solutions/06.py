@@ -1,15 +1,24 @@
 """Solutions of lesson 06."""
 
-
-def moments(m, v, g, beta1=0.9, beta2=0.999):
-    return beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+import math
 
 
-def adam_step(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    mean = m / (1 - beta1**t)
-    square = v / (1 - beta2**t)
-    return w - lr * mean / (square**0.5 + epsilon)
+def sgd_step(w, g, lr):
+    w -= lr * g
 
 
-def uncorrected_ratio(t, beta1=0.9, beta2=0.999):
-    return (1 - beta1**t) / (1 - beta2**t) ** 0.5
+def train(loss, weights, batches, lr):
+    losses = []
+    for x, y in batches:
+        for w in weights:
+            w.grad = None
+        value = loss(x, y)
+        value.backward()
+        for w in weights:
+            sgd_step(w.data, w.grad.data, lr)
+        losses.append(value.item())
+    return losses
+
+
+def lr_for_sum(lr, shape):
+    return lr / math.prod(shape)

@@ -1,17 +1,15 @@
 """Solutions of lesson 09."""
 
-import numpy as np
+
+def moments(m, v, g, beta1=0.9, beta2=0.999):
+    return beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
 
 
-def bce_from_logits(t, x):
-    return np.maximum(t, 0) - t * x + np.log1p(np.exp(-np.abs(t)))
+def adam_step(w, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    mean = m / (1 - beta1**t)
+    square = v / (1 - beta2**t)
+    return w - lr * mean / (square**0.5 + epsilon)
 
 
-def bce_slope(g, t, x):
-    return g * (1 / (1 + np.exp(-t)) - x)
-
-
-def entropy(x):
-    safe = np.where((x > 0) & (x < 1), x, 0.5)
-    value = -safe * np.log(safe) - (1 - safe) * np.log(1 - safe)
-    return np.where((x > 0) & (x < 1), value, 0.0)
+def uncorrected_ratio(t, beta1=0.9, beta2=0.999):
+    return (1 - beta1**t) / (1 - beta2**t) ** 0.5

@@ -3,19 +3,24 @@
 import numpy as np
 
 
-def pca(train, k):
-    mean = train.mean(axis=0)  # (D,)
-    _, _, vt = np.linalg.svd(train - mean, full_matrices=False)
-    return mean, vt[:k]
+def out_size(size, kernel, stride, before, after):
+    return (before + size + after - kernel) // stride + 1
 
 
-def error_left(train, k):
-    values = np.linalg.svd(train - train.mean(axis=0), compute_uv=False)  # falling
-    return (values[k:] ** 2).sum() / 2 / len(train)
+def pad_same(size, kernel, stride):
+    windows = -(-size // stride)  # rounded up
+    total = max((windows - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
 
 
-def largest_angle(a, b):
-    p, _ = np.linalg.qr(a.T)  # (D, k), orthonormal columns
-    q, _ = np.linalg.qr(b.T)
-    cosines = np.linalg.svd(p.T @ q, compute_uv=False)
-    return np.arccos(np.clip(cosines.min(), 0, 1))  # rounding can give 1 + 1e-16
+def conv2d(x, w, stride, pads):
+    padded = np.pad(x, ((0, 0), *pads, (0, 0)))  # (N, top + H + bottom, left + W + right, C)
+    (kh, kw, _, features), (s, t) = w.shape, stride
+    rows = (padded.shape[1] - kh) // s + 1
+    columns = (padded.shape[2] - kw) // t + 1
+    y = np.empty((len(x), rows, columns, features), x.dtype)
+    for p in range(rows):
+        for q in range(columns):
+            window = padded[:, p * s : p * s + kh, q * t : q * t + kw]  # (N, kh, kw, C)
+            y[:, p, q] = np.tensordot(window, w, 3)  # (N, F)
+    return y

@@ -37,7 +37,7 @@ def python(*arguments, cwd):
 
 def test_a_lesson_is_a_script_that_runs_from_anywhere(copy, tmp_path):
     script = copy / "lessons" / lessons()[1].name
-    done = python(script, "--fast", cwd=tmp_path)
+    done = python(script, "--fast", "--all", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "o 1.1 slope  not started" in done.stdout
     assert not list(tmp_path.iterdir())
@@ -55,7 +55,7 @@ def test_a_wrong_answer_makes_the_exit_status_1(copy, tmp_path):
     source = script.read_text(encoding="utf-8")
     answer = re.sub(r"raise Todo\(.*\)", "return g * a, g * b", source, count=1)
     script.write_text(answer, encoding="utf-8")
-    done = python(script, "--fast", cwd=tmp_path)
+    done = python(script, "--fast", "--all", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert "x 2.1 product_rule  wrong in value 1 of 2: yours" in done.stdout
     assert "The factors are exchanged" in done.stdout
@@ -63,7 +63,7 @@ def test_a_wrong_answer_makes_the_exit_status_1(copy, tmp_path):
 
 
 def test_watch_runs_again_when_the_file_is_saved(copy):
-    words = [sys.executable, "-m", "lessons", "3", "--watch", "--fast"]
+    words = [sys.executable, "-m", "lessons", "3", "--watch", "--fast", "--all"]
     with subprocess.Popen(words, cwd=copy, stdout=subprocess.PIPE, text=True) as watching:
         try:
             first = list(iter(watching.stdout.readline, "waiting for you to save; Ctrl-C ends\n"))
@@ -78,7 +78,7 @@ def test_watch_runs_again_when_the_file_is_saved(copy):
 
 
 def test_watch_notices_a_save_while_the_lesson_runs(copy):
-    words = [sys.executable, "-m", "lessons", "2", "--watch", "--fast"]
+    words = [sys.executable, "-m", "lessons", "2", "--watch", "--fast", "--all"]
     script = copy / "lessons" / lessons()[2].name
     source = script.read_text(encoding="utf-8")
     script.write_text(
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_in_a_sentence(copy, module):
 
 
 @pytest.mark.parametrize(
-    "words", ["{lessons}/{script} --fast", "-m lessons 1 3 --fast", "-m lessons"]
+    "words", ["{lessons}/{script} --fast --all", "-m lessons 1 3 --fast --all", "-m lessons"]
 )
 def test_a_reader_that_has_seen_enough_ends_it_quietly(copy, words):
     words = words.format(lessons=copy / "lessons", script=lessons()[1].name)
@@ -135,7 +135,7 @@ def test_where_nothing_can_be_written_it_goes_elsewhere_and_says_so(copy, tmp_pa
     out.write_text("a file is no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     try:
-        done = python(copy / "lessons" / lessons()[1].name, "--fast", cwd=tmp_path)
+        done = python(copy / "lessons" / lessons()[1].name, "--fast", "--all", cwd=tmp_path)
         listed = python("-m", "lessons", cwd=copy)
     finally:
         out.unlink()
@@ -143,7 +143,7 @@ def test_where_nothing_can_be_written_it_goes_elsewhere_and_says_so(copy, tmp_pa
     elsewhere = tmp_path / "minigrad-lessons"
     assert f"{out} cannot be written: figures and progress go to {elsewhere}\n" in done.stdout
     assert (elsewhere / "01_the_v.png").exists()
-    assert "0/2" in listed.stdout
+    assert "|    1  oo " in listed.stdout
 
 
 @pytest.mark.parametrize("words", ["{lessons}/{script}", "-m lessons"])
@@ -169,15 +169,15 @@ def test_a_full_run_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypa
             lines, f"{lines}\n        if done == 4: raise KeyboardInterrupt"
         )
 
-    whole = run(11, "--full", quiet=True, change=small)
+    whole = run(17, "--full", "--all", quiet=True, change=small)
     assert not whole.error, whole.error
     with pytest.raises(KeyboardInterrupt):
-        run(11, "--full", quiet=True, change=interrupted)
-    assert (tmp_path / "11_training.npz").exists()
-    rest = run(11, "--full", quiet=True, change=small)
-    assert "going on after epoch 3, from 11_training.npz" in rest.text
+        run(17, "--full", "--all", quiet=True, change=interrupted)
+    assert (tmp_path / "17_training.npz").exists()
+    rest = run(17, "--full", "--all", quiet=True, change=small)
+    assert "going on after epoch 3, from 17_training.npz" in rest.text
     assert rest.lesson.numbers == whole.lesson.numbers
-    assert not (tmp_path / "11_training.npz").exists()
+    assert not (tmp_path / "17_training.npz").exists()
 
 
 def test_without_the_project_one_sentence_says_what_to_do(tmp_path):

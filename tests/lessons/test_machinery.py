@@ -54,6 +54,22 @@ def test_a_body_that_raises_todo_is_not_started():
     assert check().verdict(f)[:2] == ("todo", "not started: multiply")
 
 
+def test_what_is_written_of_an_answer_is_judged_though_it_is_not_finished():
+    def half(x):
+        if x.ndim == 1:
+            return x * x
+        raise Todo("and columns")
+
+    def wrong_half(x):
+        if x.ndim == 1:
+            return x
+        raise Todo("and columns")
+
+    assert check().verdict(half)[:2] == ("todo", "begun, right in 1 of 2 cases: and columns")
+    verdict = check().verdict(wrong_half)
+    assert verdict.status == "wrong" and verdict.text.endswith("You forgot the square.")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -198,7 +214,7 @@ def test_a_case_is_shown_with_all_its_numbers(tmp_path, monkeypatch):
     def answer(source):
         return re.sub(r"raise Todo\(.*?\)\n", "return g\n", source, count=1)
 
-    wrong = run(3, "--fast", quiet=True, change=answer)
+    wrong = run(3, "--fast", "--all", quiet=True, change=answer)
     assert "03_the_shape_of_the_gradient.py --case 3.1:1\n" in wrong.text
     shown = run(3, "--case", "3.1:1", quiet=True, change=answer)
     assert shown.status == 0 and "3.2" not in shown.text
@@ -211,7 +227,16 @@ def test_a_case_is_shown_with_all_its_numbers(tmp_path, monkeypatch):
 def test_every_field_of_the_header_is_needed(tmp_path):
     source = lessons()[1].read_text(encoding="utf-8")
     path = tmp_path / "01_a.py"
-    for line in ("01  A slope", "Idea:", "You write:", "You get:", "Needs:", "Uses:", "Time: fast"):
+    for line in (
+        "01  A slope",
+        "Idea:",
+        "You write:",
+        "You get:",
+        "Needs:",
+        "Read:",
+        "Uses:",
+        "Time: fast",
+    ):
         path.write_text(source.replace(line, "", 1), encoding="utf-8")
         with pytest.raises(ValueError, match=r"01_a\.py"):
             read_header(path)
@@ -233,7 +258,7 @@ def test_a_number_that_is_not_the_recorded_one_is_noticed(tmp_path, monkeypatch)
             '"pairs of shapes that agree", agree', '"pairs of shapes that agree", 39'
         )
 
-    outcome = run(3, "--fast", quiet=True, change=change)
+    outcome = run(3, "--fast", "--all", quiet=True, change=change)
     assert outcome.lesson.stale == ["pairs of shapes that agree: 39, recorded 40 (exact)"]
     assert "not the recorded 40" in outcome.text
     assert problem(outcome, "fast").startswith("numbers: pairs")
@@ -241,7 +266,7 @@ def test_a_number_that_is_not_the_recorded_one_is_noticed(tmp_path, monkeypatch)
 
 def test_the_runner_fails_what_is_slow_empty_or_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
-    outcome = run(1, "--fast", quiet=True)
+    outcome = run(1, "--fast", "--all", quiet=True)
     lesson = outcome.lesson
     lesson.seconds = 0.5
     assert problem(outcome, "fast", timed=True) == ""
@@ -251,21 +276,21 @@ def test_the_runner_fails_what_is_slow_empty_or_stopped(tmp_path, monkeypatch):
     lesson.seconds = 0.01
     assert problem(outcome, "fast", timed=True).startswith("too fast")
     assert problem(Run(None, 1, "", "ValueError: no"), "fast") == "stopped: ValueError: no"
-    unfinished = run(1, "--fast", quiet=True, change=lambda s: s.replace("lesson.finish()", ""))
+    flags = ("--fast", "--all")
+    unfinished = run(1, *flags, quiet=True, change=lambda s: s.replace("lesson.finish()", ""))
     assert problem(unfinished, "fast") == "stopped: no lesson.finish()"
 
 
 def test_the_list_shows_progress_and_all_runs_end_with_a_table(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["python -m lessons", "1", "2", "--fast"])
+    monkeypatch.setattr(sys, "argv", ["python -m lessons", "1", "2", "--fast", "--all"])
     assert runner.main() == 0
     assert re.search(r"\nlesson  seconds\n     1  .*\n     2  .*\n", capsys.readouterr().out)
     monkeypatch.setattr(sys, "argv", ["python -m lessons"])
     assert runner.main() == 0
     printed = capsys.readouterr().out
-    assert (
-        "0/2" in printed and "0/3" in printed and all(p.name in printed for p in lessons().values())
-    )
+    assert "|    1  oo " in printed and "|    2  ooo " in printed
+    assert all(p.name in printed for p in lessons().values())
     monkeypatch.setattr(sys, "argv", ["python -m lessons", "99"])
     with pytest.raises(SystemExit):
         runner.main()
@@ -283,7 +308,71 @@ def test_give_up_prints_the_solutions(tmp_path, monkeypatch):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
     text = run(1, "--fast", "--give-up", quiet=True).text
     assert "def slope(f, x, h):\n    return" in text and "def best_step" in text
-    assert "return" not in run(1, "--fast", quiet=True).text
+    assert "return" not in run(1, "--fast", "--all", quiet=True).text
+
+
+# ---------------------------------------------------------------------- suspense
+def first_solved(source):
+    answer = "return (f(x + h) - f(x - h)) / (2 * h)\n"
+    return re.sub(r"raise Todo\(.*?\)\n", answer, source, count=1, flags=re.DOTALL)
+
+
+def test_it_stops_at_the_next_exercise_that_is_not_solved(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lesson, "OUT", tmp_path)
+    outcome = run(1, "--fast", quiet=True)
+    assert (outcome.status, outcome.lesson.waits) == (0, "1.1")
+    assert outcome.text.endswith("The rest waits for 1.1: --hint helps, --all goes on without it\n")
+    assert "1.2" not in outcome.text and not outcome.lesson.figures
+    assert problem(outcome, "fast") == ""
+    assert (tmp_path / "progress.json").read_text() == '{"1": ["todo", "todo"]}'
+    further = run(1, "--fast", quiet=True, change=first_solved)
+    assert further.lesson.waits == "1.2" and "+ 1.1 slope  right" in further.text
+    assert (tmp_path / "progress.json").read_text() == '{"1": ["right", "todo"]}'
+
+    def wrong(source):
+        return first_solved(source).replace("/ (2 * h)", "/ h")
+
+    stopped = run(1, "--fast", quiet=True, change=wrong)
+    assert (stopped.status, stopped.lesson.waits) == (1, "1.1")
+    assert problem(stopped, "fast") == "wrong: 1.1 slope"
+    assert run(1, "--fast", "--all", quiet=True, change=wrong).lesson.waits is None
+
+
+def test_hints_and_predictions_are_shown_when_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lesson, "OUT", tmp_path)
+    plain = run(1, "--fast", "--all", quiet=True).text
+    assert "o 1.1 slope  not started\n" in plain
+    assert "(predicted: ?)" in plain and "shown by --reveal" in plain
+    asked = run(1, "--fast", "--all", "--hint", "--reveal", quiet=True).text
+    assert "o 1.1 slope  not started: the change of f" in asked
+    assert "(predicted 0)" in asked and "?" not in asked
+
+
+def test_a_guess_is_asked_for_in_a_terminal_and_shown_beside_the_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lesson, "OUT", tmp_path)
+    asked = []
+
+    def change(source):
+        line = 'lesson.guess("pairs of shapes that agree", "How many of 40?")\nagree = 0'
+        return source.replace("agree = 0", line, 1)
+
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "39")
+    text = run(3, "--fast", "--all", quiet=True, change=change).text
+    assert not asked and "you guessed" not in text  # no terminal: not asked, not blocked
+    monkeypatch.setattr(_lesson, "can_ask", lambda: True)
+    text = run(3, "--fast", "--all", quiet=True, change=change).text
+    assert "? How many of 40? (Enter: no guess) " in asked
+    assert "pairs of shapes that agree: 40   (you guessed 39; predicted 40)" in text
+    asked.clear()
+    run(3, "--fast", "--all", "--solution", quiet=True, change=change)
+    assert not asked
+
+    def ended(question):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", ended)
+    outcome = run(3, "--fast", "--all", quiet=True, change=change)
+    assert not outcome.error and "you guessed" not in outcome.text
 
 
 # ---------------------------------------------------------------------- use

@@ -83,16 +83,16 @@ def is_tensor(x):
 
 
 DETACHED = [
-    ("14 kl_sparsity", sparsity_of_arrays, "where Tensors came in: no gradient flows through it"),
-    ("14 kl_sparsity", sparsity_wrapped_again, "no gradient flows from it to codes"),
-    ("14 kl_sparsity", sparsity_of_data, "no gradient flows from it to codes"),
-    ("14 contraction", contraction_of_arrays, "where Tensors came in: no gradient flows"),
-    ("14 contraction", contraction_without_codes, "no gradient flows from it to h, and training"),
-    ("16 sample", draw_of_arrays, "where Tensors came in: no gradient flows through it"),
-    ("16 sample", draw_with_a_fixed_deviation, "no gradient flows from it to log_variance"),
-    ("16 sample", draw_through_half_a_deviation, "but the gradient that flows through it is not"),
-    ("16 kl", kl_of_arrays, "where Tensors came in: no gradient flows through it"),
-    ("16 kl", kl_without_the_mean, "no gradient flows from it to mean, and training"),
+    ("20 kl_sparsity", sparsity_of_arrays, "where Tensors came in: no gradient flows through it"),
+    ("20 kl_sparsity", sparsity_wrapped_again, "no gradient flows from it to codes"),
+    ("20 kl_sparsity", sparsity_of_data, "no gradient flows from it to codes"),
+    ("20 contraction", contraction_of_arrays, "where Tensors came in: no gradient flows"),
+    ("20 contraction", contraction_without_codes, "no gradient flows from it to h, and training"),
+    ("22 sample", draw_of_arrays, "where Tensors came in: no gradient flows through it"),
+    ("22 sample", draw_with_a_fixed_deviation, "no gradient flows from it to log_variance"),
+    ("22 sample", draw_through_half_a_deviation, "but the gradient that flows through it is not"),
+    ("22 kl", kl_of_arrays, "where Tensors came in: no gradient flows through it"),
+    ("22 kl", kl_without_the_mean, "no gradient flows from it to mean, and training"),
 ]
 
 
@@ -155,16 +155,16 @@ def sorts_the_calibration(errors, calibration):
 
 
 CHANGED = [
-    ("06 adam_step", adam_in_place, "m"),
-    ("06 moments", moments_in_place, "m"),
-    ("12 pca", pca_in_place, "train"),
-    ("12 error_left", error_left_in_place, "train"),
-    ("13 gains", gains_in_place, "variances"),
-    ("13 p_values", sorts_the_calibration, "calibration"),
-    ("15 quantise", quantise_in_place, "z"),
-    ("17 unit_kl", unit_kl_in_place, "eigenvalues"),
-    ("09 bce_slope", slope_in_place, "g"),
-    ("11 first_rungs", mean_face_in_place, "images"),
+    ("09 adam_step", adam_in_place, "m"),
+    ("09 moments", moments_in_place, "m"),
+    ("18 pca", pca_in_place, "train"),
+    ("18 error_left", error_left_in_place, "train"),
+    ("19 gains", gains_in_place, "variances"),
+    ("19 p_values", sorts_the_calibration, "calibration"),
+    ("21 quantise", quantise_in_place, "z"),
+    ("23 unit_kl", unit_kl_in_place, "eigenvalues"),
+    ("14 bce_slope", slope_in_place, "g"),
+    ("17 first_rungs", mean_face_in_place, "images"),
 ]
 
 
@@ -186,22 +186,22 @@ def pads_as_floats(size, kernel, stride):
 
 
 TYPES = [
-    ("07 pad_same", pads_as_floats, "value 1 of 2: returned 1.0, a float: a count is a whole"),
-    ("07 out_size", then("07 out_size", float), "returned 3.0, a float: a count is a whole number"),
-    ("07 conv2d", then("07 conv2d", np.ndarray.tolist), "returned a list of 1, expected an array"),
-    ("08 conv2d_transpose", then("08 conv2d_transpose", list), "expected an array of floats"),
-    ("10 im2col", then("10 im2col", list), "returned a list of 6, expected an array"),
-    ("15 quantise", then("15 quantise", np.float64), "expected whole numbers: .astype(int) makes"),
-    ("17 live_units", then("17 live_units", float), "returned 2.0, a float: a count is a whole"),
+    ("12 pad_same", pads_as_floats, "value 1 of 2: returned 1.0, a float: a count is a whole"),
+    ("12 out_size", then("12 out_size", float), "returned 3.0, a float: a count is a whole number"),
+    ("12 conv2d", then("12 conv2d", np.ndarray.tolist), "returned a list of 1, expected an array"),
+    ("13 conv2d_transpose", then("13 conv2d_transpose", list), "expected an array of floats"),
+    ("16 im2col", then("16 im2col", list), "returned a list of 6, expected an array"),
+    ("21 quantise", then("21 quantise", np.float64), "expected whole numbers: .astype(int) makes"),
+    ("23 live_units", then("23 live_units", float), "returned 2.0, a float: a count is a whole"),
     ("04 accepts", then("04 accepts", float), "returned a float, expected True or False"),
     ("03 unbroadcast", then("03 unbroadcast", mg.tensor), "returned a Tensor where arrays came in"),
     ("02 visiting_order", then("02 visiting_order", iter), "expected a list"),
     (
-        "11 epoch",
-        then("11 epoch", mg.tensor),
+        "17 epoch",
+        then("17 epoch", mg.tensor),
         "a Tensor, expected a plain number: .item()",
     ),
-    ("16 kl", then("16 kl", lambda x: x if is_tensor(x) else mg.tensor(x)), "returned a Tensor"),
+    ("22 kl", then("22 kl", lambda x: x if is_tensor(x) else mg.tensor(x)), "returned a Tensor"),
 ]
 
 
@@ -253,18 +253,18 @@ def unclipped(a, b):
 
 
 def weights_of_its_own(size, widths, rng):
-    return solution("11 build")(size, widths, np.random.default_rng(0))
+    return solution("17 build")(size, widths, np.random.default_rng(0))
 
 
 LOGIC = [
     ("02 visiting_order", moves_back_alone, "start visited 0 times, expected"),
     ("02 visiting_order", marks_nodes, "keep no marks on the nodes"),
-    ("18 crossover", rounds_up, "the GPU is faster only from the next one on"),
+    ("24 crossover", rounds_up, "the GPU is faster only from the next one on"),
     ("04 accepts", accepts_within(1e-3), "Your tolerance is too wide"),
     ("04 accepts", accepts_within(1e-4), "Your tolerance is too wide"),
     ("04 two_slopes", own_step, "use the h that is given"),
-    ("12 largest_angle", unclipped, "limit the cosines to 1"),
-    ("11 build", weights_of_its_own, "the same whatever rng is"),
+    ("18 largest_angle", unclipped, "limit the cosines to 1"),
+    ("17 build", weights_of_its_own, "the same whatever rng is"),
 ]
 
 
@@ -314,14 +314,14 @@ def longest(last):
 @pytest.mark.parametrize(
     ("label", "answer"),
     [
-        ("18 seconds_of", ten_between_two_waits),
+        ("24 seconds_of", ten_between_two_waits),
         ("02 visiting_order", walks_every_path),
         ("02 product_rule", lambda g, a, b: [b * g, a * g]),
-        ("11 build", then("11 build", list)),
+        ("17 build", then("17 build", list)),
         ("01 slope", then("01 slope", np.asarray)),
-        ("12 pca", then("12 pca", list)),
+        ("18 pca", then("18 pca", list)),
         ("03 unbroadcast", then("03 unbroadcast", lambda x: x if x.ndim else float(x))),
-        ("13 corrupt", lambda x, std, rng: np.clip(rng.normal(x, std), 0, 1)),
+        ("19 corrupt", lambda x, std, rng: np.clip(rng.normal(x, std), 0, 1)),
     ],
 )
 def test_it_is_accepted(label, answer):
@@ -334,8 +334,8 @@ NOTHING = "wrong: returned None, is a return missing?"
 
 @pytest.mark.parametrize(
     "label",
-    ["02 product_rule", "02 visiting_order", "02 gradients", "13 corrupt", "18 crossover"]
-    + ["18 seconds_of", "18 softplus", "11 build", "11 epoch", "16 kl", "01 best_step", "05 train"],
+    ["02 product_rule", "02 visiting_order", "02 gradients", "19 corrupt", "24 crossover"]
+    + ["24 seconds_of", "24 softplus", "17 build", "17 epoch", "22 kl", "01 best_step", "06 train"],
 )
 def test_an_answer_that_returns_nothing_is_told_so_and_nothing_else(label):
     text = check_of(label).verdict(lambda *case: None).text
@@ -345,13 +345,13 @@ def test_an_answer_that_returns_nothing_is_told_so_and_nothing_else(label):
 def test_what_no_known_mistake_explains_is_not_explained_by_one():
     text = check_of("01 best_step").verdict(lambda precision, order: 0).text
     assert text.endswith("Yours is 0 everywhere.")
-    text = check_of("09 bce_from_logits").verdict(then("09 bce_from_logits", np.float32)).text
+    text = check_of("14 bce_from_logits").verdict(then("14 bce_from_logits", np.float32)).text
     assert "rounded to float32 on the way" in text
 
 
 def test_digits_are_shown_until_they_differ():
-    nearly = then("06 uncorrected_ratio", lambda x: x * (1 + 3e-9))
-    text = check_of("06 uncorrected_ratio").verdict(nearly).text
+    nearly = then("09 uncorrected_ratio", lambda x: x * (1 + 3e-9))
+    text = check_of("09 uncorrected_ratio").verdict(nearly).text
     yours, right = text.split("yours ")[1].split(" (")[0].split(", expected ")
     assert yours != right and abs(float(yours) / float(right) - 1) < 1e-8
 
@@ -359,20 +359,20 @@ def test_digits_are_shown_until_they_differ():
 @pytest.mark.parametrize(
     ("label", "change", "words"),
     [
-        ("15 dequantise", lambda x: -x, "-1 times the expected one"),
-        ("13 gains", lambda x: 2 * x, "2 times the expected one"),
-        ("13 gains", lambda x: x / 2, "half the expected one"),
-        ("13 gains", lambda x: 3 * x, "3 times the expected one"),
-        ("13 gains", lambda x: x[::-1], "the expected one in reverse order"),
-        ("13 gains", lambda x: np.roll(x, 1), "one place later along axis 0: off by one"),
-        ("13 gains", lambda x: x * len(x), "N times the expected one, N from input 1, its length"),
-        ("15 entropy", lambda x: x + 1, "the expected one plus 1"),
-        ("10 im2col", lambda x: x.T, "the transpose of the expected one"),
-        ("16 kl", lambda x: x.mean() + 0 * x, None),
-        ("14 contraction", lambda x: x / 6, None),
+        ("21 dequantise", lambda x: -x, "-1 times the expected one"),
+        ("19 gains", lambda x: 2 * x, "2 times the expected one"),
+        ("19 gains", lambda x: x / 2, "half the expected one"),
+        ("19 gains", lambda x: 3 * x, "3 times the expected one"),
+        ("19 gains", lambda x: x[::-1], "the expected one in reverse order"),
+        ("19 gains", lambda x: np.roll(x, 1), "one place later along axis 0: off by one"),
+        ("19 gains", lambda x: x * len(x), "N times the expected one, N from input 1, its length"),
+        ("21 entropy", lambda x: x + 1, "the expected one plus 1"),
+        ("16 im2col", lambda x: x.T, "the transpose of the expected one"),
+        ("22 kl", lambda x: x.mean() + 0 * x, None),
+        ("20 contraction", lambda x: x / 6, None),
         ("03 unbroadcast", lambda x: x.astype(np.float32), "rounded to float32"),
-        ("12 error_left", lambda x: x**2, "the square of the expected one"),
-        ("17 unit_kl", lambda x: x[:, None], "right in its numbers, but not in its shape"),
+        ("18 error_left", lambda x: x**2, "the square of the expected one"),
+        ("23 unit_kl", lambda x: x[:, None], "right in its numbers, but not in its shape"),
         ("02 product_rule", lambda x: x[::-1], "exchanged"),
     ],
 )

@@ -194,7 +194,7 @@ def networks(rng):
 
 
 def many_rows(rng):
-    c = checks("12")
+    c = checks("18")
     return [(c.rows_of(n, d, 50 + n), k) for n, d, k in ((12, 5, 1), (20, 8, 4), (6, 9, 2))]
 
 
@@ -225,7 +225,7 @@ def contractions(rng):
 
 
 def values_in_ranges(rng):
-    c, cases = checks("15"), []
+    c, cases = checks("21"), []
     for n, k, bits in ((3, 2, 3), (9, 1, 6), (20, 4, 1)):
         low, high = c.ranges(rng, k)
         cases.append((rng.uniform(low - 1, high + 1, (n, k)), low, high, bits))
@@ -233,7 +233,7 @@ def values_in_ranges(rng):
 
 
 def symbols_in_ranges(rng):
-    c = checks("15")
+    c = checks("21")
     return [
         (rng.integers(0, 2**bits, (n, k)), *c.ranges(rng, k), bits)
         for n, k, bits in ((3, 2, 3), (9, 1, 6), (20, 4, 1))
@@ -245,21 +245,21 @@ def symbols(rng):
 
 
 def draws(rng):
-    c = checks("16")
+    c = checks("22")
     return [(*c.clouds(rng, s), np.random.default_rng(3)) for s in ((1, 1), (7, 2), (2, 6))]
 
 
 def draw_slopes(rng):
-    c = checks("16")
+    c = checks("22")
     return [(rng.normal(size=s), *c.clouds(rng, s), rng.normal(size=s)) for s in ((3, 2), (1, 4))]
 
 
 def clouds(rng):
-    return [checks("16").clouds(rng, s) for s in ((1, 3), (7, 2))]
+    return [checks("22").clouds(rng, s) for s in ((1, 3), (7, 2))]
 
 
 def spectra(rng):
-    c = checks("17")
+    c = checks("23")
     return [
         (c.spectrum(rng, n), float(10 ** rng.uniform(-2.5, 0.8)), int(k))
         for n, k in ((1, 1), (5, 2), (9, 9), (9, 20), (30, 12))
@@ -271,7 +271,7 @@ def spectra_alone(rng):
 
 
 def far_arrays(rng):
-    c = checks("18")
+    c = checks("24")
     return [(c.far.asarray(x),) for x in (100 * rng.standard_normal(9), np.zeros((2, 3)))]
 
 
@@ -286,21 +286,46 @@ def machines(rng):
     return [(int(a), b, c, d) for a, b, c, d in whole]
 
 
+def networks_of_nodes(rng):
+    """Loss functions of random graphs of Nodes, each with operations of matching shapes."""
+
+    def graph(seed):
+        def random_graph(make):
+            draw = np.random.default_rng(seed)
+            m, n = map(int, draw.integers(1, 4, 2))
+            nodes = [make.leaf(m, n), make.leaf(n), make.leaf(m, 1), make.leaf()]
+            for operation in draw.choice(["add", "multiply", "divide", "exp", "log", "relu"], 6):
+                a, b = (nodes[i] for i in draw.integers(0, len(nodes), 2))
+                two = operation in ("add", "multiply", "divide")
+                if operation == "exp":  # not of large numbers
+                    a = make("log", make("add", make("multiply", a, a), nodes[3]))
+                if operation in ("log", "divide"):
+                    b = make("add", make("multiply", b, b), nodes[3])
+                nodes.append(make(operation, a, b) if two else make(operation, b))
+            return make("sum", make("add", nodes[-1], make("multiply", nodes[-2], nodes[0])))
+
+        return random_graph
+
+    return [(graph(int(seed)),) for seed in rng.integers(0, 10**6, 8)]
+
+
 PROBES = {
     "1 slope": slopes, "1 best_step": steps, "2 visiting_order": graphs, "2 gradients": graphs,
     "3 unbroadcast": broadcasts, "3 matmul_vjp": products, "4 two_slopes": two_slopes,
-    "4 accepts": accepts, "4 slope_jump": jumps, "5 sgd_step": sgd,
-    "5 lr_for_sum": shapes_of_losses,
-    "6 moments": moments, "6 adam_step": trainings, "6 uncorrected_ratio": ratios,
-    "7 out_size": sizes, "7 pad_same": pads, "7 conv2d": conv2d, "8 conv2d_transpose": transposes,
-    "8 kernel_gradient": kernels, "8 overlaps": lambda rng: pick(rng, [1, 1, 1], [9, 7, 5]),
-    "9 bce_from_logits": logits, "9 bce_slope": logits_and_slopes, "9 entropy": greys,
-    "10 im2col": rows, "10 col2im": columns, "10 conv2d_shifts": conv2d,
-    "11 first_rungs": images, "11 build": networks, "12 pca": many_rows, "12 error_left": many_rows,
-    "12 largest_angle": planes, "13 corrupt": noisy, "13 gains": variances, "13 p_values": errors,
-    "14 kl_sparsity": codes, "14 contraction": contractions, "15 quantise": values_in_ranges,
-    "15 dequantise": symbols_in_ranges, "15 entropy": symbols, "16 sample": draws,
-    "16 through_sample": draw_slopes, "16 kl": clouds, "17 live_units": spectra,
-    "17 unit_kl": spectra_alone, "18 softplus": far_arrays, "18 seconds_of": devices,
-    "18 crossover": machines,
+    "4 accepts": accepts, "4 slope_jump": jumps, "5 gradients": networks_of_nodes,
+    "6 sgd_step": sgd,
+    "6 lr_for_sum": shapes_of_losses,
+    "9 moments": moments, "9 adam_step": trainings, "9 uncorrected_ratio": ratios,
+    "12 out_size": sizes, "12 pad_same": pads, "12 conv2d": conv2d,
+    "13 conv2d_transpose": transposes,
+    "13 kernel_gradient": kernels, "13 overlaps": lambda rng: pick(rng, [1, 1, 1], [9, 7, 5]),
+    "14 bce_from_logits": logits, "14 bce_slope": logits_and_slopes, "14 entropy": greys,
+    "16 im2col": rows, "16 col2im": columns, "16 conv2d_shifts": conv2d,
+    "17 first_rungs": images, "17 build": networks, "18 pca": many_rows, "18 error_left": many_rows,
+    "18 largest_angle": planes, "19 corrupt": noisy, "19 gains": variances, "19 p_values": errors,
+    "20 kl_sparsity": codes, "20 contraction": contractions, "21 quantise": values_in_ranges,
+    "21 dequantise": symbols_in_ranges, "21 entropy": symbols, "22 sample": draws,
+    "22 through_sample": draw_slopes, "22 kl": clouds, "23 live_units": spectra,
+    "23 unit_kl": spectra_alone, "24 softplus": far_arrays, "24 seconds_of": devices,
+    "24 crossover": machines,
 }  # fmt: skip
