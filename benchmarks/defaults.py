@@ -138,7 +138,8 @@ def _mlp(X, T, k):
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        network = MLPRegressor((k,), activation="identity", random_state=0).fit(X, X)
+        network = MLPRegressor(hidden_layer_sizes=(k,), activation="identity", random_state=0)
+        network.fit(X, X)
     return [_error(network.predict(T), T), time.perf_counter() - began]
 
 

@@ -48,5 +48,5 @@ def test_the_two_commands_are_understood():
     train, test = re.findall(r"```sh\n(.*)\n```", README)
     arguments = train.partition("-m autoencoder ")[2].split()
     assert parser().parse_args(arguments).epochs == 60
-    assert test.endswith(".venv/bin/python -m pytest")
-    assert "grep -- '-m pytest$' README.md" in (ROOT / ".ci" / "run").read_text()
+    assert test.endswith(".venv/bin/python -m pytest -n 2 --dist worksteal")
+    assert "grep -- '-m pytest -n 2' README.md" in (ROOT / ".ci" / "run").read_text()

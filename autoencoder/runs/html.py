@@ -30,7 +30,7 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: .8rem;
 a { color: var(--link); }
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; padding: 0; }
 .table { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { caption-side: top; text-align: left; color: var(--quiet); padding-bottom: .4rem; }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; }

@@ -56,7 +56,7 @@ def read_metrics(folder):
         return {}
     metrics = _read(path, "delete it, and evaluate again")
     tables = metrics.get("evaluation", {}) if isinstance(metrics, dict) else None
-    if not _is_plain(metrics) or not _is_evaluation(tables):
+    if not _is_plain(metrics) or not _is_evaluation(tables) or not _is_summary(metrics):
         raise ValueError(f"{path} is damaged, it holds no metrics: delete it, and evaluate again")
     return metrics
 
@@ -121,6 +121,14 @@ def _is_plain(value, levels=MOST_LEVELS):
         inside = value.values() if isinstance(value, dict) else value
         return levels > 0 and all(_is_plain(v, levels - 1) for v in inside)
     return value is None or (isinstance(value, Real) and abs(value) < 1e300)
+
+
+def _is_summary(metrics):
+    """Whether those of the `metrics` of which the report makes sentences are numbers and texts."""
+    found = metrics.get("diagnosis") or []
+    texts = isinstance(found, list) and all(isinstance(s, str) and s for s in found)
+    numbers = [metrics.get(name, 0) for name in ("epochs", "seconds")]
+    return texts and all(isinstance(n, Real) and not isinstance(n, bool) for n in numbers)
 
 
 def _is_evaluation(tables):

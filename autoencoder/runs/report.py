@@ -7,6 +7,7 @@ from ..evaluation.comparison import TITLES
 from .files import as_json
 from .html import Picture, Section, Table, settings_table, write_report
 from .records import read_config, read_metrics
+from .verdict import verdict
 
 FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "reconstructions": (
@@ -16,6 +17,10 @@ FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "full_size": (
         "The same in the size of the data.",
         "A row of original images above their enlarged reconstructions.",
+    ),
+    "samples": (
+        "New images, each above the training image that it resembles most.",
+        "Rows of drawn images above their nearest training images.",
     ),
     "training_curve": (
         "Half the squared error of an image, epoch by epoch, beside what simple methods reach.",
@@ -40,10 +45,6 @@ FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
     "filters": (
         "What the units of the first layer look for.",
         "The weights of the first layer as small images.",
-    ),
-    "samples": (
-        "New images, each above the training image that it resembles most.",
-        "Rows of drawn images above their nearest training images.",
     ),
     "interpolations": (
         "From the code of one image to the code of another.",
@@ -76,19 +77,33 @@ def report(folder, title, metrics=None):
     folder = Path(folder)
     config = read_config(folder / "config.json")
     metrics = read_metrics(folder) if metrics is None else json.loads(as_json(metrics))
+    sentences, found = verdict(metrics), metrics.pop("diagnosis", None) or []
     evaluation = metrics.pop("evaluation", {})
     metrics.pop("evaluation_of_other_data", None)
     split = config.pop("split", None)
     how = f"Held out: {split['how']}." if split else "The model was trained on all images."
     results = [_results(TITLES.get(name, name), rows, "model") for name, rows in evaluation.items()]
+    first, *others = [*_pictures(folder)] or [None]
+    came = {name: _rounded(value) for name, value in metrics.items()}
     sections = [
+        Section("Verdict", (" ".join(sentences), *filter(None, [first]))),
         Section("Results", (how, *results)),
-        Section("Figures", tuple(_pictures(folder))),
-        Section("Training", (settings_table(metrics, "What came of it"),)),
+        Section("Figures", tuple(others)),
+        Section("Training", (*_sentences(found), settings_table(came, "What came of it"))),
         Section("Settings", (settings_table({k: v for k, v in config.items() if v is not None}),)),
     ]
     summary = "Written by python -m autoencoder; config.json repeats the run."
     return write_report(folder, title=title, sections=sections, summary=summary)
+
+
+def _rounded(value):
+    """Numbers with the digits that mean something."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def _sentences(found):
+    """What the diagnosis found, each sentence as a paragraph."""
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 
 
 def _results(caption, rows, ours):
