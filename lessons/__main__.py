@@ -1,6 +1,7 @@
 """``python -m lessons``: the list of lessons; with numbers or ``all``, run them."""
 
 import argparse
+import importlib
 import subprocess
 import sys
 import time
@@ -12,8 +13,13 @@ from ._lesson import add_options
 from ._progress import read_progress, writable
 from ._run import problem, run, table
 
+# Words in the place of numbers: the module whose main(arguments) does it, and what it needs.
+COMMANDS = {"book": ("lessons.book.build", "docs")}
+
 
 def main():
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        return command(*COMMANDS[sys.argv[1]], sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m lessons", description=__doc__)
     parser.add_argument("lesson", nargs="*", help="numbers, or all; none: the list with progress")
     add_options(parser)
@@ -37,6 +43,15 @@ def main():
         return watch(numbers, flags)
     mode = "fast" if options.fast else "full" if options.full else "default"
     return run_all(numbers, flags, mode)
+
+
+def command(module, extra, arguments):
+    """Call main of a `module` that may need packages of the `extra`; say so where they are not."""
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        sys.exit(f"This needs {error.name}: run  pip install -e '.[{extra}]'  in {FOLDER.parent}")
+    return found.main(arguments)
 
 
 def _numbers_of(parser, words):
