@@ -8,7 +8,6 @@ Uses: minigrad/engine.py, minigrad/shapes.py, minigrad/ops.py.
 Time: fast 1 s, default 1 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -8,7 +8,6 @@ Uses: minigrad/optim.py, minigrad/losses.py.
 Time: fast 5 s, default 10 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -8,7 +8,6 @@ Uses: minigrad/losses.py, autoencoder/datasets/loaders.py.
 Time: fast 5 s, default 5 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -10,7 +10,6 @@ Uses: autoencoder/parts/penalty.py, autoencoder/networks.py,
 Time: fast 3 s, default 12 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

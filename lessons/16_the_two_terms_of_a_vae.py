@@ -9,7 +9,6 @@ Uses: minigrad/losses.py, autoencoder/parts/code.py, autoencoder/networks.py.
 Time: fast 2 s, default 8 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -14,7 +14,11 @@ from ._progress import read_progress, writable
 from ._run import problem, run, table
 
 # Words in the place of numbers: the module whose main(arguments) does it, and what it needs.
-COMMANDS = {"book": ("lessons.book.build", "docs")}
+COMMANDS = {
+    "book": ("lessons.book.build", "docs"),
+    "grade": ("lessons._grade", "test"),
+    "nbgrader": ("lessons._nbgrader", "docs"),
+}
 
 
 def main():
@@ -32,7 +36,8 @@ def main():
     numbers = _numbers_of(parser, options.lesson)
     names = [n for n in ("fast", "full", "show", "solution", "give_up") if getattr(options, n)]
     flags = ["--" + n.replace("_", "-") for n in names]
-    flags += ["--case", options.case] if options.case else []
+    valued = {"--case": options.case, "--seed": options.seed, "--json": options.json}
+    flags += [str(x) for pair in valued.items() if pair[1] is not None for x in pair]
     if options.record:
         return record(numbers)
     if options.table:

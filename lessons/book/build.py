@@ -7,11 +7,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
-from sphinx.cmd.build import main as sphinx
-
 from lessons._header import FOLDER, lessons, read_header
 from lessons._numbers import EXPECTED
+
+import nbformat
+from sphinx.cmd.build import main as sphinx
 
 from . import museum
 from .chapter import chapter

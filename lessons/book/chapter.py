@@ -4,14 +4,14 @@ import base64
 import importlib
 import re
 
-import nbformat.v4 as nb
-
 from lessons._header import FIELDS, lessons, read_header
 from lessons._paste import pasted
 
+import nbformat.v4 as nb
+
 from .formula import formula
 
-# The figures that run in the page, by the lesson's figure below which they stand: lesson.fig("...").
+# The figures that run in the page, by the name of the lesson's figure below which they stand.
 MOVING = {
     "two_orders": "walk",
     "where_the_pad_goes": "windows",
@@ -36,8 +36,9 @@ def chapter(number, cells, lesson, links):
             made.append(_code(cell.text.strip()))
             made += [nb.new_markdown_cell(_answer(lesson, *one, links)) for one in asked]
             made.append(nb.new_markdown_cell(_text(cell.printed)))
-        elif not cell.text.strip().startswith("lesson = Lesson("):
-            made.append(_code(cell.text.strip(), cell.printed, cell.figures))
+        else:
+            printed = cell.printed.removeprefix(f"{number:02d}  {header.title}\n")
+            made.append(_code(cell.text.strip(), printed, cell.figures))
             made += [nb.new_markdown_cell(_moving(path, number)) for path, _ in cell.figures]
     made.append(nb.new_markdown_cell(_closing(header)))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -84,9 +85,10 @@ def _answer(lesson, label, name, links):
     solution = pasted(solutions, name, lesson.header.path).rstrip()
     mistakes = "\n".join(f"- {_plain(' '.join(m.__doc__.split()))}" for m in check.mistakes)
     path, _, symbol = check.source.partition("::")
+    solution = f"{_FENCE}python\n{solution}\n{_FENCE}"
     return (
-        f"{_details(f'A solution of {label}', f'{_FENCE}python{chr(10)}{solution}{chr(10)}{_FENCE}')}"
-        f"\n{_details(f'Mistakes that are recognised in {label}', mistakes)}\n"
+        f"{_details(f'A solution of {label}', solution)}\n"
+        f"{_details(f'Mistakes that are recognised in {label}', mistakes)}\n"
         f"The library does the same in {links.to_file(path, symbol)}.\n"
     )
 
@@ -121,7 +123,7 @@ def _outside_code(text, number, links):
     parts = re.split(r"(`[^`]*`|\[[^\]]*\]\([^)]*\))", text)
     for k in range(0, len(parts), 2):
         parts[k] = re.sub(r"(?<=[\w)])(?:\*\*|\^)(\w+|\([^)]*\))", r"<sup>\1</sup>", parts[k])
-        parts[k] = re.sub(r"(?<=\d) \* (?=\d)", " × ", parts[k])
+        parts[k] = re.sub(r"(?<=\d) \* (?=\d)", " &times; ", parts[k])
         parts[k] = links.to_lessons(parts[k], r"\blesson (\d+)\b", number)
     return "".join(parts)
 

@@ -9,12 +9,12 @@ and ``sum over i, j of ...``. What cannot be read so stays as it was written.
 import re
 from html import escape
 
-_GREEK = dict(alpha="α", beta="β", gamma="γ", delta="δ", epsilon="ε", lamda="λ", mu="μ", sigma="σ")
+_GREEK = set(["alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "sigma"])
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<name>[A-Za-z]\w*'*)"
     r"|(?P<sign><-|->|\+=|\*\*|[-+*/@^=(),\[\]<>:]))"
 )
-_RELATIONS = {"=": "=", "<-": "←", "+=": "+=", "->": "→"}
+_RELATIONS = {"=": "=", "<-": "&larr;", "+=": "+=", "->": "&rarr;"}
 _SPACE = '<mspace width="0.3em"></mspace>'
 
 
@@ -28,7 +28,8 @@ def formula(text):
     for line in text.splitlines():
         pieces = re.split(r"\s{3,}", line.strip())
         try:
-            parts = [_math(p) if k == 0 or _is_formula(p) else _words(p) for k, p in enumerate(pieces)]
+            drawn = [k == 0 or _is_formula(piece) for k, piece in enumerate(pieces)]
+            parts = [_math(p) if d else _words(p) for p, d in zip(pieces, drawn, strict=True)]
         except Unreadable:
             return None
         lines.append(f'<div class="formula">{"".join(parts)}</div>')
@@ -63,7 +64,7 @@ def _row(inner):
 
 
 def _sign(sign):
-    return f"<mo>{escape(sign)}</mo>"
+    return f"<mo>{sign}</mo>"
 
 
 def _name(name):
@@ -73,9 +74,9 @@ def _name(name):
     digits = re.fullmatch(r"([A-Za-z]+)(\d+)", base)
     if digits and not index and (digits[1] in _GREEK or digits[1] == "log"):
         base, index = digits[1], digits[2]
-    text = f"<mi>{_GREEK.get(base, base)}</mi>"
+    text = f"<mi>{f'&{base};' if base in _GREEK else base}</mi>"
     text = f"<msub>{text}<mi>{index}</mi></msub>" if index else text
-    return f"<msup>{text}<mo>{'′' * primes}</mo></msup>" if primes else text
+    return f"<msup>{text}<mo>{'&prime;' * primes}</mo></msup>" if primes else text
 
 
 class _Reader:
@@ -105,10 +106,10 @@ class _Reader:
         text = ""
         if self.peek()[1] == "-":
             self.take()
-            text = _sign("−")
+            text = _sign("&minus;")
         text += self.product()
         while self.peek()[1] in ("+", "-"):
-            text += _sign({"+": "+", "-": "−"}[self.take()]) + self.product()
+            text += _sign({"+": "+", "-": "&minus;"}[self.take()]) + self.product()
         return text
 
     def product(self):
@@ -118,7 +119,7 @@ class _Reader:
             if sign in ("*", "@"):
                 self.take()
                 right, _, wide = self.power()
-                text = bare = text + (_sign("·") if sign == "*" else _SPACE) + right
+                text = bare = text + (_sign("&sdot;") if sign == "*" else _SPACE) + right
             elif sign == "/":
                 self.take()
                 text = bare = f"<mfrac>{_row(bare)}{_row(self.power()[1])}</mfrac>"
@@ -146,7 +147,7 @@ class _Reader:
             inner = self.enclosed("(", ")")
             return _sign("(") + _row(inner) + _sign(")"), inner, False
         if text == "<":
-            inner = _sign("⟨") + _row(self.enclosed("<", ">")) + _sign("⟩")
+            inner = _sign("&lang;") + _row(self.enclosed("<", ">")) + _sign("&rang;")
             return inner, inner, False
         if text == "sum" and self.tokens[self.at + 1 : self.at + 2] == [("name", "over")]:
             inner = self.sum()
@@ -154,7 +155,7 @@ class _Reader:
         if kind != "name":
             raise Unreadable(text)
         name = self.take()
-        if self.peek()[1] == "(" and len(name) > 1 or name in ("f",) and self.peek()[1] == "(":
+        if self.peek()[1] == "(" and (len(name) > 1 or name == "f"):
             argument = self.enclosed("(", ")")
             if name == "sqrt":
                 inner = f"<msqrt>{_row(argument)}</msqrt>"
@@ -185,5 +186,7 @@ class _Reader:
         while self.peek()[1] != "of":
             below.append(self.take())
         self.take("of")
-        under = "".join(_sign(x) if x == "," else f"<mi>{escape(x)}</mi>{_SPACE}" for x in below)
-        return f"<munder>{_sign('∑')}{_row(under)}</munder>{self.product()}"
+        under = "".join(
+            _sign(x) if x in (",", ":") else f"<mi>{escape(x)}</mi>{_SPACE}" for x in below
+        )
+        return f"<munder>{_sign('&sum;')}{_row(under)}</munder>{self.product()}"

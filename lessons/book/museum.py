@@ -26,7 +26,9 @@ def _write_page(folder, entry, common, links):
     title, _, body = entry.partition("\n")
     number, _, words = title.partition(". ")
     name = f"{int(number):02d}-{re.sub('[^a-z0-9]+', '-', words.lower()).strip('-')}"
-    said, block, rest = re.split(r"^(```python\n.*?^```$)", body, 1, re.DOTALL | re.MULTILINE)
+    said, block, rest = re.split(
+        r"^(```python\n.*?^```$)", body, maxsplit=1, flags=re.DOTALL | re.MULTILINE
+    )
     first = f"<details><summary>The lines before it</summary>\n\n{common}\n\n</details>\n"
     where, mark, caught = rest.partition("*Caught by:*")
     rest = f"{where.strip()}\n\n{mark}{caught}"

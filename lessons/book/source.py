@@ -1,6 +1,7 @@
 """Pages of the repository's own files, so that a link to the source works without a network."""
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -49,7 +50,9 @@ class Links:
             page = folder / f"{path.replace('/', '-')}.md"
             page.write_text(_page(path), encoding="utf-8")
         names = "\n".join(path.replace("/", "-") for path in sorted(self.paths))
-        text = f"# The source\n\nThe files that the pages link to.\n\n```{{toctree}}\n{names}\n```\n"
+        text = (
+            f"# The source\n\nThe files that the pages link to.\n\n```{{toctree}}\n{names}\n```\n"
+        )
         (folder / "index.md").write_text(text, encoding="utf-8")
 
 
@@ -74,7 +77,7 @@ def _page(path):
     starts = set(_starts(path).values())
     places = sorted({1, *starts, len(lines) + 1})
     parts = [f"({_target(path)})=\n# `{path}`\n"]
-    for first, end in zip(places, places[1:], strict=False):
+    for first, end in itertools.pairwise(places):
         if first in starts:
             parts.append(f"({_target(path, first)})=")
         body = "\n".join(lines[first - 1 : end - 1]).rstrip()

@@ -4,7 +4,7 @@
 
 (() => {
   const { make, show } = Moving;
-  const PLACES = { y: [220, 34], s: [90, 122], p: [350, 122], c: [90, 226], d: [350, 226], a: [90, 322], b: [350, 322] };
+  const PLACES = { y: [220, 34], s: [120, 122], p: [320, 122], c: [120, 226], d: [320, 226], a: [120, 322], b: [320, 322] };
   const LABELS = { y: "y", s: "c + d", p: "c · d", c: "c = a + b", d: "d = a · b", a: "a", b: "b" };
 
   // Each node's value, parents and local slopes.
@@ -71,7 +71,7 @@
       end: Moving.button("To the end", () => go(Infinity)),
       again: Moving.button("Start again", () => restart()),
     };
-    const svg = make("svg", { viewBox: "0 0 440 356", role: "img", "aria-label": "the graph of y, with the slope of y in each node" });
+    const svg = make("svg", { viewBox: "-10 0 460 356", role: "img", "aria-label": "the graph of y, with the slope of y in each node" });
     const said = make("p", { class: "said", "aria-live": "polite" });
     const outputs = { a: Moving.output("dy/da"), b: Moving.output("dy/db") };
     const real = { a: Moving.output("measured dy/da"), b: Moving.output("measured dy/db") };
