@@ -8,7 +8,6 @@ fresh seed.
 import argparse
 import ast
 import importlib
-import re
 import secrets
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import nbformat.v4 as nb
 
 from ._header import FIELDS, lessons, read_header
 from ._paste import pasted
-from ._percent import cells_of
+from ._percent import cells_of, exercises_apart
 
 _CONFIG = """# Written by python -m lessons nbgrader
 c = get_config()
@@ -25,7 +24,6 @@ c.CourseDirectory.course_id = "minigrad"
 c.ClearSolutions.code_stub = {"python": 'raise Todo("not written yet")'}
 c.ExecutePreprocessor.timeout = 300
 """
-_EXERCISE = re.compile(r"^(?=@lesson\.exercise)", re.MULTILINE)
 
 
 def main(arguments):
@@ -55,19 +53,16 @@ def main(arguments):
 def assignment(number, seed):
     """Lesson `number` as a notebook with solutions, tests and the metadata of nbgrader."""
     header = read_header(lessons()[number])
-    first, *rest = cells_of(header.path.read_text(encoding="utf-8"))
     made = [_fixed(nb.new_markdown_cell, _title(header), "title")]
-    code = re.sub(r'^""".*?"""\s*', "", first.text, flags=re.DOTALL)
-    for k, cell in enumerate([first._replace(text=code), *rest]):
-        if cell.kind == "markdown":
+    cells = cells_of(header.path.read_text(encoding="utf-8"))
+    for k, cell in enumerate(exercises_apart(cells)):
+        if cell.exercise:
+            made += _exercise(number, *cell.exercise, cell.text, seed)
+        elif cell.kind == "markdown":
             made.append(_fixed(nb.new_markdown_cell, cell.text, f"text-{k}"))
-            continue
-        for i, part in enumerate(_EXERCISE.split(cell.text)):
-            if label := re.match(r'@lesson\.exercise\("([\d.]+)"\)', part):
-                made += _exercise(number, label[1], part, seed)
-            elif part.strip():
-                part = part.replace(f"Lesson({number})", f'Lesson({number}, "--fast")')
-                made.append(_fixed(nb.new_code_cell, part.strip(), f"code-{k}-{i}"))
+        else:
+            code = cell.text.replace(f"Lesson({number})", f'Lesson({number}, "--fast")')
+            made.append(_fixed(nb.new_code_cell, code.strip(), f"code-{k}"))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return nb.new_notebook(cells=made, metadata={"kernelspec": kernel})
 
@@ -87,20 +82,20 @@ def _metadata(name, **values):
     return {"nbgrader": {"schema_version": 3, "grade_id": name, **marks, **values}}
 
 
-def _exercise(number, label, source, seed):
+def _exercise(number, label, name, source, seed):
     """The cell with the solution between nbgrader's marks, and the cell that grades it."""
     tree = ast.parse(source).body[0]
     todo = next(s for s in tree.body if isinstance(s, ast.Raise))
     hint = "".join(ast.literal_eval(a) for a in todo.exc.args)
     solutions = importlib.import_module(f"lessons.solutions.{number:02d}")
-    text = pasted(solutions, tree.name, lessons()[number])
+    text = pasted(solutions, name, lessons()[number])
     function = ast.parse(text).body[-1]
     body = text.splitlines()[function.body[0].lineno - 1 :]
     imports = [f"    {ast.unparse(s)}" for s in ast.parse(text).body[:-1]]
     lines = source.rstrip().splitlines()
     above, below = lines[: todo.lineno - 1], lines[todo.end_lineno :]
     marked = [f"    # {hint}", "    ### BEGIN SOLUTION", *imports, *body, "    ### END SOLUTION"]
-    name = f"{label}-{tree.name}".replace(".", "-").replace("_", "-")
+    name = f"{label}-{name}".replace(".", "-").replace("_", "-")
     solution = nb.new_code_cell(
         "\n".join([*above, *marked, *below]), metadata=_metadata(name, solution=True)
     )

@@ -5,3 +5,17 @@ draws its formulas, ``museum.py`` makes a page of each entry of docs/bugs.md, ``
 each file that a link names. ``build.py`` puts them together and calls Sphinx, whose settings are in
 ``conf.py``. ``static/`` has the figures that run in the page.
 """
+
+# The figures that run in the page, by the name of the lesson's figure below which they stand.
+MOVING = {
+    "two_orders": "walk",
+    "where_the_pad_goes": "windows",
+    "overlaps": "windows",
+    "first_steps": "adam",
+    "clouds": "clouds",
+}
+
+
+def moving():
+    """The names of the figures that run in the page: each is a file in ``static/``."""
+    return tuple(dict.fromkeys(MOVING.values()))

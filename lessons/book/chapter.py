@@ -9,32 +9,23 @@ from lessons._paste import pasted
 
 import nbformat.v4 as nb
 
+from . import MOVING
 from .formula import formula
 
-# The figures that run in the page, by the name of the lesson's figure below which they stand.
-MOVING = {
-    "two_orders": "walk",
-    "where_the_pad_goes": "windows",
-    "overlaps": "windows",
-    "first_steps": "adam",
-    "clouds": "clouds",
-}
 _FENCE = "``````"
 
 
 def chapter(number, cells, lesson, links):
     """The notebook of lesson `number` from its executed `cells`."""
-    header, (first, *middle, last) = read_header(lessons()[number]), cells
+    header, (*cells, last) = read_header(lessons()[number]), cells
     assert last.text.strip() == "lesson.finish()", f"lesson {number} must end with lesson.finish()"
     made = [nb.new_markdown_cell(_opening(header, links))]
-    if code := re.sub(r'^""".*?"""\s*', "", first.text, flags=re.DOTALL).strip():
-        made.append(_code(code))
-    for cell in middle:
+    for cell in cells:
         if cell.kind == "markdown":
             made.append(nb.new_markdown_cell(prose(cell.text, number, links)))
-        elif asked := re.findall(r"@lesson\.exercise\(\"([\d.]+)\"\)\ndef (\w+)", cell.text):
+        elif cell.exercise:
             made.append(_code(cell.text.strip()))
-            made += [nb.new_markdown_cell(_answer(lesson, *one, links)) for one in asked]
+            made.append(nb.new_markdown_cell(_answer(lesson, *cell.exercise, links)))
             made.append(nb.new_markdown_cell(_text(cell.printed)))
         else:
             printed = cell.printed.removeprefix(f"{number:02d}  {header.title}\n")

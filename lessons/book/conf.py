@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from lessons.book import moving
+
 project = "minigrad: the course"
 html_title = "minigrad: the course"
 extensions = ["myst_nb"]
 html_theme = "furo"
 html_static_path = [str(Path(__file__).parent / "static")]
 html_css_files = ["book.css"]
-html_js_files = [
-    (f"{name}.js", {"defer": "defer"}) for name in ("moving", "walk", "windows", "adam", "clouds")
-]
+html_js_files = [(f"{name}.js", {"defer": "defer"}) for name in ("moving", *moving())]
 html_show_sphinx = False
 html_show_copyright = False
 html_copy_source = False

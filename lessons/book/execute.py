@@ -6,7 +6,7 @@ import sys
 
 from lessons import _lesson
 from lessons._header import lessons
-from lessons._percent import cells_of
+from lessons._percent import cells_of, exercises_apart
 
 
 def execute(number, flags, folder):
@@ -19,7 +19,7 @@ def execute(number, flags, folder):
     before = sys.argv, _lesson.OUT
     try:
         sys.argv, _lesson.OUT = [str(path), *flags], folder
-        for cell in cells_of(path.read_text(encoding="utf-8")):
+        for cell in exercises_apart(cells_of(path.read_text(encoding="utf-8"))):
             if cell.kind == "code":
                 cell = _run(cell, path, names)
             done.append(cell)

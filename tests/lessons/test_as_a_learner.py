@@ -216,4 +216,4 @@ def test_a_lesson_is_a_notebook(copy, tmp_path, number):
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert any("not started" in "".join(output.get("text", [])) for output in outputs)
-    assert not any(output["output_type"] == "error" for output in outputs)
+    assert not {output["output_type"] for output in outputs} & {"error", "execute_result"}

@@ -19,7 +19,8 @@
     const price = sum((j) => (m[j] ** 2 + v[j] - 1 - Math.log(v[j])) / 2);
     const fit = sum((j) => -((x[j] - W[j] * m[j]) ** 2 + W[j] ** 2 * v[j]) / (2 * S2) - Math.log(2 * Math.PI * S2) / 2);
     const evidence = sum((j) => -(x[j] ** 2) / (2 * (W[j] ** 2 + S2)) - Math.log(2 * Math.PI * (W[j] ** 2 + S2)) / 2);
-    return { price, fit, elbo: fit - price, evidence, lacks: evidence - fit + price };
+    const lacks = evidence - fit + price;
+    return { price, fit, elbo: fit - price, evidence, lacks: Math.abs(lacks) < 1e-12 ? 0 : lacks };
   }
 
   // Standard normal numbers, always the same ones (mulberry32 and Box and Muller).
@@ -48,7 +49,7 @@
 
   function draw(root, given) {
     let [chosen, clouds, draws, noise] = [+(given.cloud || 1) - 1, [], [], dice(16)];
-    const beta = Moving.slider("price of a nat, β", Moving.range(0.01, 100, 40, true), +(given.beta || 1), () => settle());
+    const beta = Moving.slider("price β", Moving.range(0.01, 100, 40, true), +(given.beta || 1), () => settle());
     const faces = Object.fromEntries(XS.map((_, k) => [k, `${k + 1}`]));
     const choice = Moving.choice("Cloud", faces, String(chosen), (key) => { chosen = +key; draws = []; update(); });
     const axis = ["mean", "deviation"].flatMap((what) => [0, 1].map((j) => ({ what, j })));
@@ -61,7 +62,7 @@
         update();
       });
     });
-    const svg = make("svg", { viewBox: "-4 -4 8 8", role: "img", "aria-label": "the clouds of six examples, two deviations wide, and the prior (dashed)" });
+    const svg = make("svg", { viewBox: "-3.5 -3.5 7 7", role: "img", "aria-label": "the clouds of six examples, two deviations wide, and the prior (dashed)" });
     const names = { fit: "fit", price: "price", elbo: "fit − price", evidence: "log p(x)", lacks: "lacking" };
     const outputs = Object.fromEntries(Object.keys(names).map((key) => [key, Moving.output(key)]));
     const rolled = [Moving.output("price by dice"), Moving.output("standard error")];
@@ -86,22 +87,20 @@
     function update() {
       const cloud = clouds[chosen];
       sliders.forEach((s, k) => s.set(axis[k].what === "mean" ? cloud.mean[axis[k].j] : Math.sqrt(cloud.variance[axis[k].j])));
-      const lines = [-2, 0, 2].flatMap((t) => [make("line", { class: "axis", x1: t, x2: t, y1: -4, y2: 4 }), make("line", { class: "axis", y1: t, y2: t, x1: -4, x2: 4 })]);
+      const lines = [-2, 0, 2].flatMap((t) => [make("line", { class: "axis", x1: t, x2: t, y1: -3.5, y2: 3.5 }), make("line", { class: "axis", y1: t, y2: t, x1: -3.5, x2: 3.5 })]);
       const shapes = clouds.map(({ mean: m, variance: v }, k) => make("g", { class: `cloud cloud${k} ${k === chosen ? "chosen" : ""}` },
         make("ellipse", { cx: m[0], cy: -m[1], rx: 2 * Math.sqrt(v[0]), ry: 2 * Math.sqrt(v[1]) }),
         make("text", { x: m[0], y: -m[1], "text-anchor": "middle", "dominant-baseline": "central" }, k + 1)));
-      svg.replaceChildren(...lines, make("circle", { class: "prior", r: 2 }), ...shapes, shapes[chosen],
+      const units = [make("text", { x: 3.4, y: -0.1, "text-anchor": "end" }, "unit 1"), make("text", { x: 0.1, y: -3.2 }, "unit 2")];
+      svg.replaceChildren(...lines, ...units, make("circle", { class: "prior", r: 2 }), ...shapes, shapes[chosen],
         ...draws.slice(-600).map((z) => make("circle", { class: "die", cx: z[0], cy: -z[1], r: 0.04 })));
       const found = terms(XS[chosen], cloud);
       for (const key of Object.keys(names)) outputs[key].put(found[key]);
       by.hidden = !draws.length;
       if (draws.length) byDice(cloud, draws).forEach((x, k) => rolled[k].put(x));
-      const optimal = best(XS[chosen], 1);
-      const true_ = found.lacks < 1e-9;
-      const wide = Math.max(...cloud.variance.map((v, j) => v / optimal.variance[j])) > 1;
-      said.textContent = true_
+      said.textContent = found.lacks === 0
         ? "This cloud is the true posterior p(z|x): fit − price is log p(x) itself."
-        : `This cloud is not the posterior (it is too ${wide ? "wide or lies elsewhere" : "narrow or lies elsewhere"}): the bound lacks ${Moving.show(found.lacks)} nats.`;
+        : `This cloud is not the posterior p(z|x): fit − price lacks ${Moving.show(found.lacks)} nats of log p(x).`;
     }
 
     // A cloud follows the pointer.
@@ -110,7 +109,7 @@
       svg.setPointerCapture(event.pointerId);
       const move = (e) => {
         const box = svg.getBoundingClientRect();
-        clouds[chosen].mean = [((e.clientX - box.x) / box.width) * 8 - 4, 4 - ((e.clientY - box.y) / box.height) * 8];
+        clouds[chosen].mean = [((e.clientX - box.x) / box.width) * 7 - 3.5, 3.5 - ((e.clientY - box.y) / box.height) * 7];
         draws = [];
         update();
       };

@@ -54,7 +54,7 @@ const Moving = {
     control.set = (x) => {
       input.value = nearest(x);
       control.value = values[input.value];
-      shown.textContent = show(control.value);
+      shown.textContent = show(x);
       input.setAttribute("aria-valuetext", shown.textContent);
     };
     control.set(value);

@@ -49,8 +49,8 @@
     const sliders = { size: control("size", 3, 12, 8), kernel: control("kernel", 1, 7, 3), stride: control("stride", 1, 4, 2) };
     const paddings = { none: "none", same: "“same”: TensorFlow, here", both: "both sides alike: PyTorch" };
     const choice = Moving.choice("Padding", paddings, padding, (key) => update((padding = key)));
-    const left = make("svg", { viewBox: "0 0 240 240", role: "img" });
-    const right = make("svg", { viewBox: "0 0 240 240", role: "img" });
+    const left = make("svg", { role: "img" });
+    const right = make("svg", { role: "img" });
     const side = (svg, title) => make("figure", {}, make("figcaption", {}, title), svg);
     const said = make("p", { class: "said", "aria-live": "polite" });
     const play = Moving.button("Play", () => (timer ? stop() : run()));
@@ -111,12 +111,14 @@
       outputs.counts.textContent = along.slice(before, before + size).join(" ");
     }
 
-    // n by n cells of the size that `of` of them in a row have, in the middle.
+    // n by n cells, as large as if the width of the page's column had room for `of` of them.
     function grid(svg, n, of, numbers, look) {
-      const [step, from] = [240 / of, (240 - (240 / of) * n) / 2];
+      const step = 240 / of;
+      svg.setAttribute("viewBox", `-1 -1 ${n * step + 2} ${n * step + 2}`);
+      svg.style.width = `${(100 * n) / of}%`;
       const cells = numbers.flatMap((row, i) => row.map((number, j) => {
         const { zero, dark, now } = look(i, j);
-        const [x, y] = [from + j * step, from + i * step];
+        const [x, y] = [j * step, i * step];
         return make("g", { class: `cell ${zero ? "zero" : ""} ${now ? "now" : ""}` },
           make("rect", { x: x + 0.5, y: y + 0.5, width: step - 1, height: step - 1, style: `--dark: ${dark.toFixed(2)}` }),
           make("text", { x: x + step / 2, y: y + step / 2, "font-size": Math.min(14, step * 0.55), "text-anchor": "middle", "dominant-baseline": "central" }, number));
