@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from lessons._header import FOLDER, lessons, read_header
-from lessons._numbers import EXPECTED
 
 import nbformat
 from sphinx.cmd.build import main as sphinx
@@ -56,12 +55,15 @@ def write_pages(numbers, flags, folder):
     """The links of the site: an index, lessons, the museum, the glossary, files linked to."""
     links, figures = Links(numbers), folder.parent / "figures"
     (folder / "lessons").mkdir(parents=True)
+    (folder / "pictures").mkdir()
     figures.mkdir()
     for number in numbers:
         began = time.perf_counter()
         cells, lesson = execute(number, flags, figures)
         path = folder / "lessons" / f"{lessons()[number].stem}.ipynb"
         nbformat.write(chapter(number, cells, lesson, links), path)
+        picture, _ = lesson.figures[0]
+        shutil.copy(picture, folder / "pictures" / f"{number:02d}.png")
         seconds = time.perf_counter() - began
         print(f"{number:2d}  {lesson.header.title:60} {seconds:6.1f} s", flush=True)
     museum.write(folder / "bugs", links)
@@ -70,24 +72,19 @@ def write_pages(numbers, flags, folder):
     (folder / "glossary.md").write_text(glossary, encoding="utf-8")
     teaching = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
     (folder / "teaching.md").write_text(links.to_source(teaching), encoding="utf-8")
-    (folder / "index.md").write_text(_index(numbers, folder), encoding="utf-8")
+    (folder / "index.md").write_text(_index(numbers), encoding="utf-8")
     links.write(folder / "source")
 
 
-def _index(numbers, folder):
+def _index(numbers):
     """The first page: what the book is, and a card for each lesson."""
     cards, tree = [], []
-    (folder / "pictures").mkdir()
     for number in numbers:
         header, stem = read_header(lessons()[number]), lessons()[number].stem
-        picture = EXPECTED / f"{number:02d}.png"
-        image = ""
-        if picture.exists():
-            shutil.copy(picture, folder / "pictures")
-            image = f"![](pictures/{picture.name})\n"
-        idea = header.fields["Idea"]
         title = f"[{number}  {header.title}](lessons/{stem})"
-        cards.append(f'<div class="card">\n\n{image}\n{title}\n\n{idea}\n\n</div>\n')
+        idea = header.fields["Idea"][0].upper() + header.fields["Idea"][1:]
+        card = f"![](pictures/{number:02d}.png)\n\n{title}\n\n{idea}"
+        cards.append(f'<div class="card">\n\n{card}\n\n</div>\n')
         tree.append(f"lessons/{stem}")
     return _INDEX.format(cards="\n".join(cards), tree="\n".join(tree))
 

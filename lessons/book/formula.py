@@ -56,7 +56,7 @@ def _math(piece):
     body = reader.relation()
     if reader.at < len(tokens):
         raise Unreadable(piece)
-    return f'<math display="inline">{_row(body)}</math>'
+    return f'<math displaystyle="true">{_row(body)}</math>'
 
 
 def _row(inner):
