@@ -81,9 +81,8 @@ def test_watch_notices_a_save_while_the_lesson_runs(copy):
     words = [sys.executable, "-m", "lessons", "2", "--watch", "--fast"]
     script = copy / "lessons" / lessons()[2].name
     source = script.read_text(encoding="utf-8")
-    script.write_text(
-        source.replace("# %%\n", "# %%\nprint('sleeping')\nimport time\ntime.sleep(60)\n", 1)
-    )
+    asleep = "print('sleeping')\nimport time\ntime.sleep(60)\n"
+    script.write_text(source.replace("lesson = Lesson(", f"{asleep}lesson = Lesson(", 1))
     with subprocess.Popen(words, cwd=copy, stdout=subprocess.PIPE, text=True) as watching:
         try:
             assert next(iter(watching.stdout.readline, "")) == "sleeping\n"
