@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from lessons._header import FOLDER, lessons, read_header
+from lessons._progress import writable
 
 import nbformat
 from sphinx.cmd.build import main as sphinx
@@ -17,8 +18,6 @@ from .chapter import chapter
 from .execute import execute
 from .source import ROOT, Links
 
-OUTPUT = FOLDER / "out" / "book"
-
 
 def main(arguments):
     """Build the book; the exit status."""
@@ -27,16 +26,14 @@ def main(arguments):
     )
     parser.add_argument("lesson", nargs="*", type=int, help="only these lessons; none: all")
     parser.add_argument("--fast", action="store_true", help="run the lessons with --fast")
-    parser.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="FOLDER", help=f"default: {OUTPUT}"
-    )
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: lessons/out/book")
     options = parser.parse_args(arguments)
     numbers = options.lesson or list(lessons())
     if unknown := [n for n in numbers if n not in lessons()]:
         parser.error(f"there is no lesson {', '.join(map(str, unknown))}")
     if not museum.PATH.exists():
         sys.exit(f"The book is made in a checkout of the project: {museum.PATH} is missing")
-    output = options.output.resolve()
+    output = (options.output or writable(FOLDER / "out") / "book").resolve()
     if output.exists() and any(output.iterdir()) and not (output / ".buildinfo").exists():
         sys.exit(f"{output} holds something that is not a book: give another folder to --output")
     with tempfile.TemporaryDirectory() as scratch:

@@ -24,7 +24,7 @@ def book(tmp_path_factory):
     """The folder of a book of lessons 1 and 2 and of two bugs."""
     for module in ("sphinx", "myst_nb", "furo"):
         pytest.importorskip(module, reason=REASON.format(module))
-    from lessons.book import build, museum
+    from lessons.book import museum
 
     folder, patch = tmp_path_factory.mktemp("book"), pytest.MonkeyPatch()
     introduction, *entries = re.split(r"^(?=##)", museum.PATH.read_text(), flags=re.MULTILINE)
@@ -32,8 +32,8 @@ def book(tmp_path_factory):
     rooms = [e for k, e in enumerate(rooms) if e.startswith("### ") or k in (0, 2)]
     (folder / "bugs.md").write_text(introduction + "".join(rooms), encoding="utf-8")
     patch.setattr(museum, "PATH", folder / "bugs.md")
-    patch.setattr(runner.sys, "argv", ["lessons", "book", "1", "2", "--fast"])
-    patch.setattr(build, "OUTPUT", folder / "html")
+    words = ["lessons", "book", "1", "2", "--fast", "--output", str(folder / "html")]
+    patch.setattr(runner.sys, "argv", words)
     try:
         with warnings.catch_warnings():  # of the tools, about themselves
             warnings.simplefilter("ignore")
