@@ -61,7 +61,7 @@ def test_answers_that_know_the_usual_cases_by_heart_fail_on_fresh_ones(number):
         usual = [repr(case) for case in check.cases()]
         inside = _observed(check, solution)
         assert seen != usual or inside, f"{solution.__name__}: the same cases for every seed"
-        if seen != usual:
+        if seen != usual and " at 0x" not in str(usual):  # an address tells no cases apart
             with fresh(20261128):
                 assert check.verdict(by_heart).status == "wrong", solution.__name__
 
