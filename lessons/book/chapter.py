@@ -114,7 +114,7 @@ def _outside_code(text, number, links):
     """Replacements in what stands in neither backquotes nor a link."""
     parts = re.split(r"(`[^`]*`|\[[^\]]*\]\([^)]*\))", text)
     for k in range(0, len(parts), 2):
-        parts[k] = re.sub(r"(?<=[\w)])(?:\*\*|\^)(\w+|\([^)]*\))", r"<sup>\1</sup>", parts[k])
+        parts[k] = re.sub(r"(?<=[\w)|])(?:\*\*|\^)(-?\w+|\([^)]*\))", r"<sup>\1</sup>", parts[k])
         parts[k] = re.sub(r"(?<=\d) \* (?=\d)", " &times; ", parts[k])
         parts[k] = links.to_lessons(parts[k], r"\blesson (\d+)\b", number)
     return "".join(parts)

@@ -180,6 +180,21 @@ def test_most_formulas_of_the_lessons_are_drawn():
     assert sum(map(bool, drawn)) > 0.7 * len(blocks)
 
 
+def test_prose_raises_powers_and_links_lessons():
+    pytest.importorskip("nbformat", reason=REASON.format("nbformat"))
+    from lessons.book.chapter import prose
+    from lessons.book.source import Links
+
+    text = "h**2 and (1 - g)^2, 2**-23, |J|^2; `h**2`, 3 * 4; see lesson 1 and lesson 2."
+    text += "\n\n    w <- w\n"
+    drawn = prose(text, 2, Links([1, 2]))
+    assert (
+        "h<sup>2</sup> and (1 - g)<sup>2</sup>, 2<sup>-23</sup>, |J|<sup>2</sup>; `h**2`" in drawn
+    )
+    assert f"3 &times; 4; see [lesson 1](/lessons/{lessons()[1].stem}) and lesson 2." in drawn
+    assert drawn.rstrip().endswith("</math></div>")
+
+
 def test_exercises_stand_alone_and_no_line_is_lost():
     source = '"""01  T"""\n\nimport a\n\n# %%\n@lesson.exercise("1.1")\ndef f(x):\n    """?"""\n'
     source += "\n\ny = f(1)\n"
