@@ -146,19 +146,20 @@ def test_grading_runs_each_answer_on_its_own_and_on_fresh_numbers(tmp_path, caps
     scripts = {
         "alice": answered(1, SLOPE),
         "bob": "raise SystemExit('no')",
-        "carl": "import time\ntime.sleep(60)",
     }
     for author, text in scripts.items():
         (tmp_path / "in" / author).mkdir(parents=True)
         (tmp_path / "in" / author / name).write_text(text, encoding="utf-8")
     (tmp_path / "in" / "alice" / "lessons.py").write_text("raise ValueError", encoding="utf-8")
-    assert _grade.main(["in", "--seconds", "9"]) == 0
+    assert _grade.main(["in"]) == 0
     printed = capsys.readouterr().out
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    alice, bob, carl = found["results"]
+    alice, bob = found["results"]
     assert (alice["author"], alice["right"], alice["of"]) == ("alice", 1, 2)
     assert alice["seed"] == found["seed"]
-    assert bob["stopped"] == "no" and carl["stopped"] == "it ran for more than 9 s"
+    assert bob["stopped"] == "no"
+    script = tmp_path / "in" / "alice" / name
+    assert _grade.grade(script, 1, 5, seconds=0.1) == {"stopped": "it ran for more than 0.1 s"}
     assert re.search(rf"alice +{name} +1/2\n", printed) and f"seed {found['seed']}" in printed
     with pytest.raises(SystemExit):
         _grade.main([str(tmp_path / "in" / "alice" / "nothing")])
