@@ -9,7 +9,6 @@ Uses: minigrad/testing.py.
 Time: fast 1 s, default 1 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

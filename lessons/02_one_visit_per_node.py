@@ -9,7 +9,6 @@ Uses: minigrad/engine.py, minigrad/gradient.py.
 Time: fast 1 s, default 1 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import minigrad as mg

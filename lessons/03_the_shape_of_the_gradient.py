@@ -9,7 +9,6 @@ Uses: minigrad/engine.py, minigrad/shapes.py, minigrad/ops.py.
 Time: fast 1 s, default 1 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

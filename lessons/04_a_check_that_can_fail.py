@@ -9,7 +9,6 @@ Uses: minigrad/testing.py.
 Time: fast 3 s, default 5 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 from lessons._figures import COLOURS
 

@@ -9,7 +9,6 @@ Uses: minigrad/engine.py, minigrad/gradient.py, minigrad/ops.py.
 Time: fast 3 s, default 3 s (2 cores).
 """
 
-# %%
 import time
 
 from lessons import Lesson, Todo

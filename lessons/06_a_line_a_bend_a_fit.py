@@ -9,7 +9,6 @@ Uses: minigrad/optim.py, minigrad/losses.py.
 Time: fast 5 s, default 10 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

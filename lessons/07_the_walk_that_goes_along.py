@@ -9,7 +9,6 @@ Uses: minigrad/derivatives.py.
 Time: fast 3 s, default 5 s (2 cores).
 """
 
-# %%
 import time
 
 from lessons import Lesson, Todo

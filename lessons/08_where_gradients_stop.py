@@ -9,7 +9,6 @@ Uses: minigrad/tensor.py, minigrad/debug.py.
 Time: fast 4 s, default 6 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

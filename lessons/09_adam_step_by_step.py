@@ -9,7 +9,6 @@ Uses: minigrad/optim.py.
 Time: fast 5 s, default 8 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

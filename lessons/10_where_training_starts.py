@@ -9,7 +9,6 @@ Uses: minigrad/init.py, autoencoder/olivetti.py, autoencoder/networks.py.
 Time: fast 5 s, default 12 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

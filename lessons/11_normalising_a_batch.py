@@ -10,7 +10,6 @@ Uses: minigrad/normalization.py, autoencoder/olivetti.py, autoencoder/networks.p
 Time: fast 5 s, default 8 s (2 cores).
 """
 
-# %%
 from itertools import pairwise
 
 from lessons import Lesson, Todo

@@ -10,7 +10,6 @@ Uses: minigrad/conv.py.
 Time: fast 4 s, default 6 s (2 cores).
 """
 
-# %%
 import time
 
 from lessons import Lesson, Todo, use

@@ -10,7 +10,6 @@ Uses: minigrad/conv.py.
 Time: fast 4 s, default 4 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

@@ -9,7 +9,6 @@ Uses: minigrad/losses.py, autoencoder/datasets/loaders.py.
 Time: fast 5 s, default 5 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

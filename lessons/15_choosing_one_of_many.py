@@ -9,7 +9,6 @@ Uses: minigrad/losses.py, minigrad/ops.py.
 Time: fast 4 s, default 6 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

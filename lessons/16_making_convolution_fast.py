@@ -10,7 +10,6 @@ Uses: minigrad/conv.py, minigrad/cpu/winograd.py, autoencoder/olivetti.py.
 Time: fast 5 s, default 12 s (2 cores).
 """
 
-# %%
 import importlib.util
 import time
 import timeit

@@ -10,7 +10,6 @@ Uses: autoencoder/olivetti.py, autoencoder/host_epoch.py, autoencoder/evaluation
 Time: fast 5 s, default 30 s (2 cores), full 60 min.
 """
 
-# %%
 import json
 from pathlib import Path
 

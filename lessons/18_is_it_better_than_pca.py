@@ -10,7 +10,6 @@ Uses: autoencoder/evaluation/baselines.py, autoencoder/datasets/splits.py,
 Time: fast 5 s, default 40 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

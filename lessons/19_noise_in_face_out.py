@@ -9,7 +9,6 @@ Uses: autoencoder/parts/noise.py, autoencoder/evaluation/baselines.py, autoencod
 Time: fast 4 s, default 25 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np
@@ -53,10 +52,10 @@ lesson.report("the same, cut off at 0 and 1", half_squares(cut - new), about)
 # The theory that follows is for noise that is not cut, so that is what we use from here.
 #
 # Look along one principal direction of lesson 18. Faces vary there with variance v, the noise adds
-# std**2, the same in every direction. Of the noisy coordinate c + n keep a share g. The expected
-# error is (1 - g)**2 v + g**2 std**2. Which g makes it least? The filter that does so in every
-# direction is Wiener's (1949): of all linear maps none is better on the faces it was made from, and
-# the loss that it leaves there is known beforehand, sum of v std**2 / (v + std**2), / 2.
+# s = std^2, the same in every direction. Of the noisy coordinate c + n keep a share g. The expected
+# error is (1 - g)^2 v + g^2 s. Which g makes it least? The filter that does so in every direction
+# is Wiener's (1949): of all linear maps none is better on the faces it was made from, and the loss
+# that it leaves there is known beforehand, sum of v s / (v + s), / 2.
 
 
 # %%

@@ -11,7 +11,6 @@ Uses: autoencoder/parts/penalty.py, autoencoder/networks.py,
 Time: fast 3 s, default 12 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

@@ -12,7 +12,6 @@ Uses: autoencoder/codec/quantiser.py, autoencoder/codec/codec.py,
 Time: fast 3 s, default 15 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np
@@ -33,8 +32,8 @@ threads = threadpoolctl.threadpool_limits(1)  # for small matrices one is faster
 
 # %% [markdown]
 # "1024 pixels become 32 numbers" compresses nothing yet: a number can have 64 bits. To store it,
-# cut the range of each unit into 2**bits intervals of one width, the step, and keep only which one
-# it is in: a symbol from 0 to 2**bits - 1. Values outside the range belong to the outermost
+# cut the range of each unit into 2^bits intervals of one width, the step, and keep only which one
+# it is in: a symbol from 0 to 2^bits - 1. Values outside the range belong to the outermost
 # interval. Decoded, a symbol is the middle of its interval.
 
 

@@ -10,7 +10,6 @@ Uses: minigrad/losses.py, autoencoder/parts/code.py, autoencoder/networks.py.
 Time: fast 2 s, default 8 s (2 cores).
 """
 
-# %%
 from lessons import Lesson, Todo
 
 import numpy as np

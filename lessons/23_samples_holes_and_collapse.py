@@ -11,7 +11,6 @@ Uses: autoencoder/variants.py, autoencoder/evaluation/metrics.py,
 Time: fast 5 s, default 30 s (2 cores).
 """
 
-# %%
 from pathlib import Path
 
 from lessons import Lesson, Todo

@@ -9,7 +9,6 @@ Uses: minigrad/backend.py, benchmarks/interleaved.py.
 Time: fast 3 s, default 8 s (2 cores).
 """
 
-# %%
 import timeit
 
 from lessons import Lesson, Todo

@@ -15,9 +15,17 @@ from ._progress import read_progress, writable
 from ._run import problem, run, table
 
 _FLAGS = ("fast", "full", "show", "solution", "give_up", "all", "hint", "reveal")
+# Words in the place of numbers: the module whose main(arguments) does it, and what it needs.
+COMMANDS = {
+    "book": ("lessons.book.build", "docs"),
+    "grade": ("lessons._grade", "test"),
+    "nbgrader": ("lessons._nbgrader", "docs"),
+}
 
 
 def main():
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        return command(*COMMANDS[sys.argv[1]], sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m lessons", description=__doc__)
     words = "numbers of lessons, years of milestones, all, or doctor; none: how far you are"
     parser.add_argument("lesson", nargs="*", help=words)
@@ -34,7 +42,8 @@ def main():
     options.all |= options.lesson == ["all"]
     names = [n for n in _FLAGS if getattr(options, n)]
     flags = ["--" + n.replace("_", "-") for n in names]
-    flags += ["--case", options.case] if options.case else []
+    valued = {"--case": options.case, "--seed": options.seed, "--json": options.json}
+    flags += [str(x) for pair in valued.items() if pair[1] is not None for x in pair]
     if options.record:
         return record(numbers)
     if options.table:
@@ -45,6 +54,15 @@ def main():
         return watch(numbers, flags)
     mode = "fast" if options.fast else "full" if options.full else "default"
     return run_all(numbers, flags, mode)
+
+
+def command(module, extra, arguments):
+    """Call main of a `module` that may need packages of the `extra`; say so where they are not."""
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        sys.exit(f"This needs {error.name}: run  pip install -e '.[{extra}]'  in {FOLDER.parent}")
+    return found.main(arguments)
 
 
 def _numbers_of(parser, words):

@@ -13,7 +13,9 @@ from ._guess import ask, can_ask
 from ._header import FOLDER, read_header, scripts
 from ._paste import pasted
 from ._progress import remember, writable
+from ._results import add_result
 from ._resume import Saved
+from ._seeds import fresh
 from ._watch import why_no_timer
 
 OUT = FOLDER / "out"
@@ -23,20 +25,23 @@ _MARKS = {"todo": "o", "right": "+", "wrong": "x"}
 class Lesson:
     """``lesson = Lesson(3)`` at the top of a lesson: reads the command line, starts the clock.
 
-    `fast`, `full`, `show` and `solution` are the options as attributes.
+    `fast`, `full`, `show` and `solution` are the options as attributes. In a notebook, which has no
+    command line, they follow the number: ``Lesson(3, "--fast")``.
     """
 
-    def __init__(self, number):
+    def __init__(self, number, *flags):
         self.header = read_header(scripts()[number])
-        self.number, options = number, _options(self.header)
+        self.number, options = number, _options(self.header, flags)
         self.fast, self.full, self.show = options.fast, options.full, options.show
         self.solution, self.give_up, self.case = options.solution, options.give_up, options.case
         self.all, self.hint = options.all, options.hint
+        self.seed, self.json = options.seed, options.json
         self.reveal = options.reveal or self.solution or _in_notebook()
         self.asked, self.guesses, self.hidden, self.waits = [], {}, False, None
         self.mode = "fast" if self.fast else "full" if self.full else "default"
         self.expected = _numbers.read_expected(number).get(self.mode, {}).get("numbers", {})
-        self.checks, self.verdicts = {}, {}  # by label, such as "3.1 unbroadcast"
+        self.checks, self.verdicts = {}, {}  # by title, such as "3.1 unbroadcast"
+        self.answers = {}  # label, such as "3.1": (check, your function)
         self.numbers, self.stale, self.figures = {}, [], []
         self.out = writable(OUT)
         self.began, self.seconds = time.perf_counter(), None
@@ -63,8 +68,10 @@ class Lesson:
             if self.solution:
                 f = getattr(solution, name)
             f.__globals__[name] = f  # an answer may call itself
+            self.answers[label] = check, f
             self._show_case(label, check, f)
-            verdict = check.verdict(f)
+            with fresh(self.seed):
+                verdict = check.verdict(f)
             self.checks[title], self.verdicts[title] = check, verdict
             self.began += verdict.waited
             words = verdict.text
@@ -73,7 +80,8 @@ class Lesson:
             print(f"{_MARKS[verdict.status]} {title}  {words}")
             if verdict.case is not None and not _in_notebook():
                 script = _relative(self.header.path)
-                print(f"    its numbers: python {script} --case {label}:{verdict.case + 1}")
+                seed = "" if self.seed is None else f" --seed {self.seed}"
+                print(f"    its numbers: python {script} --case {label}:{verdict.case + 1}{seed}")
             if self.give_up and verdict.status != "right":
                 print("\n" + pasted(solution, name, self.header.path))
             goes_on = self.all or self.give_up or self.case or _in_notebook()
@@ -88,6 +96,8 @@ class Lesson:
         self.waits, self.seconds = label, time.perf_counter() - self.began
         found = [verdict.status for verdict in self.verdicts.values()]
         missing = self.header.exercises - len(found)
+        if self.json:
+            add_result(self.json, self)
         remember(self.out, self.number, [*found, *["todo"] * missing])
         figures = "".join(f", wrote {_relative(path)}" for path, _ in self.figures)
         hint = "--hint helps, " if status == "todo" and not self.hint else ""
@@ -98,7 +108,8 @@ class Lesson:
         """With --case 3.1:2, show case 2 of exercise 3.1 and stop there."""
         wanted, _, number = (self.case or "").partition(":")
         if wanted == label:
-            check.show(f, int(number or 1))
+            with fresh(self.seed):
+                check.show(f, int(number or 1))
             sys.exit(0)
 
     def earlier(self, number, *names):
@@ -108,6 +119,14 @@ class Lesson:
         if sentence:
             print(sentence)
         return values
+
+    def grade(self, label, seed=None):
+        """Raise AssertionError with the verdict unless exercise `label` is right, on other numbers
+        for each `seed`; for test cells of notebooks."""
+        check, f = self.answers[label]
+        with fresh(seed):
+            verdict = check.verdict(f)
+        assert verdict.status == "right", verdict.text
 
     # ------------------------------------------------------------------ numbers and figures
     def guess(self, name, question):
@@ -191,6 +210,8 @@ class Lesson:
         )
         for title in [t for t, v in self.verdicts.items() if v.status == "right"]:
             print(f"compare {title}: {self._solution()}, and in the library {self._source(title)}")
+        if self.json:
+            add_result(self.json, self)
         if not self.solution:
             remember(self.out, self.number, status)
         if self.show:
@@ -219,17 +240,21 @@ def add_options(parser):
     parser.add_argument("--solution", action="store_true", help="run the solutions, not your code")
     parser.add_argument("--give-up", action="store_true", help="print the solutions still missing")
     parser.add_argument(
+        "--seed", type=int, metavar="N", help="judge on other numbers than usual (teachers)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add the verdicts to a file")
+    parser.add_argument(
         "--case", metavar="3.1:2", help="show case 2 of exercise 3.1 with all its numbers, and stop"
     )
 
 
-def _options(header):
+def _options(header, flags):
     parser = argparse.ArgumentParser(description=f"Lesson {header.number}: {header.title}")
     add_options(parser)
     script = (
         Path(sys.argv[0]).name == header.path.name
     )  # else a notebook, with arguments of its own
-    return parser.parse_args(None if script else [])
+    return parser.parse_args(None if script else flags)
 
 
 def _in_notebook():

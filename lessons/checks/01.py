@@ -80,7 +80,9 @@ slope = Check(
 
 # ---------------------------------------------------------------------- 1.2 best_step
 def step_cases():
-    return [(float(np.finfo(t).eps), order) for t in (np.float32, np.float64) for order in (1, 2)]
+    drawn = 10.0 ** np.random.default_rng(12).uniform(-9, -4)
+    precisions = [*(float(np.finfo(t).eps) for t in (np.float32, np.float64)), float(drawn)]
+    return [(precision, order) for precision in precisions for order in (1, 2)]
 
 
 def step_by_search(precision, order):

@@ -222,7 +222,9 @@ train = Check(
 
 # ---------------------------------------------------------------------- 6.3 lr_for_sum
 def scale_cases():
-    return [(0.1, (50, 3)), (0.02, (8, 1)), (1.0, (4, 6, 5))]
+    rng = np.random.default_rng(54)
+    drawn = float(rng.uniform(0.1, 1)), tuple(rng.integers(2, 9, 2).tolist())
+    return [(0.1, (50, 3)), (0.02, (8, 1)), (1.0, (4, 6, 5)), drawn]
 
 
 def by_measured_slopes(lr, shape):

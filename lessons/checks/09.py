@@ -175,7 +175,10 @@ adam_step = Check(
 
 # ---------------------------------------------------------------------- 9.3 uncorrected_ratio
 def ratio_cases():
-    return [(t, *betas) for betas in ((0.9, 0.999), (0.5, 0.75)) for t in (1, 2, 10, 100)]
+    rng = np.random.default_rng(63)
+    drawn = float(rng.uniform(0.5, 0.95)), float(rng.uniform(0.96, 0.999))
+    times = 1, 2, 10, int(rng.integers(30, 200))
+    return [(t, *betas) for betas in ((0.9, 0.999), (0.5, 0.75), drawn) for t in times]
 
 
 def simulated(t, beta1, beta2):

@@ -14,7 +14,8 @@ from minigrad.conv import Geometry
 # ---------------------------------------------------------------------- 12.1 out_size
 def size_cases():
     cases = [(7, 3, 2, 0, 0), (8, 3, 2, 0, 0), (5, 5, 1, 0, 0), (32, 3, 2, 0, 1), (32, 3, 1, 1, 1)]
-    return [*cases, (224, 7, 2, 2, 3), (10, 3, 3, 1, 0), (9, 4, 4, 0, 3)]
+    drawn = np.random.default_rng(71).integers((20, 2, 2, 0, 0), (90, 9, 6, 4, 4), (3, 5)).tolist()
+    return [*cases, (224, 7, 2, 2, 3), (10, 3, 3, 1, 0), (9, 4, 4, 0, 3), *map(tuple, drawn)]
 
 
 def count_windows(size, kernel, stride, before, after):
@@ -87,7 +88,8 @@ out_size = Check(
 # ---------------------------------------------------------------------- 12.2 pad_same
 def pad_cases():
     cases = [(32, 3, 1), (32, 3, 2), (224, 7, 2), (33, 3, 2), (32, 4, 1), (8, 1, 2), (10, 5, 3)]
-    return [*cases, (5, 2, 1), (13, 2, 4)]
+    drawn = np.random.default_rng(72).integers((20, 2, 1), (90, 9, 6), (3, 3)).tolist()
+    return [*cases, (5, 2, 1), (13, 2, 4), *map(tuple, drawn)]
 
 
 def fewest_zeros(size, kernel, stride):

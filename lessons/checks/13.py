@@ -240,7 +240,9 @@ kernel_gradient = Check(
 
 # ---------------------------------------------------------------------- 13.3 overlaps
 def overlap_cases():
-    return [(5, 3, 2), (5, 4, 2), (4, 3, 1), (3, 2, 3), (1, 3, 2), (6, 5, 2), (4, 5, 3)]
+    drawn = np.random.default_rng(83).integers((3, 2, 1), (12, 8, 5), (2, 3)).tolist()
+    cases = [(5, 3, 2), (5, 4, 2), (4, 3, 1), (3, 2, 3), (1, 3, 2), (6, 5, 2), (4, 5, 3)]
+    return [*cases, *map(tuple, drawn)]
 
 
 def pixel_by_pixel(windows, kernel, stride):

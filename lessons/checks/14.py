@@ -25,9 +25,11 @@ def exactly(t, x):
 
 
 def cases():
-    """All logits for each target, as arrays (2, 6)."""
+    """All logits for each target, as arrays (2, 6), and some that are drawn."""
     t = np.array(LOGITS).reshape(2, 6)
-    return [(t, np.full(t.shape, x)) for x in TARGETS]
+    rng = np.random.default_rng(91)
+    drawn = rng.uniform(-8, 8, (2, 3)), rng.random((2, 3))
+    return [*((t, np.full(t.shape, x)) for x in TARGETS), drawn]
 
 
 def exact_loss(t, x):

@@ -69,7 +69,9 @@ softplus = Check(
 # ---------------------------------------------------------------------- 24.2 seconds_of
 def devices():
     """(seconds of launch, of compilation, of work, of work that others have queued before)."""
-    return [(5e-6, 0.2, 1e-3, 0.0), (8e-6, 0.1, 2e-4, 0.03), (3e-6, 0.0, 5e-5, 0.01)]
+    drawn = np.random.default_rng(182).uniform((1e-6, 0.1, 1e-4, 0.01), (9e-6, 0.3, 1e-3, 0.05))
+    cases = [(5e-6, 0.2, 1e-3, 0.0), (8e-6, 0.1, 2e-4, 0.03), (3e-6, 0.0, 5e-5, 0.01)]
+    return [*cases, tuple(drawn.tolist())]
 
 
 def on_a_device(f, launch, compilation, work, queued):
@@ -151,7 +153,9 @@ seconds_of = Check(
 
 # ---------------------------------------------------------------------- 24.3 crossover
 def machines():
+    launch, gpu, more = np.random.default_rng(183).uniform((2e-6, 1e-6, 2e-6), 9e-6).tolist()
     return [
+        (37, launch, gpu, gpu + more),
         (60, 5e-6, 1e-5, 5e-4), (10, 5.5e-6, 1e-6, 2e-6), (30, 1.02e-5, 2e-6, 3.2e-5),
         (5, 1e-6, 1e-4, 1e-4), (5, 1e-6, 2e-4, 1e-4), (100, 5.05e-6, 9e-5, 1e-4),
         (4, 1.0, 1.0, 2.0), (8, 0.25, 0.5, 1.0), (1, 0.25, 0.5, 2.0),  # the first two: a draw at 4

@@ -9,7 +9,6 @@ Uses: minigrad/engine.py.
 Time: fast 5 s, default 10 s (2 cores).
 """
 
-# %%
 from lessons import Lesson
 
 import numpy as np

@@ -9,7 +9,6 @@ Uses: minigrad/engine.py, autoencoder/evaluation/baselines.py.
 Time: fast 4 s, default 8 s (2 cores).
 """
 
-# %%
 from lessons import Lesson
 
 import numpy as np

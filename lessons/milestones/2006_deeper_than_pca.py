@@ -9,7 +9,6 @@ Uses: minigrad/engine.py, autoencoder/evaluation/baselines.py.
 Time: fast 5 s, default 30 s (2 cores).
 """
 
-# %%
 from itertools import pairwise
 
 from lessons import Lesson

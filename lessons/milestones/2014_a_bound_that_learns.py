@@ -9,7 +9,6 @@ Uses: minigrad/engine.py, minigrad/losses.py, autoencoder/parts/code.py.
 Time: fast 5 s, default 40 s (2 cores).
 """
 
-# %%
 from lessons import Lesson
 
 import numpy as np
