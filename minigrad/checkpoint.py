@@ -125,6 +125,14 @@ def flush_folder(folder):
             os.close(handle)
 
 
+def make_folder(folder):
+    """Make a `folder` and those above it, and let their names survive a power cut."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        flush_folder(path.parent)
+
+
 class _Writer(io.BufferedWriter):
     """A file without a number: NumPy would write past Python to it, and not notice a full disk."""
 
