@@ -115,7 +115,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             self.offset_ = np.percentile(scores, 100 * float(self.contamination))
             return self
         held_out = round(self.calibration_fraction * len(X))
-        rank = int(self.contamination * (held_out + 1))  # of the threshold among their scores
+        p_values = np.arange(1, held_out + 2) / (held_out + 1)  # those that there can be
+        rank = np.searchsorted(p_values, self.contamination, side="right")  # of the threshold
         if rank < 1 or held_out >= len(X):
             raise ValueError(
                 f"calibration_fraction={self.calibration_fraction} of {len(X)} rows holds out "

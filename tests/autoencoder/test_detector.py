@@ -93,6 +93,23 @@ def test_p_values_of_new_normal_rows_are_uniform_and_of_anomalies_small():
     assert np.mean(flagged) < 0.12
 
 
+@pytest.mark.parametrize("contamination", [0.05, 0.07, 0.29, 0.33, 0.5])
+@pytest.mark.parametrize("rows", [40, 60, 198])
+def test_an_anomaly_is_a_row_whose_p_value_is_at_most_the_contamination(rows, contamination):
+    """Also where it is one of the p-values there can be, and for a row with the very score."""
+    model = linear(max_epochs=1)
+    how = dict(contamination=contamination, calibration_fraction=0.5, random_state=0)
+    try:
+        detector = ae.AutoencoderAnomalyDetector(model, **how).fit(normal(rows))
+    except ValueError as error:  # no p-value is so small
+        assert "holds out" in str(error) and 1 / (rows / 2 + 1) > contamination
+        return
+    X = np.concatenate([normal(rows), normal(60, seed=1), 3 * normal(60, seed=2)])
+    assert (detector.score_samples(X) == detector.offset_).any()
+    expected = np.where(detector.p_values(X) <= contamination, -1, 1)
+    np.testing.assert_array_equal(detector.predict(X), expected)
+
+
 def test_calibration_rows_are_not_trained_on(monkeypatch):
     seen = []
     original = ae.Autoencoder.fit

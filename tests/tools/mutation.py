@@ -14,6 +14,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -38,7 +39,7 @@ TESTS = (
     "tests/autoencoder/test_*.py", "tests/autoencoder/*/test_*.py", "tests/lessons/test_*.py",
     "tests/tools/test_*.py",
 )  # fmt: skip
-LIMITS = (12, 60), (45, 300)  # seconds and number of tests that are tried first, and then
+LIMITS = (4, 50), (10, 200)  # seconds and number of tests that are tried first, and then
 
 
 def files(patterns):
@@ -65,10 +66,14 @@ class Known:
 
     def __init__(self, folder):
         self.seconds, self.lines = {}, defaultdict(lambda: defaultdict(set))
+        self.setup = {}  # seconds that a file of tests takes once, for what they share
         for path in (folder / "cover").glob("*.json"):
             recorded = json.loads(path.read_text())
             passed = {t: s for t, (s, outcome) in recorded["tests"].items() if outcome == "passed"}
             self.seconds |= passed
+            if passed:
+                first, usual = next(iter(passed)), sorted(passed.values())[len(passed) // 2]
+                self.setup[first.split("::")[0]] = max(0, passed[first] - usual)
             for file, lines in recorded["lines"].items():
                 for line, tests in lines.items():
                     self.lines[file][int(line)] |= passed.keys() & tests
@@ -80,24 +85,30 @@ class Known:
         found = set().union(*(lines[line] for line in mutant.lines if line in lines))
         found = found or set().union(*lines.values())  # lines of a module's own are run at import
         found &= self.seconds.keys()
+        own = {t for t in found if mutant.file.split("/")[0] in t.split("::")[0].split("/")}
+        found = own or found
         stem, killers = Path(mutant.file).stem.strip("_"), self.killers[mutant.file]
         alike, ranked = Counter(), []
         for test in sorted(found, key=self.seconds.get):
             function = test.split("[")[0]
             alike[function] += 1  # one case of each test before the second of any
             near = 0.2 if stem in function else 1
+            cost = near * (self.seconds[test] + self.setup[test.split("::")[0]])
             deadly = -killers[function] if alike[function] <= 3 else 0
-            ranked.append((deadly, alike[function], near * self.seconds[test], test))
+            ranked.append((deadly, alike[function], cost, test))
         return {test: self.seconds[test] for *_, test in sorted(ranked)}
 
 
-def at_most(tests, seconds, count):
-    """The first tests that take so long together, at least three."""
-    chosen = {}
-    for test, its_own in list(tests.items())[:count]:
-        if len(chosen) >= 3 and sum(chosen.values()) + its_own > seconds:
-            continue
-        chosen[test] = its_own
+def at_most(tests, setup, seconds, count):
+    """The first tests that take so long together, at least one."""
+    chosen, total, begun = {}, 0.0, set()
+    for test, its_own in tests.items():
+        file = test.split("::")[0]
+        its_own += 0 if file in begun else setup[file]
+        if len(chosen) < count and (not chosen or total + its_own <= seconds):
+            chosen[test] = tests[test]
+            total += its_own
+            begun.add(file)
     return chosen
 
 
@@ -126,7 +137,7 @@ def run(folder, chosen, results):
         server.hot(tree, folder / "run/hot", sorted(tests), in_place)
     for mutant in chosen:
         if pairs[mutant.key] is None:
-            attempt(mutant, known, tree, imported, results, files=(3, 12))
+            attempt(mutant, known, tree, imported, results, files=(2, 5))
 
 
 def _original(mutant):
@@ -148,21 +159,21 @@ def attempt(mutant, known, tree, run, results, files=(1000, 1000)):
     path.write_text(mutant.source)
     for (seconds, count), most in zip(LIMITS, files, strict=True):
         rest = {t: s for t, s in tests.items() if t not in tried}
-        chosen = at_most(few_files(rest, most), seconds, count)
+        chosen = at_most(few_files(rest, most), known.setup, seconds, count)
         if not chosen:
             break
-        status, by = run(mutant, chosen, 60 + 4 * sum(chosen.values()))
+        status, by = run(mutant, chosen, 90 + 10 * sum(chosen.values()))
         tried |= chosen
         if status and by in known.seconds and by not in known.reliable:
             path.write_text(_original(mutant))
             until = dict(list(chosen.items())[: list(chosen).index(by) + 1])
-            if run(None, until, 60 + 4 * sum(until.values()))[0]:  # it fails by itself
+            if run(None, until, 90 + 10 * sum(until.values()))[0]:  # it fails by itself
                 print(f"left out, because it fails without a mutant: {by}", flush=True)
                 del known.seconds[by]
                 return attempt(mutant, known, tree, run, results, files)
             known.reliable.add(by)
         if status:
-            outcome = "timeout" if status in (None, -14) else "killed"
+            outcome = "timeout" if status in (None, -signal.SIGPROF) else "killed"
             known.killers[mutant.file][by.split("[")[0]] += 1
             break
     path.write_text(_original(mutant))
