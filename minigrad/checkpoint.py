@@ -26,6 +26,7 @@ _HEADER = "__minigrad__"
 _FORMAT = 2
 LONGEST_NAME = 240  # bytes of a name that are kept in the name of its unfinished file
 MOST_ARRAYS = 10_000  # in one file
+_CHUNK = 1 << 20  # bytes read at a time
 _END = struct.Struct("<4s6xHI6x")  # of a zip archive: magic, number of members, bytes of its index
 
 
@@ -245,7 +246,7 @@ def _members(archive, size):
 
 
 def _read(archive, member):
-    """One array, of no more bytes than the member has."""
+    """One array, of no more bytes than the member has, read into its own memory."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = {
@@ -253,11 +254,15 @@ def _read(archive, member):
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran_order, dtype = read_header(file)
-        data = file.read()  # all of it, so that zipfile compares its checksum
-    if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(f"an array of {shape} {dtype} does not take {len(data)} bytes")
-    flat = np.frombuffer(data, dtype).copy()
-    return flat.reshape(shape, order="F" if fortran_order else "C")
+        size = member.file_size - file.tell()
+        if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"an array of {shape} {dtype} does not take {size} bytes")
+        data = np.empty(size, np.uint8)
+        for start in range(0, size, _CHUNK):
+            part = file.read(min(_CHUNK, size - start))
+            data[start : start + _CHUNK] = np.frombuffer(part, np.uint8)  # refuses a shorter one
+        file.read()  # the end, at which zipfile compares its checksum
+    return data.view(dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
 def _short(error):

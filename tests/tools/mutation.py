@@ -16,6 +16,7 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -115,10 +116,9 @@ def at_most(tests, setup, seconds, count):
 # ---------------------------------------------------------------------- trying
 def run(folder, chosen, results):
     """Try mutants one after another, those that need no import of their own first."""
-    known = Known(folder)
+    known, place = Known(folder), Path(tempfile.mkdtemp(prefix="run.", dir=folder))
     server.start()
-    shutil.rmtree(folder / "run", ignore_errors=True)
-    tree, scratch = server.prepare(folder / "run", "tree"), folder / "run/scratch"
+    tree, scratch = server.prepare(place, "tree"), place / "scratch"
     pairs = {m.key: server.changed(str(tree / m.file), _original(m), m.source) for m in chosen}
     quick = [m for m in chosen if pairs[m.key] is not None]
 
@@ -134,10 +134,11 @@ def run(folder, chosen, results):
 
     if quick:
         tests = {test.split("::")[0] for m in quick for test in known.tests(m)}
-        server.hot(tree, folder / "run/hot", sorted(tests), in_place)
+        server.hot(tree, place / "hot", sorted(tests), in_place)
     for mutant in chosen:
         if pairs[mutant.key] is None:
             attempt(mutant, known, tree, imported, results, files=(2, 5))
+    shutil.rmtree(place)
 
 
 def _original(mutant):
