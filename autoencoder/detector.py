@@ -22,7 +22,7 @@ from .parameters import unchanged_if_refused
 from .rows import blocks
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
-ROWS = 1024  # that are computed with at a time
+ROWS = 256  # that are computed with at a time
 CRITERIA = ("likelihood", "reconstruction", "code")
 
 
@@ -205,7 +205,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
         """
-        arrays, about = checkpoint.load(path)
+        arrays, about = checkpoint.load(path, lazy=True)
         if "detector" not in about:
             raise ValueError(f"load: {path} holds no detector: use autoencoder.load")
         return cls._restore(path, arrays, about, device, network)
@@ -285,7 +285,7 @@ def _finite(scores):
 
 def load(path, *, device=None, network=None):
     """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`."""
-    arrays, about = checkpoint.load(path)
+    arrays, about = checkpoint.load(path, lazy=True)
     if "detector" in about:
         return AutoencoderAnomalyDetector._restore(path, arrays, about, device, network)
     return persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)

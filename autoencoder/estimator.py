@@ -326,7 +326,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_range(self, parts, X):
         """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
-        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X):
+        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X, 1024):
             parts.likelihood.check(x)
         special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
         if special and not hasattr(parts.likelihood, "elements"):
@@ -521,6 +521,5 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _data(self, Z):
         """The data, in their own units, that codes (N, k) stand for."""
-        means = self._likelihood.mean(inference.decode(self._model, Z))  # (N, D)
         with np.errstate(over="ignore"):
-            return means if self._scaling is None else self._scaling.undo(means)
+            return inference.means(self._model, Z, self._scaling)

@@ -51,9 +51,17 @@ def decode(model, Z):
 
 
 @_quiet
-def means(model, Z):
-    """The data that the codes `Z` stand for, the likelihood's means: (N, k) -> (N, D), an array."""
-    return _in_blocks(lambda z: model.likelihood.mean(model.network.decode(z)), model, Z)
+def means(model, Z, scaling=None):
+    """The data that the codes `Z` stand for, the likelihood's means: (N, k) -> (N, D), an array.
+
+    They are in the network's units, or, with the `Scaling` that led to these, in their own.
+    """
+
+    def mean(z):
+        x = model.likelihood.mean(model.network.decode(z))
+        return x if scaling is None else scaling.undo(x)
+
+    return _in_blocks(mean, model, Z)
 
 
 @no_grad()

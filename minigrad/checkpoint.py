@@ -17,6 +17,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,8 +170,29 @@ def _path(name, path):
     return Path(path)
 
 
-def load(path, into=None):
+class Stored(Mapping):
+    """The arrays of a file, each read anew when it is asked for; see `load`."""
+
+    def __init__(self, path, names):
+        self._path, self._names = path, names
+
+    def __getitem__(self, name):
+        if name not in self._names:
+            raise KeyError(name)
+        with zipfile.ZipFile(self._path) as archive:
+            return _read(archive, archive.getinfo(f"{name}.npy"))
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self):
+        return len(self._names)
+
+
+def load(path, into=None, *, lazy=False):
     """Read a file that `save` wrote, as a `Checkpoint`; `into` (a model) takes the arrays over.
+
+    If `lazy`, all arrays are looked at, but none is kept: they are read again when asked for.
 
     Raises FileNotFoundError, or ValueError where the file is damaged or is something else.
 
@@ -194,7 +216,12 @@ def load(path, into=None):
                     f"load: {path} has format {format_}, this version reads format {_FORMAT}: "
                     "use the version of minigrad that saved it"
                 )
-            arrays = {name: _read(archive, member) for name, member in members.items()}
+            arrays, found = {}, {}
+            for name, member in members.items():
+                array = _read(archive, member)
+                found[name] = _describe(array)
+                if not lazy:
+                    arrays[name] = array
     except (_Refused, MemoryError):
         raise
     except Exception as error:  # zipfile, NumPy and JSON raise nearly anything for damaged files
@@ -202,12 +229,13 @@ def load(path, into=None):
             f"load: {path} is damaged, or is not a file that minigrad saved ({_short(error)}): "
             "save the model again, or restore the file from a copy"
         ) from None
-    found = {name: _describe(a) for name, a in arrays.items()}
     if header.get("arrays") != found or not isinstance(header.get("about"), dict):
         raise ValueError(
             f"load: the arrays in {path} are not those that its header names: it is damaged, "
             "restore it from a copy"
         )
+    if lazy:
+        arrays = Stored(path, found.keys())
     if into is not None:
         into.load_state_dict(arrays)
     return Checkpoint(arrays, header["about"])

@@ -13,7 +13,7 @@ import numpy as np
 from ..checks import SEVERAL, as_numbers, check_whole
 from ..rows import blocks
 
-ROWS = 1024  # that are computed with at a time
+ROWS = 256  # that are computed with at a time
 
 
 class PrincipalComponents(NamedTuple):

@@ -16,7 +16,7 @@ from minigrad.functional import check_rng
 
 from ..checks import SEVERAL, check_floats, check_number
 
-_BLOCK = 1 << 20  # numbers that are computed with at a time
+_BLOCK = 1 << 18  # numbers that are computed with at a time
 
 
 class GaussianNoise(BaseEstimator):

@@ -1,12 +1,13 @@
 """How much memory each operation takes beyond the data (or file) that it is given.
 
     python tests/tools/memory.py --megabytes 200
-    python tests/tools/memory.py --megabytes 200 "VAE: score_samples"
+    python tests/tools/memory.py --megabytes 200 "VAE: elbo"
 
-Every operation runs in a new process on float32 rows of 1,024 numbers. Printed is the largest
+Every operation runs in a new process on float32 rows of 256 numbers. Printed is the largest
 amount beyond what was there before, results included, over the size of the data: what Python and
 NumPy asked for (tracemalloc), and by how much the process grew (VmHWM). At most 1.3 times the data
-is promised, and CONSTANT megabytes for blocks, graphs and what was not imported before.
+is promised, 0.3 times where nothing of their size is asked for, and CONSTANT megabytes for blocks
+of rows.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-D, CONSTANT, MOST = 1024, 24, 1.3
+D, CONSTANT, MOST = 256, 24, 1.3
 
 
 def rows(megabytes):
@@ -39,14 +40,14 @@ def rows(megabytes):
 def fitted(kind="Autoencoder", X=None, **params):
     import autoencoder
 
-    how = {"max_epochs": 1, "random_state": 0, "batch_size": 64, **params}
-    return getattr(autoencoder, kind)(4, **how).fit(rows(2) if X is None else X)
+    how = {"max_epochs": 1, "random_state": 0, "batch_size": 128, **params}
+    return getattr(autoencoder, kind)(4, **how).fit(rows(1) if X is None else X)
 
 
 def detector(**params):
     from autoencoder import Autoencoder, AutoencoderAnomalyDetector
 
-    inner = Autoencoder(4, max_epochs=1, batch_size=64)
+    inner = Autoencoder(4, max_epochs=1, batch_size=128)
     return AutoencoderAnomalyDetector(inner, random_state=0, **params)
 
 
@@ -55,12 +56,12 @@ def missing(X):
     return X
 
 
-def asked(method, kind="Autoencoder", **params):
+def asked(method, kind="Autoencoder", *more, **params):
     """An operation that asks a fitted estimator about the data."""
 
     def prepare(X):
         model = fitted(kind, **params)
-        return lambda: getattr(model, method)(X)
+        return lambda: getattr(model, method)(X, *more)
 
     return prepare
 
@@ -69,16 +70,22 @@ def learning(kind="Autoencoder", method="fit", **params):
     def prepare(X):
         import autoencoder
 
-        how = {"max_epochs": 1, "random_state": 0, "batch_size": 64, **params}
+        how = {"max_epochs": 1, "random_state": 0, "batch_size": 128, **params}
         model = getattr(autoencoder, kind)(4, **how)
         return lambda: getattr(model, method)(X)
 
     return prepare
 
 
+def optimal(X):
+    from autoencoder.parts import GaussianLikelihood
+
+    return learning(likelihood=GaussianLikelihood("optimal"))(X)
+
+
 def detecting(method, **params):
     def prepare(X):
-        model = detector(**params).fit(rows(2))
+        model = detector(**params).fit(rows(1))
         return lambda: getattr(model, method)(X)
 
     return prepare
@@ -116,14 +123,8 @@ def corrupting(name):
 def coding(X):
     from autoencoder.codec import Codec
 
-    codec = Codec(fitted(), 0.1).fit(rows(2))
+    codec = Codec(fitted(), 0.1).fit(rows(1))
     return lambda: codec.decompress(codec.compress(X))
-
-
-def scaled(X):
-    X *= 10
-    X -= 3
-    return X
 
 
 def saved(X):
@@ -162,21 +163,20 @@ CASES = {
     "reconstruct": asked("reconstruct"),
     "score_samples": asked("score_samples"),
     "score": asked("score"),
+    "score_samples, one batch": asked("score_samples", batch_size=10**6),
     "score_samples, Bernoulli": asked("score_samples", **BERNOULLI),
     "score_samples, continuous Bernoulli": asked(
         "score_samples", likelihood="continuous_bernoulli"
     ),
-    "score_samples, scaled": lambda X: asked("score_samples", scale="standard")(scaled(X)),
     "score_samples, missing": lambda X: asked("score_samples", missing="mask")(missing(X)),
     "VAE: transform": asked("transform", VAE),
-    "VAE: score_samples": asked("score_samples", VAE),
-    "VAE: log_likelihood": asked("log_likelihood", VAE),
+    "VAE: elbo": asked("elbo", VAE, 4),
+    "VAE: log_likelihood": asked("log_likelihood", VAE, 8),
     "VAE: posterior": asked("posterior", VAE),
     "fit": learning(),
-    "fit, scaled": lambda X: learning(scale="standard")(scaled(X)),
     "fit, noise": learning("DenoisingAutoencoder"),
     "fit, Bernoulli": learning(**BERNOULLI),
-    "fit, optimal variance": learning(likelihood="gaussian", likelihood__variance="optimal"),
+    "fit, optimal variance": optimal,
     "fit, validation rows": learning(validation_fraction=0.1),
     "fit, missing": lambda X: learning(missing="mask")(missing(X)),
     "fit, VAE": learning(VAE),
@@ -197,13 +197,26 @@ CASES = {
     "noise: salt_and_pepper": corrupting("salt_and_pepper"),
     "mse": measuring("mse"),
     "psnr": measuring("psnr"),
-    "ssim": measuring("ssim", (-1, 32, 32)),
+    "ssim": measuring("ssim", (-1, 16, 16)),
     "excess_bce": measuring("excess_bce"),
     "evaluate": comparing,
     "save": saving,
     "load": loading,
     "checkpoint.load": arrays,
 }
+
+
+WHOLE = {  # those whose result, or a copy that they need, is as large as the data
+    "reconstruct", "score_samples, missing", 
+    "fit, validation rows", "fit, missing", "detector: fit, calibration", "detector: explain",
+    "codec: compress, decompress", "noise: gaussian", "noise: heteroscedastic", "noise: masking",
+    "noise: salt_and_pepper", "save", "load", "checkpoint.load",
+}  # fmt: skip
+
+
+def limit(name):
+    """How many times the data an operation may take, beside the constant."""
+    return MOST if name in WHOLE else MOST - 1
 
 
 def traced(name, megabytes):
@@ -249,7 +262,7 @@ def main():
     if options.one:
         print(json.dumps(globals()[options.one](options.cases[0], options.megabytes)))
         return 0
-    most = 0.0
+    held, most = True, 0.0
     print(f"{'times the data':44}{'NumPy':>8}{'process':>9}")
     for name in options.cases:
         found = []
@@ -259,9 +272,8 @@ def main():
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
             peak, size = json.loads(done.stdout.splitlines()[-1])
             found.append((peak - CONSTANT * 1e6) / size)
-        most = max(most, *found)
+        most, held = max(most, *found), held and max(found) <= limit(name)
         print(f"{name:44}{found[0]:8.2f}{found[1]:9.2f}", flush=True)
-    held = most <= MOST
     print(f"{len(options.cases)} operations, at most {most:.2f} times the data and {CONSTANT} MB")
     return 0 if held else 1
 
