@@ -271,10 +271,15 @@ def main():
             command += ["--megabytes", str(options.megabytes)]
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
             peak, size = json.loads(done.stdout.splitlines()[-1])
-            found.append((peak - CONSTANT * 1e6) / size)
-        most, held = max(most, *found), held and max(found) <= limit(name)
+            found.append(peak / size)
+            held = held and peak <= limit(name) * size + CONSTANT * 1e6
+        most = max(most, *found)
         print(f"{name:44}{found[0]:8.2f}{found[1]:9.2f}", flush=True)
-    print(f"{len(options.cases)} operations, at most {most:.2f} times the data and {CONSTANT} MB")
+    within = "all" if held else "NOT all"
+    print(
+        f"{len(options.cases)} operations on {options.megabytes:g} MB: at most {most:.2f} times the "
+        f"data, {within} within their limits"
+    )
     return 0 if held else 1
 
 

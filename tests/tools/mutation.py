@@ -41,6 +41,7 @@ TESTS = (
     "tests/tools/test_*.py",
 )  # fmt: skip
 LIMITS = (4, 50), (10, 200)  # seconds and number of tests that are tried first, and then
+AGAIN = (10, 100), (60, 600)  # the same for what survived
 
 
 def files(patterns):
@@ -114,11 +115,12 @@ def at_most(tests, setup, seconds, count):
 
 
 # ---------------------------------------------------------------------- trying
-def run(folder, chosen, results):
+def run(folder, chosen, results, again=False):
     """Try mutants one after another, those that need no import of their own first."""
     known, place = Known(folder), Path(tempfile.mkdtemp(prefix="run.", dir=folder))
     server.start()
     tree, scratch = server.prepare(place, "tree"), place / "scratch"
+    limits = AGAIN if again else LIMITS
     pairs = {m.key: server.changed(str(tree / m.file), _original(m), m.source) for m in chosen}
     quick = [m for m in chosen if pairs[m.key] is not None]
 
@@ -127,7 +129,7 @@ def run(folder, chosen, results):
             return hot.run(scratch, tests, pairs[mutant.key] if mutant else [], limit)
 
         for mutant in quick:
-            attempt(mutant, known, tree, run, results)
+            attempt(mutant, known, tree, run, results, limits)
 
     def imported(_, tests, limit):
         return server.run(tree, scratch, tests, limit)
@@ -137,7 +139,7 @@ def run(folder, chosen, results):
         server.hot(tree, place / "hot", sorted(tests), in_place)
     for mutant in chosen:
         if pairs[mutant.key] is None:
-            attempt(mutant, known, tree, imported, results, files=(2, 5))
+            attempt(mutant, known, tree, imported, results, limits, files=(3, 8))
     shutil.rmtree(place)
 
 
@@ -151,14 +153,16 @@ def few_files(tests, most):
     return {test: seconds for test, seconds in tests.items() if test.split("::")[0] in files}
 
 
-def attempt(mutant, known, tree, run, results, files=(1000, 1000)):
-    """Try a mutant and note what becomes of it."""
+def attempt(mutant, known, tree, run, results, limits, files=(1000, 1000)):
+    """Try a mutant and note what becomes of it, unless another process has done so meanwhile."""
+    if limits is LIMITS and mutant.key in outcomes(results):
+        return
     tests, tried, outcome, by = known.tests(mutant), {}, "survived", ""
     began, path = time.time(), tree / mutant.file
     for old in path.parent.glob(f"__pycache__/{path.stem}.*"):
         old.unlink()
     path.write_text(mutant.source)
-    for (seconds, count), most in zip(LIMITS, files, strict=True):
+    for (seconds, count), most in zip(limits, files, strict=True):
         rest = {t: s for t, s in tests.items() if t not in tried}
         chosen = at_most(few_files(rest, most), known.setup, seconds, count)
         if not chosen:
@@ -171,7 +175,7 @@ def attempt(mutant, known, tree, run, results, files=(1000, 1000)):
             if run(None, until, 90 + 10 * sum(until.values()))[0]:  # it fails by itself
                 print(f"left out, because it fails without a mutant: {by}", flush=True)
                 del known.seconds[by]
-                return attempt(mutant, known, tree, run, results, files)
+                return attempt(mutant, known, tree, run, results, limits, files)
             known.reliable.add(by)
         if status:
             outcome = "timeout" if status in (None, -signal.SIGPROF) else "killed"
@@ -253,10 +257,9 @@ def main():
         chosen = [mutant for mutant in chosen if mutant.file in wanted]
     if options.what != "report":
         done = outcomes(results)
-        left = [m for m in chosen if m.key not in done]
-        if options.again:
-            left += [m for m in chosen if done.get(m.key, {}).get("outcome") == "survived"]
-        run(folder, left, results)
+        wanted = "survived" if options.again else None
+        left = [m for m in chosen if done.get(m.key, {}).get("outcome") == wanted]
+        run(folder, left, results, options.again)
     return report(chosen, results)
 
 

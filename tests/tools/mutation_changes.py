@@ -20,7 +20,8 @@ COMPARISONS = {
 }  # fmt: skip
 NAMES = {"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "zeros": "ones",
          "exp": "log1p", "sigmoid": "tanh"}  # fmt: skip
-CALLED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+CALLED = FUNCTION | ast.ClassDef
 
 
 class Mutant(NamedTuple):
@@ -64,7 +65,7 @@ def mutants(file, source):
 
 def _mark(tree):
     """Mark what is left alone, and give every node the lines of the piece of code it runs in."""
-    tree.left_out, tree.lines, tree.is_test = False, range(1, 1), False
+    tree.left_out, tree.lines, tree.is_test = False, range(1, 10**6), False
     for parent in ast.walk(tree):
         for name, value in ast.iter_fields(parent):
             for child in value if isinstance(value, list) else [value]:
@@ -93,17 +94,27 @@ def _is_left_out(parent, name, child):
 
 
 def _lines(parent, child):
-    """The lines of the lambda or simple statement, or of a compound statement's head."""
-    whole = range(child.lineno, child.end_lineno + 1) if hasattr(child, "lineno") else None
+    """The lines of the lambda or simple statement, or of a compound statement's head.
+
+    What is done at import counts for all of the function, class or file that it is a part of.
+    """
+    inside = isinstance(parent, FUNCTION) and child in parent.body  # not a default, or a decorator
+    outside = isinstance(parent, FUNCTION) and not inside
+    child.at_import = outside or (getattr(parent, "at_import", True) and not inside)
+    if isinstance(child, ast.Lambda):
+        child.at_import = False
     if isinstance(child, ast.Lambda) or (
-        isinstance(child, ast.stmt) and not hasattr(child, "body")
+        isinstance(child, ast.stmt) and not child.at_import and not hasattr(child, "body")
     ):
-        return whole
-    if isinstance(parent, ast.stmt) and hasattr(parent, "body") and isinstance(child, ast.expr):
-        return whole
-    if isinstance(child, ast.stmt):
-        return range(child.lineno, child.body[0].lineno)
-    return parent.lines
+        return range(child.lineno, child.end_lineno + 1)
+    if isinstance(child, CALLED):
+        return range(child.lineno, child.end_lineno + 1)
+    if child.at_import or not isinstance(child, ast.stmt):
+        in_head = isinstance(parent, ast.stmt) and hasattr(parent, "body") and not child.at_import
+        if in_head and isinstance(child, ast.expr):
+            return range(child.lineno, child.end_lineno + 1)
+        return parent.lines
+    return range(child.lineno, child.body[0].lineno)
 
 
 def _changes(node):
