@@ -309,3 +309,21 @@ def test_files_that_hold_no_detector(tmp_path):
         checkpoint.save(tmp_path / "bad.npz", arrays, {**about, "detector": nonsense})
         with pytest.raises(ValueError, match="does not describe a whole detector"):
             ae.AutoencoderAnomalyDetector.load(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda about: about["detector"].update(feature_names=["a", "b"]), "2 names of 4 columns"),
+        (lambda about: about["fitted"].update(n_features_in_=7), "it was fitted to 7 features"),
+        (lambda about: about["fitted"].update(n_features_in_=True), "no fitted estimator has such"),
+    ],
+)
+def test_a_file_of_other_columns_than_its_weights_have(tmp_path, change, words):
+    path = tmp_path / "detector.npz"
+    ae.AutoencoderAnomalyDetector(linear(max_epochs=1)).fit(normal(40, d=4)).save(path)
+    arrays, about = checkpoint.load(path)
+    change(about)
+    checkpoint.save(path, arrays, about)
+    with pytest.raises(ValueError, match=words):
+        ae.load(path)

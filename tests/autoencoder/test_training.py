@@ -182,6 +182,13 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training():
     assert (weights(model) != seen[model.n_iter_]).any()
 
 
+def test_of_equal_losses_the_first_is_the_best():
+    """A step too small to change anything: the weights kept are those that it began with."""
+    model = quick(learning_rate=1e-300, patience=2, max_epochs=9, validation_fraction=0.2)
+    model.fit(data())
+    assert (model.n_iter_, model.best_epoch_) == (2, 0)
+
+
 def test_validation_rows_are_not_trained_on_and_always_the_same():
     X = np.arange(40.0)[:, None] * np.ones((1, 4))
     rng = training.random_streams(0)["split"]

@@ -277,8 +277,8 @@ def main():
         print(f"{name:44}{found[0]:8.2f}{found[1]:9.2f}", flush=True)
     within = "all" if held else "NOT all"
     print(
-        f"{len(options.cases)} operations on {options.megabytes:g} MB: at most {most:.2f} times the "
-        f"data, {within} within their limits"
+        f"{len(options.cases)} operations on {options.megabytes:g} MB: at most {most:.2f} times "
+        f"the data, {within} within their limits"
     )
     return 0 if held else 1
 
