@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
-_NUMBERS = 2**20  # of a block, so that dense copies are small however large the data are
+_NUMBERS = 2**17  # of a block, so that dense copies are small however large the data are
 
 
 class Rows:
@@ -65,7 +65,7 @@ def packed(X, fill=None, weight=None):
 
 
 def blocks(rows, size=None):
-    """`unpacked` blocks of at most `size` rows, or of about a million numbers."""
+    """`unpacked` blocks of at most `size` rows, or of about 130,000 numbers."""
     size = size or max(1, _NUMBERS // rows.shape[1])
     for start in range(0, len(rows), size):
         yield unpacked(rows[start : start + size])

@@ -127,6 +127,12 @@ def coding(X):
     return lambda: codec.decompress(codec.compress(X))
 
 
+def scaled(X):
+    X *= 10
+    X -= 3
+    return X
+
+
 def saved(X):
     """A file of the size of the data, and the folder it is in."""
     folder = Path(tempfile.mkdtemp())
@@ -169,11 +175,15 @@ CASES = {
         "score_samples", likelihood="continuous_bernoulli"
     ),
     "score_samples, missing": lambda X: asked("score_samples", missing="mask")(missing(X)),
+    "transform, scaled": lambda X: asked("transform", scale="standard")(scaled(X)),
+    "reconstruct, scaled": lambda X: asked("reconstruct", scale="standard")(scaled(X)),
+    "score_samples, scaled": lambda X: asked("score_samples", scale="standard")(scaled(X)),
     "VAE: transform": asked("transform", VAE),
     "VAE: elbo": asked("elbo", VAE, 4),
     "VAE: log_likelihood": asked("log_likelihood", VAE, 8),
     "VAE: posterior": asked("posterior", VAE),
     "fit": learning(),
+    "fit, scaled": lambda X: learning(scale="standard")(scaled(X)),
     "fit, noise": learning("DenoisingAutoencoder"),
     "fit, Bernoulli": learning(**BERNOULLI),
     "fit, optimal variance": optimal,
@@ -207,7 +217,8 @@ CASES = {
 
 
 WHOLE = {  # those whose result, or a copy that they need, is as large as the data
-    "reconstruct", "score_samples, missing", 
+    "reconstruct", "transform, scaled", "reconstruct, scaled", "score_samples, scaled",
+    "fit, scaled", "score_samples, missing",
     "fit, validation rows", "fit, missing", "detector: fit, calibration", "detector: explain",
     "codec: compress, decompress", "noise: gaussian", "noise: heteroscedastic", "noise: masking",
     "noise: salt_and_pepper", "save", "load", "checkpoint.load",
