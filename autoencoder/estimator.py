@@ -326,7 +326,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _check_range(self, parts, X):
         """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
-        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X, 1024):
+        for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X):
             parts.likelihood.check(x)
         special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
         if special and not hasattr(parts.likelihood, "elements"):

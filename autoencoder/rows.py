@@ -92,7 +92,7 @@ def column_means(X):
     if sparse.issparse(X):
         return np.asarray(X.mean(axis=0), np.float64).ravel()
     total, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1], int)  # (D,)
-    for x, *_ in blocks(X, 1024):
+    for x, *_ in blocks(X):
         known = ~np.isnan(x)
         counts += known.sum(axis=0)
         total += np.where(known, x, 0).sum(axis=0, dtype=np.float64)
