@@ -19,8 +19,10 @@ from . import persistence
 from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
+from .rows import blocks
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
+ROWS = 256  # that are computed with at a time
 CRITERIA = ("likelihood", "reconstruction", "code")
 
 
@@ -115,7 +117,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             self.offset_ = np.percentile(scores, 100 * float(self.contamination))
             return self
         held_out = round(self.calibration_fraction * len(X))
-        rank = int(self.contamination * (held_out + 1))  # of the threshold among their scores
+        p_values = np.arange(1, held_out + 2) / (held_out + 1)  # those that there can be
+        rank = np.searchsorted(p_values, self.contamination, side="right")  # of the threshold
         if rank < 1 or held_out >= len(X):
             raise ValueError(
                 f"calibration_fraction={self.calibration_fraction} of {len(X)} rows holds out "
@@ -147,13 +150,17 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def explain(self, X):
-        """Which features are to blame, their squared errors: (N, D) -> (N, D) float64.
+        """Which features are to blame, their squared errors: (N, D) -> (N, D) of the same dtype.
 
         They count in the autoencoder's units (its `scale`): squared standard deviations where it
         standardises the data.
         """
         rows = self._checked(X)
-        errors = self._errors(rows)
+        errors, start = np.empty_like(rows), 0
+        with np.errstate(over="ignore"):
+            for block in self._errors(rows):
+                errors[start : start + len(block)] = block
+                start += len(block)
         return errors.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else errors  # images as given
 
     def p_values(self, X):
@@ -198,7 +205,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
         """
-        arrays, about = checkpoint.load(path)
+        arrays, about = checkpoint.load(path, lazy=True)
         if "detector" not in about:
             raise ValueError(f"load: {path} holds no detector: use autoencoder.load")
         return cls._restore(path, arrays, about, device, network)
@@ -247,11 +254,12 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             )
 
     def _errors(self, X):
-        """The squared errors of `X` (N, D) in the autoencoder's units: (N, D) float64."""
+        """The squared errors of `X` (N, D) in the autoencoder's units, in blocks (n, D) float64."""
         model = self.autoencoder_
-        with np.errstate(over="ignore"):
-            differences = model._in_own_units(X) - model._in_own_units(model.reconstruct(X))
-            return np.square(differences, dtype=np.float64)
+        for x, *_ in blocks(X, ROWS):
+            with np.errstate(over="ignore", invalid="ignore"):
+                difference = model._in_own_units(x) - model._in_own_units(model.reconstruct(x))
+                yield np.square(difference, dtype=np.float64)
 
     @np.errstate(over="ignore", invalid="ignore")  # far from all that is known: -inf
     def _scores(self, X):
@@ -259,7 +267,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         if self._criterion == "likelihood":
             return model.score_samples(X)
         if self._criterion == "reconstruction":
-            return -self._errors(X).sum(axis=1)
+            return -np.concatenate([block.sum(axis=1) for block in self._errors(X)])
         difference = model.transform(X).astype(np.float64) - model.code_mean_  # (N, k)
         inverse = np.linalg.pinv(model.code_covariance_.astype(np.float64), hermitian=True)
         return -(difference @ inverse * difference).sum(axis=1)
@@ -277,7 +285,7 @@ def _finite(scores):
 
 def load(path, *, device=None, network=None):
     """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`."""
-    arrays, about = checkpoint.load(path)
+    arrays, about = checkpoint.load(path, lazy=True)
     if "detector" in about:
         return AutoencoderAnomalyDetector._restore(path, arrays, about, device, network)
     return persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)

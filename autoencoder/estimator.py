@@ -521,6 +521,5 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _data(self, Z):
         """The data, in their own units, that codes (N, k) stand for."""
-        means = self._likelihood.mean(inference.decode(self._model, Z))  # (N, D)
         with np.errstate(over="ignore"):
-            return means if self._scaling is None else self._scaling.undo(means)
+            return inference.means(self._model, Z, self._scaling)

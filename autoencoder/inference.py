@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import no_grad, tensor
+from minigrad import Tensor, no_grad, tensor
 
 from .rows import blocks, element_weights
 
@@ -50,14 +50,31 @@ def decode(model, Z):
     return _in_blocks(model.network.decode, model, Z)
 
 
+@_quiet
+def means(model, Z, scaling=None):
+    """The data that the codes `Z` stand for, the likelihood's means: (N, k) -> (N, D), an array.
+
+    They are in the network's units, or, with the `Scaling` that led to these, in their own.
+    """
+
+    def mean(z):
+        x = model.likelihood.mean(model.network.decode(z))
+        return x if scaling is None else scaling.undo(x)
+
+    return _in_blocks(mean, model, Z)
+
+
 @no_grad()
 def _in_blocks(function, model, X):
-    like = model.network.parameters()[0]
-    outputs = [
-        function(tensor(x, dtype=like.dtype, device=like.device))
-        for x, *_ in blocks(X, model.block)
-    ]
-    return np.concatenate([y.numpy() for y in outputs])
+    like, outputs, start = model.network.parameters()[0], None, 0
+    for x, *_ in blocks(X, model.block):
+        y = function(tensor(x, dtype=like.dtype, device=like.device))
+        y = y.numpy() if isinstance(y, Tensor) else y
+        if outputs is None:
+            outputs = np.empty((len(X), *y.shape[1:]), y.dtype)
+        outputs[start : start + len(y)] = y
+        start += len(y)
+    return outputs
 
 
 @_quiet
@@ -109,15 +126,16 @@ def mean_squared_error(model, X):
     if hasattr(model.code, "log_variance"):
         rng = np.random.default_rng(_DRAWS_SEED)
         z = [model.code.sample(h, rng) for _ in range(math.ceil(_ENOUGH_DRAWS / len(X)))]
-    errors = [_mean_square(decode(model, each), X, model.block) for each in z]
+    errors = [_mean_square(model, each, X) for each in z]
     return max(float(np.mean(errors)), _SMALLEST_VARIANCE)
 
 
-def _mean_square(outputs, X, size):
-    """The mean of ``(outputs - X)**2`` over what is observed, weighted as `X` (N, D) says."""
-    total = count = 0.0
+def _mean_square(model, Z, X):
+    """The mean of ``(decode(Z) - X)**2`` over what is observed, weighted as `X` (N, D) says."""
+    total, count, size = 0.0, 0.0, model.block
     for start, (x, *more) in enumerate(blocks(X, size)):
-        squares = np.square(outputs[start * size : (start + 1) * size] - x, dtype=np.float64)
+        outputs = decode(model, Z[start * size : (start + 1) * size])
+        squares = np.square(outputs - x, dtype=np.float64)
         weight = element_weights(*more, x.shape)
         total += squares.sum() if weight is None else (weight * squares).sum()
         count += squares.size if weight is None else weight.sum(dtype=np.float64)
@@ -147,7 +165,7 @@ def _log_prob(model, Z, X):
 
 def finite(name, values):
     """The `values`; ValueError where rows were so large that the network's sums overflow."""
-    finite = np.isfinite(values).all(axis=1)
+    finite = np.concatenate([np.isfinite(v).all(axis=1) for v, *_ in blocks(values, 4096)])
     if not finite.all():
         raise ValueError(
             f"{name}: the numbers of row {finite.argmin()} are so large that {values.dtype} "

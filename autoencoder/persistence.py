@@ -11,6 +11,7 @@ gives the function again; other functions and objects of other libraries are ref
 import dataclasses
 import math
 import warnings
+from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
@@ -101,7 +102,7 @@ def contents(estimator):
 
 def load(path, cls, base, device=None, network=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
-    arrays, about = checkpoint.load(path)
+    arrays, about = checkpoint.load(path, lazy=True)
     if "detector" in about:
         raise ValueError(f"load: {path} holds an anomaly detector: use autoencoder.load")
     return restore(path, arrays, about, cls, base, device, network)
@@ -230,7 +231,7 @@ def _check_history(history, counts, plan):
 
 def _check_sizes(sizes, code, arrays):
     """Refuse sizes of other widths than the stored weights have, before a network is built."""
-    known = {n for a in _group(arrays, "network").values() for n in a.shape}
+    known = {n for a in _Group(arrays, "network").values() for n in a.shape}
     image, hidden = sizes.image_shape, sizes.hidden
     inputs = image[2] if image is not None and hidden else sizes.n_features
     widths = {inputs, code.width(sizes.n_components), *hidden}
@@ -248,14 +249,14 @@ def _training(arrays, about, estimator):
     on_device = states["noise"]["bit_generator"].startswith("Philox")
     streams = training.random_streams(0, on_device and estimator.device == "cuda")
     network = estimator._new_network(streams)
-    network.load_state_dict(_group(arrays, "network"))
+    network.load_state_dict(_Group(arrays, "network"), assign=True)
     for name, state in states.items():  # after the weights have been drawn
         if isinstance(streams[name], Philox) == state["bit_generator"].startswith("Philox"):
             streams[name].bit_generator.state = state  # else it was drawn on the other device
     settings = training.Settings(*(getattr(estimator, name) for name in training.PARAMETERS))
     chosen = {name: _object(saved[name], name) for name in ("solver", "solver_options")}
     optimizer = solvers.new_optimizer(settings._replace(**chosen), network)
-    optimizer.load_state_dict(_group(arrays, "optimizer"))
+    optimizer.load_state_dict(_Group(arrays, "optimizer"))
     memory = {n: to_device(a, estimator.device) for n, a in _group(arrays, "memory").items()}
     plan = saved["plan"]
     if plan is not None:
@@ -272,8 +273,27 @@ def _training(arrays, about, estimator):
     )
 
 
+class _Group(Mapping):
+    """Those of the `arrays` by name that are called ``group/...``, without that."""
+
+    def __init__(self, arrays, group):
+        self._arrays, self._names = arrays, {}
+        for name in arrays:
+            if name.partition("/")[0] == group:
+                self._names[name.partition("/")[2]] = name
+
+    def __getitem__(self, name):
+        return self._arrays[self._names[name]]
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self):
+        return len(self._names)
+
+
 def _group(arrays, group):
-    return {n.partition("/")[2]: a for n, a in arrays.items() if n.partition("/")[0] == group}
+    return dict(_Group(arrays, group))
 
 
 def _below(cls):

@@ -9,14 +9,15 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import _check_sample_weight
 
-_NUMBERS = 2**20  # of a block, so that dense copies are small however large the data are
+_NUMBERS = 2**17  # of a block, so that dense copies are small however large the data are
 
 
 class Rows:
     """Data `X` (N, D), an array or a sparse matrix in CSR format.
 
     `weight` (N,) has the mean 1, or is None; `observed` (N, D) is 1 where a number is known and 0
-    where it is missing (and `X` has something in its place), or None. All have one dtype.
+    where it is missing (and `X` has something in its place), or None; as they are kept, True or
+    False. The others have one dtype.
 
     >>> rows = Rows(sparse.csr_array(np.eye(3)), weight=np.array([0.0, 1.0, 2.0]))
     >>> unpacked(rows[1:])
@@ -33,8 +34,8 @@ class Rows:
 
     def astype(self, dtype, copy=False):
         """The same rows in another dtype."""
-        arrays = (self.X, self.weight, self.observed)
-        return Rows(*(None if a is None else a.astype(dtype, copy=copy) for a in arrays))
+        arrays = (None if a is None else a.astype(dtype, copy=copy) for a in (self.X, self.weight))
+        return Rows(*arrays, self.observed)
 
     def __getitem__(self, index):
         weight, observed = (None if a is None else a[index] for a in (self.weight, self.observed))
@@ -45,7 +46,8 @@ def unpacked(rows):
     """The data of `rows` as an array, their weights and what is observed (or None)."""
     if not isinstance(rows, Rows):
         return rows, None, None
-    return rows.X.toarray() if sparse.issparse(rows.X) else rows.X, rows.weight, rows.observed
+    observed = None if rows.observed is None else rows.observed.astype(rows.dtype)
+    return rows.X.toarray() if sparse.issparse(rows.X) else rows.X, rows.weight, observed
 
 
 def packed(X, fill=None, weight=None):
@@ -55,14 +57,15 @@ def packed(X, fill=None, weight=None):
     """
     observed = None
     if fill is not None and not sparse.issparse(X) and np.isnan(X).any():
-        missing = np.isnan(X)
-        X, observed = np.where(missing, fill.astype(X.dtype), X), (~missing).astype(X.dtype)
+        missing, X = np.isnan(X), X.copy()
+        np.copyto(X, fill.astype(X.dtype), where=missing)
+        observed = np.logical_not(missing, out=missing)
     plain = weight is None and observed is None and not sparse.issparse(X)
     return X if plain else Rows(X, weight, observed)
 
 
 def blocks(rows, size=None):
-    """`unpacked` blocks of at most `size` rows, or of about a million numbers."""
+    """`unpacked` blocks of at most `size` rows, or of about 130,000 numbers."""
     size = size or max(1, _NUMBERS // rows.shape[1])
     for start in range(0, len(rows), size):
         yield unpacked(rows[start : start + size])
@@ -88,13 +91,16 @@ def column_means(X):
     """The mean of what is known of each column: (N, D) -> (D,) float64."""
     if sparse.issparse(X):
         return np.asarray(X.mean(axis=0), np.float64).ravel()
-    known = ~np.isnan(X)
-    counts = known.sum(axis=0)  # (D,)
+    total, counts = np.zeros(X.shape[1]), np.zeros(X.shape[1], int)  # (D,)
+    for x, *_ in blocks(X):
+        known = ~np.isnan(x)
+        counts += known.sum(axis=0)
+        total += np.where(known, x, 0).sum(axis=0, dtype=np.float64)
     if not counts.all():
         raise ValueError(
             f"column {counts.argmin()} of X has no number at all: leave it out, or give it some"
         )
-    return np.where(known, X, 0).sum(axis=0, dtype=np.float64) / counts
+    return total / counts
 
 
 def column_moments(rows):

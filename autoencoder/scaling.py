@@ -58,7 +58,10 @@ class Scaling:
         """
         observed = X.observed if isinstance(X, Rows) else None
         log_std = np.log(self.std)  # (D,)
-        return float(log_std.sum()) if observed is None else observed @ log_std
+        if observed is None:
+            return float(log_std.sum())
+        starts = range(0, len(observed), 1024)
+        return np.concatenate([observed[start : start + 1024] @ log_std for start in starts])
 
 
 def choose(scale, X, likelihood):

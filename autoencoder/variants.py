@@ -16,6 +16,8 @@ from .checks import check_whole
 from .estimator import Autoencoder
 from .parts import GaussianCode
 
+ROWS = 1024  # whose bounds are computed at a time
+
 
 def variant(**defaults):
     """A class decorator: the parent's parameters, with other `defaults`.
@@ -110,8 +112,12 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         "Importance weighted autoencoders", 2016).
         """
         X, model = self._density(X, n_draws)
-        weights = inference.log_weights(model, X, n_draws)  # (n_draws, N)
-        return logsumexp(weights, axis=0) - np.log(n_draws) - self._log_volume(X)
+        starts = range(0, X.shape[0], ROWS)  # of all rows the weights could take more than the data
+        bounds = [
+            logsumexp(inference.log_weights(model, X[start : start + ROWS], n_draws), axis=0)
+            for start in starts
+        ]
+        return np.concatenate(bounds) - np.log(n_draws) - self._log_volume(X)
 
     def posterior(self, X):
         """The codes' distributions: (N, D) -> means (N, k) and log-variances (N, k)."""

@@ -17,6 +17,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ _HEADER = "__minigrad__"
 _FORMAT = 2
 LONGEST_NAME = 240  # bytes of a name that are kept in the name of its unfinished file
 MOST_ARRAYS = 10_000  # in one file
+_CHUNK = 1 << 20  # bytes read at a time
 _END = struct.Struct("<4s6xHI6x")  # of a zip archive: magic, number of members, bytes of its index
 
 
@@ -125,6 +127,14 @@ def flush_folder(folder):
             os.close(handle)
 
 
+def make_folder(folder):
+    """Make a `folder` and those above it, and let their names survive a power cut."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        flush_folder(path.parent)
+
+
 class _Writer(io.BufferedWriter):
     """A file without a number: NumPy would write past Python to it, and not notice a full disk."""
 
@@ -160,8 +170,29 @@ def _path(name, path):
     return Path(path)
 
 
-def load(path, into=None):
+class Stored(Mapping):
+    """The arrays of a file, each read anew when it is asked for; see `load`."""
+
+    def __init__(self, path, names):
+        self._path, self._names = path, names
+
+    def __getitem__(self, name):
+        if name not in self._names:
+            raise KeyError(name)
+        with zipfile.ZipFile(self._path) as archive:
+            return _read(archive, archive.getinfo(f"{name}.npy"))
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self):
+        return len(self._names)
+
+
+def load(path, into=None, *, lazy=False):
     """Read a file that `save` wrote, as a `Checkpoint`; `into` (a model) takes the arrays over.
+
+    If `lazy`, all arrays are looked at, but none is kept: they are read again when asked for.
 
     Raises FileNotFoundError, or ValueError where the file is damaged or is something else.
 
@@ -185,7 +216,12 @@ def load(path, into=None):
                     f"load: {path} has format {format_}, this version reads format {_FORMAT}: "
                     "use the version of minigrad that saved it"
                 )
-            arrays = {name: _read(archive, member) for name, member in members.items()}
+            arrays, found = {}, {}
+            for name, member in members.items():
+                array = _read(archive, member)
+                found[name] = _describe(array)
+                if not lazy:
+                    arrays[name] = array
     except (_Refused, MemoryError):
         raise
     except Exception as error:  # zipfile, NumPy and JSON raise nearly anything for damaged files
@@ -193,12 +229,13 @@ def load(path, into=None):
             f"load: {path} is damaged, or is not a file that minigrad saved ({_short(error)}): "
             "save the model again, or restore the file from a copy"
         ) from None
-    found = {name: _describe(a) for name, a in arrays.items()}
     if header.get("arrays") != found or not isinstance(header.get("about"), dict):
         raise ValueError(
             f"load: the arrays in {path} are not those that its header names: it is damaged, "
             "restore it from a copy"
         )
+    if lazy:
+        arrays = Stored(path, found.keys())
     if into is not None:
         into.load_state_dict(arrays)
     return Checkpoint(arrays, header["about"])
@@ -237,7 +274,7 @@ def _members(archive, size):
 
 
 def _read(archive, member):
-    """One array, of no more bytes than the member has."""
+    """One array, of no more bytes than the member has, read into its own memory."""
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = {
@@ -245,11 +282,15 @@ def _read(archive, member):
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran_order, dtype = read_header(file)
-        data = file.read()  # all of it, so that zipfile compares its checksum
-    if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(f"an array of {shape} {dtype} does not take {len(data)} bytes")
-    flat = np.frombuffer(data, dtype).copy()
-    return flat.reshape(shape, order="F" if fortran_order else "C")
+        size = member.file_size - file.tell()
+        if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"an array of {shape} {dtype} does not take {size} bytes")
+        data = np.empty(size, np.uint8)
+        for start in range(0, size, _CHUNK):
+            part = file.read(min(_CHUNK, size - start))
+            data[start : start + _CHUNK] = np.frombuffer(part, np.uint8)  # refuses a shorter one
+        file.read()  # the end, at which zipfile compares its checksum
+    return data.view(dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
 def _short(error):

@@ -15,7 +15,7 @@ from .backend import to_numpy
 from .hooks import Hook, call
 from .parameter import Buffer, Parameter
 from .tensor import Tensor, describe
-from .weights import fitting
+from .weights import assigned, check_fit, fitting
 
 
 class Module:
@@ -188,14 +188,19 @@ class Module:
         """Copies of all parameters and buffers, in main memory, by name."""
         return {name: np.array(to_numpy(p._data)) for name, p in self._state().items()}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state, *, assign=False):
         """Set all parameters and buffers from `state`, or refuse it and change nothing.
+
+        With `assign` they become the arrays in `state`, not copies of them, and are asked for one
+        after another: of a `state` that reads them from a file there are never two of all.
 
         Names and shapes must be exactly this model's. Raises ValueError where they are not, and
         for arrays of PyTorch, whose layout is another: see ``minigrad.interchange``.
         """
         mine = self._state()
-        for p, array in zip(mine.values(), fitting(self, mine, state), strict=True):
+        check_fit(self, mine, state)
+        arrays = assigned(mine, state) if assign else list(fitting(mine, state))
+        for p, array in zip(mine.values(), arrays, strict=True):
             p._data = array
 
     def train(self, training=True):

@@ -234,7 +234,9 @@ class Optimizer:
         Where it has no ``steps``, as older files, every parameter has made ``t`` steps. All of it
         is loaded or, with a ValueError, nothing.
         """
-        mine = self.state_dict()
+        states = [self.state[p] for p in self.parameters]
+        mine = {"t": np.array(self.t), "steps": np.zeros(len(states), np.int64)}
+        mine |= {f"{n}.{k}": a for k, of in enumerate(states) for n, a in of.items() if n != "t"}
         if "steps" not in state:
             del mine["steps"]
         wrong = [
@@ -248,15 +250,8 @@ class Optimizer:
                 "or of another shape or kind: load it into the same optimizer over the same "
                 "parameters"
             )
-        states = [self.state[p] for p in self.parameters]
-        loaded = [
-            (a, array_module(a).asarray(state[f"{name}.{k}"], dtype=a.dtype))
-            for k, of in enumerate(states)
-            for name, a in of.items()
-            if name != "t"
-        ]
-        for array, values in loaded:
-            array[...] = values
+        for name in mine.keys() - {"t", "steps"}:  # one after another, see Module.load_state_dict
+            mine[name][...] = array_module(mine[name]).asarray(state[name], mine[name].dtype)
         self.t = int(state["t"])
         for k, of in enumerate(states):
             of["t"] = int(state["steps"][k]) if "steps" in state else self.t

@@ -6,18 +6,15 @@ from .backend import device_of, is_array, own_copy, to_device
 from .tensor import Tensor
 
 
-def fitting(owner, mine, state):
-    """Copies of the arrays in `state` for the Tensors `mine`, both by name, in the order of `mine`.
-
-    Raises ValueError, in the name of the Module `owner`, where names, shapes or dtypes differ.
-    """
-    arrays = {name: _array(value) for name, value in state.items()}
-    problems = [f"{name} is missing" for name in mine if name not in arrays]
-    problems += [f"{name} is not in this model" for name in arrays if name not in mine]
+def check_fit(owner, mine, state):
+    """Raise ValueError, in the name of the Module `owner`, unless the arrays in `state` have the
+    names, shapes and dtypes of the Tensors `mine`."""
+    problems = [f"{name} is missing" for name in mine if name not in state]
+    problems += [f"{name} is not in this model" for name in state if name not in mine]
     problems += [
         f"{name} is {misfit}"
         for name, p in mine.items()
-        if name in arrays and (misfit := _misfit(state[name], arrays[name], p))
+        if name in state and (misfit := _misfit(state[name], p))
     ]
     if problems:
         raise ValueError(
@@ -26,9 +23,19 @@ def fitting(owner, mine, state):
             "build the model with the settings that it was saved with; weights of PyTorch or Keras "
             "are converted by minigrad.interchange"
         )
-    return [
-        own_copy(to_device(arrays[name], device_of(p._data)), p.dtype) for name, p in mine.items()
-    ]
+
+
+def fitting(mine, state):
+    """Copies of the arrays in `state` for the Tensors `mine`, one after another."""
+    for name, p in mine.items():
+        yield own_copy(to_device(_array(state[name]), device_of(p._data)), p.dtype)
+
+
+def assigned(mine, state):
+    """The arrays in `state` themselves for the Tensors `mine`, which lose their own before."""
+    for name, p in mine.items():
+        device, dtype, p._data = device_of(p._data), p.dtype, p._data[:0]
+        yield to_device(_array(state[name]), device).astype(dtype, copy=False)
 
 
 def _array(value):
@@ -37,8 +44,9 @@ def _array(value):
     return value if is_array(value) or _of_torch(value) else np.asarray(value)
 
 
-def _misfit(value, array, p):
+def _misfit(value, p):
     """What `value` is that the parameter or buffer `p` cannot take; None where it can."""
+    array = _array(value)
     if _of_torch(value) or (array.ndim > 1 and _of_torch(array.base)):
         return "PyTorch's, where weights have their axes in another order"
     if array.shape != p.shape:

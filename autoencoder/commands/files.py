@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from minigrad.checkpoint import flush_folder, part_of, whole
+from minigrad.checkpoint import flush_folder, make_folder, part_of, whole
 
 from .. import plots
 from ..codec import eight_bits
@@ -146,7 +146,7 @@ def write_images(path, images, title, sheet=None, names=None):
         with written(path), whole_folder(path) as folder:
             for name, picture in zip(_files(names, len(images)), eight_bits(images), strict=True):
                 grey = picture.shape[2] == 1
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                make_folder((folder / name).parent)
                 with whole(folder / name) as file:
                     Image.fromarray(picture.squeeze(-1) if grey else picture).save(file, "PNG")
 

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..checks import SEVERAL, as_numbers, check_whole
+from ..rows import blocks
+
+ROWS = 256  # that are computed with at a time
 
 
 class PrincipalComponents(NamedTuple):
@@ -24,11 +27,11 @@ class PrincipalComponents(NamedTuple):
 
     def transform(self, X):
         """The codes (M, k) float64 of rows (M, D)."""
-        return (X - self.mean) @ self.directions.T
+        return _by_blocks(lambda x: (x - self.mean) @ self.directions.T, X)
 
     def reconstruct(self, X):
         """The nearest points (M, D) float64 that k directions can describe."""
-        return self.mean + self.transform(X) @ self.directions
+        return _by_blocks(lambda z: self.mean + z @ self.directions, self.transform(X))
 
 
 def principal_components(images, count):
@@ -42,7 +45,7 @@ def principal_components(images, count):
     rows = _as_rows("principal_components", images)
     if rows.size == 0:
         raise ValueError("principal_components: there are no images to learn from")
-    return PrincipalComponents(rows.mean(axis=0), principal_directions(rows)[:count])
+    return PrincipalComponents(_mean(rows), principal_directions(rows)[:count])
 
 
 def ladder(images, components=(16, 64, 128, 256), *, test=None):
@@ -58,7 +61,7 @@ def ladder(images, components=(16, 64, 128, 256), *, test=None):
     >>> {label: round(loss, 6) for label, loss in ladder(corners, components=(1, 9)).items()}
     {'constant grey': 2.6875, 'mean image': 2.125, 'PCA 1': 0.125}
     """
-    train = _as_rows("ladder", images)  # (N, D) float64
+    train = _as_rows("ladder", images)  # (N, D)
     test = train if test is None else _as_rows("ladder", test)  # (M, D)
     if train.size == 0 or test.size == 0 or train.shape[1] != test.shape[1]:
         raise ValueError(
@@ -69,16 +72,16 @@ def ladder(images, components=(16, 64, 128, 256), *, test=None):
         raise ValueError(f"ladder: components must be a tuple of numbers, got {components!r}")
     if not all(isinstance(count, Integral) and count > 0 for count in components):
         raise ValueError(f"PCA components are whole numbers above zero, but got {components}")
-    mean = train.mean(axis=0)  # (D,)
+    mean = _mean(train)  # (D,)
     directions = principal_directions(train)  # (rank, D)
     losses = {
-        "constant grey": half_squares(test - train.mean()),
-        "mean image": half_squares(test - mean),
+        "constant grey": _half_squares(test, lambda x: mean.mean()),
+        "mean image": _half_squares(test, lambda x: mean),
     }
     for count in sorted(components):
         if count <= len(directions):
-            rebuilt = PrincipalComponents(mean, directions[:count]).reconstruct(test)  # (M, D)
-            losses[f"PCA {count}"] = half_squares(test - rebuilt)
+            linear = PrincipalComponents(mean, directions[:count])
+            losses[f"PCA {count}"] = _half_squares(test, linear.reconstruct)
     return losses
 
 
@@ -117,18 +120,22 @@ def wiener(images, std):
             f"got images (images, pixels) of {rows.shape} and std={std}"
         )
     std = float(std)
-    mean = rows.mean(axis=0)  # (D,)
+    mean = _mean(rows)  # (D,)
     variances, directions = _principal(rows)  # (rank,), (rank, D)
     gains = variances / (variances + std**2)  # S is diagonal in its principal directions
 
     def denoise(noisy):
-        noisy = as_numbers("wiener", "the noisy images", noisy)
+        noisy = as_numbers("wiener", "the noisy images", noisy, None)
         if noisy[:1].size != mean.size:
             raise ValueError(
                 f"wiener: the filter is for images of {mean.size} pixels, got {noisy.shape}"
             )
-        codes = (_as_rows("wiener", noisy) - mean) @ directions.T  # (M, rank)
-        return (mean + codes * gains @ directions).reshape(noisy.shape)
+
+        def restored(x):
+            codes = (x - mean) @ directions.T  # (n, rank)
+            return mean + codes * gains @ directions
+
+        return _by_blocks(restored, _as_rows("wiener", noisy)).reshape(noisy.shape)
 
     return denoise
 
@@ -162,22 +169,31 @@ def probabilistic_pca(images, count, test):
         )
     left = rows.shape[1] - count
     noise = variances[count:].sum() / left
-    centred = test - rows.mean(axis=0)  # (M, D)
-    codes = centred @ directions[:count].T  # (M, k)
-    rest = (centred**2).sum(axis=1) - (codes**2).sum(axis=1)  # squared distance from the subspace
-    squares = (codes**2 / variances[:count]).sum(axis=1) + rest / noise
+    mean = _mean(rows)
+
+    def distances(x):
+        centred = x - mean  # (n, D)
+        codes = centred @ directions[:count].T  # (n, k)
+        rest = (centred**2).sum(axis=1) - (codes**2).sum(axis=1)  # from the subspace, squared
+        return (codes**2 / variances[:count]).sum(axis=1) + rest / noise
+
+    squares = _by_blocks(distances, test)
     log_determinant = np.log(variances[:count]).sum() + left * np.log(noise)
     return -(squares + log_determinant + rows.shape[1] * np.log(2 * np.pi)) / 2
 
 
 def _principal(rows):
     """The variances (over N) and orthonormal principal directions of (N, D): (rank,), (rank, D)."""
-    centred = rows - rows.mean(axis=0)
+    mean, centred = _mean(rows), np.empty((0, rows.shape[1]))
     if len(rows) > rows.shape[1]:  # R has the same values and directions, and is small
-        centred = np.linalg.qr(centred, mode="r")  # (D, D)
+        for x, *_ in blocks(rows, max(ROWS, 2 * rows.shape[1])):
+            centred = np.linalg.qr(np.concatenate([centred, x - mean]), mode="r")  # (D, D)
+    else:
+        centred = rows - mean
     _, values, directions = np.linalg.svd(centred, full_matrices=False)
     # Rounding leaves about this much in place of a zero, as in numpy.linalg.matrix_rank.
-    dust = np.abs(rows).max() * np.sqrt(rows.size) * max(rows.shape) * np.finfo(np.float64).eps
+    largest = max(-float(rows.min()), float(rows.max()))
+    dust = largest * np.sqrt(rows.size) * max(rows.shape) * np.finfo(np.float64).eps
     kept = values > dust
     return values[kept] ** 2 / len(rows), directions[kept]
 
@@ -187,12 +203,35 @@ def half_squares(differences):
     return float((differences**2).sum() / 2 / len(differences))
 
 
+def _half_squares(rows, predict):
+    """Half the squared distance of the `rows` (N, D) from what is predicted of them, per image."""
+    squares = _by_blocks(lambda x: ((x - predict(x)) ** 2).sum(axis=1), rows)
+    return float(squares.sum() / 2 / len(rows))
+
+
+def _mean(rows):
+    return rows.mean(axis=0, dtype=np.float64)
+
+
+def _by_blocks(function, rows):
+    """``function(x)`` of float64 blocks (n, D) of the `rows` (N, D), as one array."""
+    results, start = None, 0
+    for x, *_ in blocks(rows, ROWS):
+        result = function(x.astype(np.float64, copy=False))
+        if results is None:
+            results = np.empty((len(rows), *result.shape[1:]))
+        results[start : start + len(x)] = result
+        start += len(x)
+    return np.empty((0, rows.shape[1])) if results is None else results
+
+
 def _as_rows(name, images):
-    """Flatten (N, ...) images to (N, D) float64; ValueError unless they are finite numbers."""
-    images = as_numbers(name, "the images", images)
-    if images.ndim < 2 or not np.isfinite(images).all():
+    """Flatten (N, ...) images to (N, D) of floats; ValueError unless they are finite numbers."""
+    images = as_numbers(name, "the images", images, None)
+    finite = 0 if images.ndim < 2 else sum(np.isfinite(x).sum() for x, *_ in blocks(images, ROWS))
+    if images.ndim < 2 or finite < images.size:
         raise ValueError(
             f"{name}: the images must be finite numbers (N, ...), got shape {images.shape}, "
-            f"{np.isfinite(images).sum()} of {images.size} of them finite"
+            f"{finite} of {images.size} of them finite"
         )
     return images.reshape(len(images), -1) if images.size else images.reshape(0, 0)

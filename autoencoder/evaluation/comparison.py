@@ -11,8 +11,9 @@ from sklearn.base import clone
 from ..checks import SEVERAL, as_numbers, check_whole
 from ..parts import GaussianLikelihood, resolve
 from ..progress import progress_over
+from ..rows import blocks
 from . import metrics
-from .baselines import principal_components, probabilistic_pca, wiener
+from .baselines import ROWS, principal_components, probabilistic_pca, wiener
 
 TITLES = {
     "reconstruction": "Reconstruction of the test samples (PSNR in dB)",
@@ -79,17 +80,21 @@ def evaluate(
 
     noise = resolve("noise", getattr(model, "noise", None))
     seen = X_test if noise is None else noise.corrupt(X_test.copy(), rng)
-    rebuilt = {name: row.reconstruct(seen) for name, row in rows.items()}
+    ways = {name: row.reconstruct for name, row in rows.items()}
     if noise is not None:
-        std = np.sqrt(metrics.mse(X_train, noise.corrupt(X_train.copy(), rng)))
+        errors = [
+            metrics.mse(x, noise.corrupt(x.copy(), rng), reduction="none")
+            for x, *_ in blocks(X_train, ROWS)
+        ]
+        std = np.sqrt(np.concatenate(errors).mean())
         if std > 0:
-            rebuilt["Wiener filter"] = wiener(X_train, std)(seen)
-        rebuilt["noisy input"] = seen
-    rebuilt["mean image"] = pca._replace(directions=directions[:0]).reconstruct(X_test)
+            ways["Wiener filter"] = wiener(X_train, std)
+        ways["noisy input"] = lambda x: x
+    ways["mean image"] = pca._replace(directions=directions[:0]).reconstruct
     results = {
         "reconstruction": {
-            name: _reconstruction(X_test, values, image_shape, data_range)
-            for name, values in rebuilt.items()
+            name: _reconstruction(X_test, seen, way, image_shape, data_range)
+            for name, way in ways.items()
         }
     }
     if labels is not None:
@@ -135,15 +140,17 @@ def _untrained(model, X):
     return clone(model).set_params(**settings).fit(X)
 
 
-def _reconstruction(X, rebuilt, image_shape, data_range):
-    columns = {
-        "MSE": metrics.mse(X, rebuilt),
-        "PSNR": metrics.psnr(X, rebuilt, data_range=data_range),
-    }
-    if image_shape is not None:
-        images, rebuilt = (rows.reshape(-1, *image_shape) for rows in (X, rebuilt))
-        columns["SSIM"] = metrics.ssim(images, rebuilt, data_range=data_range)
-    return columns
+def _reconstruction(X, seen, reconstruct, image_shape, data_range):
+    """How near to `X` (M, D) the way to `reconstruct` comes from what was `seen` of it."""
+    columns = {}
+    for (x, *_), (s, *_) in zip(blocks(X, ROWS), blocks(seen, ROWS), strict=True):
+        pair, how = (x, reconstruct(s)), dict(reduction="none")
+        columns.setdefault("MSE", []).append(metrics.mse(*pair, **how))
+        columns.setdefault("PSNR", []).append(metrics.psnr(*pair, data_range=data_range, **how))
+        if image_shape is not None:
+            pair = (rows.reshape(-1, *image_shape) for rows in pair)
+            columns.setdefault("SSIM", []).append(metrics.ssim(*pair, data_range=data_range, **how))
+    return {name: float(np.concatenate(values).mean()) for name, values in columns.items()}
 
 
 def _codes(rows, X_train, X_test, labels, max_probe, rng, progress):

@@ -12,6 +12,7 @@ from scipy.special import xlogy
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from ..checks import as_numbers, check_number, outside_unit_interval
+from ..rows import blocks
 from .probes import Accuracy, few_shot_accuracy, knn_accuracy, linear_probe, trustworthiness
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5  # pixels
+ROWS = 256  # that are computed with at a time
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 
 
@@ -41,8 +43,8 @@ def mse(images, reconstructions, *, reduction="mean"):
     >>> mse(np.zeros((1, 4)), np.array([[0.0, 0.0, 0.0, 2.0]]))
     1.0
     """
-    images, reconstructions = _rows("mse", images, reconstructions)
-    return _reduce("mse", ((images - reconstructions) ** 2).mean(axis=1), reduction)
+    values = _by_rows("mse", lambda x, y: ((x - y) ** 2).mean(axis=1), images, reconstructions)
+    return _reduce("mse", values, reduction)
 
 
 def psnr(images, reconstructions, *, data_range=1.0, reduction="mean"):
@@ -86,8 +88,9 @@ def ssim(images, reconstructions, *, data_range=1.0, reduction="mean"):
     c1, c2 = (SSIM_K1 * data_range) ** 2, (SSIM_K2 * data_range) ** 2
     values = np.empty(len(images))
     for i in range(len(images)):  # one at a time: the maps of all would not fit into the cache
-        x = _channels_first(images[i])  # (C, H, W)
-        y = _channels_first(reconstructions[i])
+        x, y = (  # (C, H, W)
+            _channels_first(side[i].astype(np.float64)) for side in (images, reconstructions)
+        )
         # (5, C, H', W'): the local means of x, y, x^2, y^2 and x y
         mx, my, xx, yy, xy = down @ np.stack([x, y, x * x, y * y, x * y]) @ across
         variances = xx - mx**2 + yy - my**2
@@ -107,19 +110,24 @@ def excess_bce(images, probabilities, *, reduction="mean"):
     >>> round(excess_bce(np.array([[0.5, 1.0]]), np.array([[0.5, 0.5]])), 6)  # log 2
     0.693147
     """
-    x, p = _rows("excess_bce", images, probabilities)
+    values = _by_rows("excess_bce", _excess_bce, images, probabilities)
+    return _reduce("excess_bce", values, reduction)
+
+
+def _excess_bce(x, p):
+    """See `excess_bce`: (n, D), (n, D) -> (n,)."""
     for name, values in (("images", x), ("probabilities", p)):
         if outside_unit_interval(values).any():
             raise ValueError(
                 f"excess_bce: the {name} must lie in [0, 1], "
-                f"but run from {values.min():g} to {values.max():g}"
+                f"but some run from {values.min():g} to {values.max():g}"
             )
     x, p = np.clip(x, 0, 1), np.clip(p, 0, 1)
     negative_entropy = xlogy(x, x) + xlogy(1 - x, 1 - x)
     with np.errstate(divide="ignore"):
         log_p, log_q = np.maximum(np.log(p), -100), np.maximum(np.log1p(-p), -100)
     excess = (negative_entropy - x * log_p - (1 - x) * log_q).sum(axis=1)
-    return _reduce("excess_bce", np.maximum(excess, 0), reduction)  # not -1e-17 for p = x
+    return np.maximum(excess, 0)  # not -1e-17 for p = x
 
 
 def anomaly_metrics(normal_scores, anomaly_scores):
@@ -202,14 +210,22 @@ def _channels_first(image):
     return image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
 
 
-def _rows(name, images, reconstructions):
-    """Two arrays of one shape (N, ...) as (N, D) float64."""
-    images, reconstructions = _same_shape(name, images, reconstructions)
-    return images.reshape(len(images), -1), reconstructions.reshape(len(images), -1)
+def _by_rows(name, function, first, second):
+    """``function(x, y)`` of blocks (n, D) float64 of two arrays of one shape (N, ...): (N,)."""
+    first, second = _same_shape(name, first, second)
+    first, second = first.reshape(len(first), -1), second.reshape(len(first), -1)
+    pairs = zip(blocks(first, ROWS), blocks(second, ROWS), strict=True)
+    return np.concatenate(
+        [function(x.astype(np.float64), y.astype(np.float64)) for (x, *_), (y, *_) in pairs]
+    )
 
 
 def _same_shape(name, first, second):
-    first, second = as_numbers(name, "the first", first), as_numbers(name, "the second", second)
+    """The two arrays; what is not float32 is float64."""
+    first, second = (
+        as_numbers(name, which, values, None)
+        for which, values in (("the first", first), ("the second", second))
+    )
     if first.shape != second.shape or first.ndim < 2 or first.size == 0:
         raise ValueError(
             f"{name}: two arrays of one shape, samples first, are needed, "

@@ -295,7 +295,7 @@ def _impossible_outside(log_probs, x):
 
 
 def _check_unit_interval(name, X):
-    X = as_numbers(name, "the data", X)
+    X = as_numbers(name, "the data", X, None)
     if not X.size:
         raise ValueError(f"{name}: the data must be at least one number, got shape {X.shape}")
     low, high = np.min(X), np.max(X)

@@ -16,6 +16,8 @@ from minigrad.functional import check_rng
 
 from ..checks import SEVERAL, check_floats, check_number
 
+_BLOCK = 1 << 18  # numbers that are computed with at a time
+
 
 class GaussianNoise(BaseEstimator):
     """Normal noise of one standard deviation `std`, in the units of the data, for every pixel.
@@ -38,7 +40,7 @@ class GaussianNoise(BaseEstimator):
     def corrupt(self, x, rng):
         """A noisy copy of the array `x`, of its shape and dtype."""
         std = _at_least_zero(self, "std")
-        return _limited(x + std * _normal(self, x, rng), self)
+        return _combined(lambda n, x: _limited(x + std * n, self), _normal(self, x, rng), x)
 
 
 class HeteroscedasticNoise(BaseEstimator):
@@ -71,7 +73,7 @@ class HeteroscedasticNoise(BaseEstimator):
     def corrupt(self, x, rng):
         """A noisy copy of the array `x`, of its shape and dtype."""
         noise = _normal(self, x, rng)
-        return _limited(x + self.std(x) * noise, self)
+        return _combined(lambda n, x: _limited(x + self.std(x) * n, self), noise, x)
 
 
 class MaskingNoise(BaseEstimator):
@@ -91,7 +93,8 @@ class MaskingNoise(BaseEstimator):
     def corrupt(self, x, rng):
         """A copy of the array `x` with holes, of its shape and dtype."""
         rate = _probability(self)
-        return array_module(x).where(_uniform(self, x, rng) < rate, x.dtype.type(0), x)
+        where, zero = array_module(x).where, x.dtype.type(0)
+        return _combined(lambda u, x: where(u < rate, zero, x), _uniform(self, x, rng), x)
 
 
 class SaltAndPepperNoise(BaseEstimator):
@@ -119,11 +122,22 @@ class SaltAndPepperNoise(BaseEstimator):
         rate = _probability(self)
         u = _uniform(self, x, rng)
         low, high = x.dtype.type(self.low), x.dtype.type(self.high)
-        xp = array_module(x)
-        return xp.where(u < rate / 2, low, xp.where(u < rate, high, x))
+        where = array_module(x).where
+        return _combined(lambda u, x: where(u < rate / 2, low, where(u < rate, high, x)), u, x)
 
 
 # ---------------------------------------------------------------------- helpers
+def _combined(function, drawn, x):
+    """``function(drawn, x)``, which takes the place of the array `drawn` where that is large."""
+    if x.size <= _BLOCK or x.ndim < 2:
+        return function(drawn, x)
+    step = max(1, _BLOCK // math.prod(x.shape[1:]))
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        drawn[rows] = function(drawn[rows], x[rows])
+    return drawn
+
+
 def _normal(noise, x, rng):
     _check(noise, x, rng)
     return rng.standard_normal(x.shape, dtype=x.dtype)

@@ -52,7 +52,7 @@ class Checkpoints:
         """
         if not self.path.exists():
             return None
-        arrays, about = checkpoint.load(self.path)
+        arrays, about = checkpoint.load(self.path, lazy=True)
         try:
             run = about.pop("run")
             if run["settings"] != self._settings:

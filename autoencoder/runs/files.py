@@ -12,7 +12,7 @@ import math
 import re
 import zlib
 
-from minigrad.checkpoint import whole
+from minigrad.checkpoint import flush_folder, whole
 
 LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.part")  # of a process that was killed while it wrote
 
@@ -68,6 +68,7 @@ def reopen(output):
     """Take away what says that a run is finished, and what was made for the model it had."""
     for path in [output / "metrics.json", *output.glob("codec*.npz")]:
         path.unlink(missing_ok=True)
+    flush_folder(output)  # else they could come back beside the next model
 
 
 def remove_leftovers(folder):

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from minigrad.checkpoint import flush_folder, part_of
+from minigrad.checkpoint import flush_folder, make_folder, part_of
 
 from .files import LEFTOVER, explained, remove_leftovers
 from .lock import NAME as LOCK
@@ -31,7 +31,7 @@ def new_folder(output, numbered=False):
         folder = Path(output) if k == 1 else Path(f"{output}-{k}")
         if not (numbered and folder.exists() and _is_taken(folder)):
             with explained(folder, "give another --output, or make room"):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
                 try:
                     lock = Lock(folder)
                 except NotOurs:

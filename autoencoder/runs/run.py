@@ -130,7 +130,7 @@ def open_run(folder, *, device=None):
         )
     config = read_config(folder / "config.json")
     path = folder / "model.npz"
-    arrays, about = checkpoint.load(path)
+    arrays, about = checkpoint.load(path, lazy=True)
     tie = about.pop("run", None)  # a model saved by hand has none
     if tie is not None and tie != {"settings": fingerprint(config)}:
         raise ValueError(

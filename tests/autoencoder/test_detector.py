@@ -93,6 +93,23 @@ def test_p_values_of_new_normal_rows_are_uniform_and_of_anomalies_small():
     assert np.mean(flagged) < 0.12
 
 
+@pytest.mark.parametrize("contamination", [0.05, 0.07, 0.29, 0.33, 0.5])
+@pytest.mark.parametrize("rows", [40, 60, 198])
+def test_an_anomaly_is_a_row_whose_p_value_is_at_most_the_contamination(rows, contamination):
+    """Also where it is one of the p-values there can be, and for a row with the very score."""
+    model = linear(max_epochs=1)
+    how = dict(contamination=contamination, calibration_fraction=0.5, random_state=0)
+    try:
+        detector = ae.AutoencoderAnomalyDetector(model, **how).fit(normal(rows))
+    except ValueError as error:  # no p-value is so small
+        assert "holds out" in str(error) and 1 / (rows / 2 + 1) > contamination
+        return
+    X = np.concatenate([normal(rows), normal(60, seed=1), 3 * normal(60, seed=2)])
+    assert (detector.score_samples(X) == detector.offset_).any()
+    expected = np.where(detector.p_values(X) <= contamination, -1, 1)
+    np.testing.assert_array_equal(detector.predict(X), expected)
+
+
 def test_calibration_rows_are_not_trained_on(monkeypatch):
     seen = []
     original = ae.Autoencoder.fit
@@ -292,3 +309,21 @@ def test_files_that_hold_no_detector(tmp_path):
         checkpoint.save(tmp_path / "bad.npz", arrays, {**about, "detector": nonsense})
         with pytest.raises(ValueError, match="does not describe a whole detector"):
             ae.AutoencoderAnomalyDetector.load(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda about: about["detector"].update(feature_names=["a", "b"]), "2 names of 4 columns"),
+        (lambda about: about["fitted"].update(n_features_in_=7), "it was fitted to 7 features"),
+        (lambda about: about["fitted"].update(n_features_in_=True), "no fitted estimator has such"),
+    ],
+)
+def test_a_file_of_other_columns_than_its_weights_have(tmp_path, change, words):
+    path = tmp_path / "detector.npz"
+    ae.AutoencoderAnomalyDetector(linear(max_epochs=1)).fit(normal(40, d=4)).save(path)
+    arrays, about = checkpoint.load(path)
+    change(about)
+    checkpoint.save(path, arrays, about)
+    with pytest.raises(ValueError, match=words):
+        ae.load(path)

@@ -206,3 +206,12 @@ def test_importing_the_package_is_light_and_its_names_are_known():
     root = Path(ae.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_grey_images_without_a_channel_come_back_as_they_were_given():
+    X = np.random.default_rng(0).random((20, 4, 6), np.float32)
+    model = ae.Autoencoder(2, image_shape=(4, 6, 1), max_epochs=1, random_state=0).fit(X)
+    assert model.reconstruct(X).shape == X.shape
+    np.testing.assert_array_equal(model.reconstruct(X[..., None])[..., 0], model.reconstruct(X))
+    rows = X.reshape(20, -1)
+    np.testing.assert_array_equal(model.reconstruct(rows), model.reconstruct(X).reshape(20, -1))

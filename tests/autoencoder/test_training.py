@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import autoencoder as ae
@@ -181,6 +182,13 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training():
     assert (weights(model) != seen[model.n_iter_]).any()
 
 
+def test_of_equal_losses_the_first_is_the_best():
+    """A step too small to change anything: the weights kept are those that it began with."""
+    model = quick(learning_rate=1e-300, patience=2, max_epochs=9, validation_fraction=0.2)
+    model.fit(data())
+    assert (model.n_iter_, model.best_epoch_) == (2, 0)
+
+
 def test_validation_rows_are_not_trained_on_and_always_the_same():
     X = np.arange(40.0)[:, None] * np.ones((1, 4))
     rng = training.random_streams(0)["split"]
@@ -206,6 +214,26 @@ def test_the_validation_loss_differs_only_by_the_weights(kind):
     assert pickle.dumps(model._training.streams) == before
     model.partial_fit(X)
     assert training.evaluate(model._training, parts, X, settings) != first
+
+
+def test_a_validation_leaves_the_memory_of_penalties_as_it_was():
+    """Also of one's own, which here counts the rows that it was shown."""
+
+    class Counting(BaseEstimator):
+        name = "counting"
+
+        def check(self, code):
+            pass
+
+        def __call__(self, batch):
+            seen = batch.memory.setdefault(self.name, np.zeros(1))
+            seen += len(batch.z.data)
+            return (batch.z * batch.z).mean() * float(seen[0])
+
+    X, other = data(), 3 * data()[:20]
+    alone, watched = quick(penalty=Counting()).fit(X), quick(penalty=Counting()).fit(X, X_val=other)
+    assert watched._training.memory["counting"] == 4 * len(X)
+    assert watched.history_["counting"] == alone.history_["counting"]
 
 
 def test_patience_without_validation_watches_the_training_loss():
@@ -260,6 +288,16 @@ def test_a_training_that_diverges_goes_back_to_the_best_weights(dtype):
     assert w[0].filename == __file__
     model.set_params(learning_rate=1e-3).partial_fit(X).partial_fit(X)  # it can go on
     assert model.score(X) > untrained.score(X)
+
+
+def test_weights_that_overflow_in_the_last_step_are_noticed():
+    """The loss of every batch was finite, and no batch comes after it."""
+    X = data(dtype=np.float32)
+    model = quick(solver="sgd", learning_rate=1e39, max_epochs=1, batch_size=len(X))
+    with pytest.warns(ConvergenceWarning, match="after 1 steps the weights are no longer finite"):
+        model.fit(X)
+    assert model.n_iter_ == 0 and np.isfinite(weights(model)).all()
+    np.testing.assert_array_equal(weights(model), weights(quick(max_epochs=0).fit(X)))
 
 
 def test_a_partial_fit_that_diverges_changes_nothing():

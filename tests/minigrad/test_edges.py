@@ -117,3 +117,18 @@ def test_a_gradient_is_an_array_or_none():
         with pytest.raises(TypeError, match=r"cannot set the gradient .*or None to clear it"):
             x.grad = wrong
     x.grad = None
+
+
+def test_an_axis_of_length_0_is_split_into_as_many_parts_as_asked_for():
+    for parts in (1, 2, 5):
+        pieces = mg.split(np.zeros((0, 3)), parts)
+        assert [piece.shape for piece in pieces] == parts * [(0, 3)]
+
+
+def test_batch_norm_trains_on_two_values_of_a_channel():
+    layer = mg.nn.BatchNorm1D(3)
+    x = np.array([[0, 1, 2], [2, 1, 0]], np.float32)
+    np.testing.assert_allclose(layer(x).data, [[-1, 0, 1], [1, 0, -1]], atol=1e-4)
+    np.testing.assert_allclose(layer.running_var.data, 0.9 + 0.1 * np.array([2, 0, 2]), rtol=1e-6)
+    with pytest.raises(ValueError, match="one value for each channel"):
+        layer(x[:1])

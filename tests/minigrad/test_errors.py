@@ -99,6 +99,7 @@ concatenate: shapes | mg.concatenate([leaf(2, 3), leaf(2, 4)]) | concatenate; (2
 concatenate: nothing | mg.concatenate([]) | concatenate; a sequence of Tensors or arrays
 concatenate: axis | mg.concatenate([leaf(2, 3)], 2) | concatenate; (2, 3); no axis 2; stack()
 stack: shapes | mg.stack([leaf(2), leaf(3)]) | stack; arrays of one shape; (2,), (3,)
+split: parts | mg.split(leaf(6), 4) | split; (6,); 4 equal parts; a number that divides
 pad: axes | mg.pad(leaf(2, 3), ((1, 1),)) | pad; (2, 3); (before, after) for each axis; 1 pairs for 2 axes
 max: nothing | leaf(2, 0).max(1) | max; (2, 0); not empty
 softmax: nothing | mg.softmax(leaf(2, 0)) | softmax; (2, 0); not empty
@@ -144,6 +145,9 @@ rng: dropout | mg.dropout(leaf(2), 0.5, 0) | dropout; numpy.random.Generator; go
 rng: noise | mg.gaussian_noise(leaf(2), 0.5, np.random) | gaussian_noise; numpy.random.Generator; default_rng(seed)
 rng: layer | nn.Dense(2, 3, rng=None) | a layer; numpy.random.Generator; default_rng(seed)
 item: assignment | leaf(2).__setitem__(0, 1.0) | cannot be assigned; where(mask, new, x)
+unsqueeze: a number | mg.unsqueeze(2.0, 0) | unsqueeze; 2.0; expected a Tensor or an array
+batch norm: weight | mg.batch_norm(leaf(4, 3), "a") | batch_norm; expected numbers; str
+batch norm: bias | mg.batch_norm(leaf(4, 3), leaf(3), [1, 2, 3]) | batch_norm; expected numbers; list
 """,
     TypeError,
 )

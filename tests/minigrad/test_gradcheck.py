@@ -229,3 +229,23 @@ def test_assert_close_to_torch():
             assert_close_to_torch(np.array(mine), FakeTorch(theirs))
     with pytest.raises(AssertionError, match=r"weight at \(1,\): minigrad .*-2.0.*PyTorch .*-2.5"):
         assert_close_to_torch(x, FakeTorch([1.0, -2.5, 3.0]), what="weight")
+
+
+def test_inputs_that_the_function_does_not_use_have_derivative_0():
+    for order in (1, 2):
+        assert gradcheck(lambda x, unused: x**3, [np.ones(3), np.ones(2)], order) < 1e-5
+
+
+def test_as_many_directions_are_tried_as_asked_for():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return mg.sum(x**3)
+
+    counts = []
+    for directions in (1, 4):
+        calls.clear()
+        gradcheck(f, [np.ones(3)], directions=directions)
+        counts.append(len(calls))
+    assert counts[1] == 4 * counts[0]

@@ -1,303 +1,267 @@
-"""Mutation testing: change one thing in the engine's mathematics and see whether a test notices.
+"""Mutation testing: change one small thing in a source and see whether a test notices.
 
-    python tests/tools/mutation.py --jobs 2 ops conv losses optim
+    python tests/tools/mutation.py FOLDER record      # once: which test runs which line, 40 minutes
+    python tests/tools/mutation.py FOLDER run         # a sample of all mutants; may be stopped
+    python tests/tools/mutation.py FOLDER report      # scores by package, and the survivors
+    python tests/tools/mutation.py FOLDER named       # the mutants that once survived, by name
 
-Every place of a file where a sign, a constant, an operator, an operand, a comparison or an axis can
-be changed gives mutants. Each is imported in a child process in place of the file and the tests of
-the file run until the first failure; a mutant that passes them all has survived, and its line is
-printed. Error messages, docstrings and annotations are not mutated.
+A tool of our own, because mutmut leaves decorated functions alone, which all primitives are, and
+cosmic-ray starts the tests anew for each mutant, which takes ten times as long. FOLDER keeps all
+that is known. The coverage package is needed for recording, and nowhere else.
 """
 
 import argparse
-import ast
-import contextlib
-import copy
-import importlib.abc
-import importlib.machinery
-import os
+import json
+import random
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, defaultdict
 from pathlib import Path
 
+import mutation_server as server
+from mutation_changes import mutants
+from mutation_known import EQUIVALENT, named
+
 ROOT = Path(__file__).parents[2]
-ENGINE = [
-    "test_backward",
-    "test_create_graph",
-    "test_derivatives",
-    "test_devices",
-    "test_dtypes",
-    "test_grad",
-    "test_hooks",
-    "test_leaves",
-    "test_memory",
-    "test_no_grad",
-    "test_primitives",
-    "test_provenance",
-    "test_seals",
-    "test_seals_false_alarms",
-    "test_tensor",
-    "test_topological_order",
-]
-GRADIENTS = ["test_gradients", "test_gradients_of_any_input", "test_compositions"]
-OPERATIONS = ["test_torch_operations", "test_torch_extremes"]
-CONVOLUTION = ["test_torch_convolution", "test_torch_resize"]
-LOSSES = ["test_torch_losses", "test_torch_layers"]
-TESTS = {  # the quick and telling ones first
-    "ops": [*GRADIENTS, "test_retention", *OPERATIONS, "test_errors", "cpu/test_linear", *ENGINE],
-    "conv": ["cpu/test_convolution", *GRADIENTS, *CONVOLUTION, "test_errors"],
-    "losses": [*GRADIENTS, *OPERATIONS, "test_errors", *LOSSES],
-    "optim": [
-        "test_torch_optimizers",
-        "test_torch_penalties",
-        "test_errors",
-        "cpu/test_linear",
-        "cuda/test_capture",
-        "cuda/test_device_library",
-    ],
-    "optimizer": ["test_torch_optimizers", "test_errors", "cuda/test_capture"],
-    "schedules": ["test_torch_schedules"],
-    "penalties": ["test_torch_penalties", "test_errors"],
-}
-# Mutants that change nothing that can be seen, and why: (beginning of the line, change).
-EQUIVALENT = {
-    ("return np.minimum(a, b)", "arguments exchanged"): "min(a, b) = min(b, a)",
-    ("return np.maximum(a, b)", "arguments exchanged"): "max(a, b) = max(b, a)",
-    ("return where(condition, 1.0, x)", "1.0 -> 2.0"): "where condition holds, the factor is 0",
-    ("return p * (log(where(zero, 1.0", "1.0 -> 2.0"): "where zero holds, the factor p is 0",
-    ('if tuple(getattr(a, "shape", (-1,)))', "2 -> 3"): "no array has the shape (-2,) or (-3,)",
-    ("step = max(1, _BLOCK", "1 -> 2"): "the size of a block decides the speed only",
-    ("blocks = pieces(p.size, _BLOCK", "Or -> And"): "the size of a block decides the speed only",
-    ("blocks = pieces(p.size, _BLOCK", "branches exchanged"): "the same",
-    ("blocks = pieces(p.size, _BLOCK", "1 -> 2"): "the same",
-    ("blocks = pieces(p.size, _BLOCK", "Eq -> NotEq"): "the same",
-    ("deviation = x - mean(x", "operands of Sub exchanged"): "only its square is used",
-    ("d = prediction - target", "operands of Sub exchanged"): "only its square is used",
-    ("d = p - t", "operands of Sub exchanged"): "only its square is used",
-    ("total = squared_distance(", "arguments exchanged"): "symmetric, derivatives included",
-    ("axes = range(len(shape)) if axis is None", "1 -> 2"): "the shape () has no axes",
-    ("self._counts = Counts(graded[0][0]", "0 -> 1"): "all parameters are on the device",
-    ("if scale < 1:", "Lt -> LtE"): "multiplies by exactly 1",
-    ("p.node.leaf.version += 1", "Add -> Sub"): "any other number says that it changed",
-    ("p.node.leaf.version += 1", "1 -> 2"): "the same",
-}
-SECONDS = 240  # a mutant that takes longer hangs, which is noticed
-
-OPERATORS = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult,
-    ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv, ast.MatMult: ast.Mult, ast.BitAnd: ast.BitOr,
-    ast.BitOr: ast.BitAnd,
-}  # fmt: skip
-COMPARISONS = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
-NAMES = {"maximum": "minimum", "minimum": "maximum", "max": "min", "min": "max", "zeros": "ones",
-         "exp": "log1p", "sigmoid": "tanh"}  # fmt: skip
+# Everything that computes or promises something; not what only draws, nor the GPU's kernels, which
+# tests/minigrad/cuda and compute-sanitizer look after.
+SOURCES = (
+    "minigrad/*.py", "minigrad/cpu/*.py", "autoencoder/*.py", "autoencoder/parts/*.py",
+    "autoencoder/codec/*.py", "autoencoder/evaluation/*.py", "autoencoder/datasets/*.py",
+    "autoencoder/runs/*.py", "autoencoder/commands/*.py", "lessons/_*.py",
+)  # fmt: skip
+DRAWN = ("autoencoder/runs/figures.py", "autoencoder/runs/html.py", "lessons/_figures.py")
+TESTS = (
+    "tests/minigrad/cpu/test_*.py", "tests/minigrad/test_*.py", "tests/test_imports.py",
+    "tests/minigrad/cuda/test_capture.py", "tests/minigrad/cuda/test_device_library.py",
+    "tests/autoencoder/test_*.py", "tests/autoencoder/*/test_*.py", "tests/lessons/test_*.py",
+    "tests/tools/test_*.py",
+)  # fmt: skip
+LIMITS = (4, 50), (10, 200)  # seconds and number of tests that are tried first, and then
+AGAIN = (10, 100), (60, 600)  # the same for what survived
 
 
-def mutants(source):
-    """All mutants of a source: [(line, what was changed, tree), ...]."""
-    tree = ast.parse(source)
-    _mark(tree)
-    found = []
-    for index, node in enumerate(ast.walk(tree)):
-        for change, words in _changes(node):
-            twin = copy.deepcopy(tree)
-            place = next(n for k, n in enumerate(ast.walk(twin)) if k == index)
-            change(place)
-            found.append((node.lineno, words, ast.fix_missing_locations(twin)))
-    return found
+def files(patterns):
+    found = [p for pattern in patterns for p in sorted(ROOT.glob(pattern))]
+    names = [p.relative_to(ROOT).as_posix() for p in found if p.name != "__init__.py"]
+    return [name for name in names if name not in DRAWN]
 
 
-def _mark(tree):
-    """Mark what is not mathematics: messages, docstrings, annotations, imports, names of things."""
-    tree.left_out = False
-    for parent in ast.walk(tree):
-        for name, value in ast.iter_fields(parent):
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST):
-                    child.left_out = (
-                        parent.left_out
-                        or isinstance(
-                            child, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom
-                        )
-                        or _is_no_mathematics(child)
-                        or (
-                            name in ("annotation", "returns", "decorator_list")
-                            and not _is_primitive(child)
-                        )
-                    )
+def sample(count, seed):
+    """About `count` mutants of all sources, of each in proportion to its own, in random order."""
+    found = {file: mutants(file, (ROOT / file).read_text()) for file in files(SOURCES)}
+    share = count / sum(map(len, found.values()))
+    chosen = []
+    for file, all_of_it in found.items():
+        wanted = min(len(all_of_it), max(4, round(share * len(all_of_it))))
+        chosen += random.Random(f"{seed} {file}").sample(all_of_it, wanted)
+    random.Random(seed).shuffle(chosen)
+    return chosen
 
 
-def _is_no_mathematics(node):
-    """zip's ``strict=True``, which guards against slips of ours, sizes of blocks, and the -1 of
-    reshape, for which any negative number serves."""
-    if isinstance(node, ast.Assign):
-        return getattr(node.targets[0], "id", "").endswith("_BLOCK")
-    if isinstance(node, ast.UnaryOp):
-        return ast.unparse(node) == "-1"
-    return isinstance(node, ast.keyword) and node.arg == "strict"
+# ---------------------------------------------------------------------- which tests
+class Known:
+    """Which tests run which lines, as recorded, and what became of mutants so far."""
+
+    def __init__(self, folder):
+        self.seconds, self.lines = {}, defaultdict(lambda: defaultdict(set))
+        self.setup = {}  # seconds that a file of tests takes once, for what they share
+        for path in (folder / "cover").glob("*.json"):
+            recorded = json.loads(path.read_text())
+            passed = {t: s for t, (s, outcome) in recorded["tests"].items() if outcome == "passed"}
+            self.seconds |= passed
+            if passed:
+                first, usual = next(iter(passed)), sorted(passed.values())[len(passed) // 2]
+                self.setup[first.split("::")[0]] = max(0, passed[first] - usual)
+            for file, lines in recorded["lines"].items():
+                for line, tests in lines.items():
+                    self.lines[file][int(line)] |= passed.keys() & tests
+        self.killers, self.reliable = defaultdict(Counter), set()
+
+    def tests(self, mutant):
+        """Those that run the mutant's lines, the quick and deadly first: {name: seconds}."""
+        lines = self.lines[mutant.file]
+        found = set().union(*(lines[line] for line in mutant.lines if line in lines))
+        found = found or set().union(*lines.values())  # lines of a module's own are run at import
+        found &= self.seconds.keys()
+        own = {t for t in found if mutant.file.split("/")[0] in t.split("::")[0].split("/")}
+        found = own or found
+        stem, killers = Path(mutant.file).stem.strip("_"), self.killers[mutant.file]
+        alike, ranked = Counter(), []
+        for test in sorted(found, key=self.seconds.get):
+            function = test.split("[")[0]
+            alike[function] += 1  # one case of each test before the second of any
+            near = 0.2 if stem in function else 1
+            cost = near * (self.seconds[test] + self.setup[test.split("::")[0]])
+            deadly = -killers[function] if alike[function] <= 3 else 0
+            ranked.append((deadly, alike[function], cost, test))
+        return {test: self.seconds[test] for *_, test in sorted(ranked)}
 
 
-def _is_primitive(node):
-    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "primitive"
+def at_most(tests, setup, seconds, count):
+    """The first tests that take so long together, at least one."""
+    chosen, total, begun = {}, 0.0, set()
+    for test, its_own in tests.items():
+        file = test.split("::")[0]
+        its_own += 0 if file in begun else setup[file]
+        if len(chosen) < count and (not chosen or total + its_own <= seconds):
+            chosen[test] = tests[test]
+            total += its_own
+            begun.add(file)
+    return chosen
 
 
-def _changes(node):
-    if node.left_out:
+# ---------------------------------------------------------------------- trying
+def run(folder, chosen, results, again=False):
+    """Try mutants one after another, those that need no import of their own first."""
+    known, place = Known(folder), Path(tempfile.mkdtemp(prefix="run.", dir=folder))
+    server.start()
+    tree, scratch = server.prepare(place, "tree"), place / "scratch"
+    limits = AGAIN if again else LIMITS
+    pairs = {m.key: server.changed(str(tree / m.file), _original(m), m.source) for m in chosen}
+    quick = [m for m in chosen if pairs[m.key] is not None]
+
+    def in_place(hot):
+        def run(mutant, tests, limit):
+            return hot.run(scratch, tests, pairs[mutant.key] if mutant else [], limit)
+
+        for mutant in quick:
+            attempt(mutant, known, tree, run, results, limits)
+
+    def imported(_, tests, limit):
+        return server.run(tree, scratch, tests, limit)
+
+    if quick:
+        tests = {test.split("::")[0] for m in quick for test in known.tests(m)}
+        server.hot(tree, place / "hot", sorted(tests), in_place)
+    for mutant in chosen:
+        if pairs[mutant.key] is None:
+            attempt(mutant, known, tree, imported, results, limits, files=(3, 8))
+    shutil.rmtree(place)
+
+
+def _original(mutant):
+    return (ROOT / mutant.file).read_text()
+
+
+def few_files(tests, most):
+    """The tests in the first few files among them: to collect a file takes seconds."""
+    files = list(dict.fromkeys(test.split("::")[0] for test in tests))[:most]
+    return {test: seconds for test, seconds in tests.items() if test.split("::")[0] in files}
+
+
+def attempt(mutant, known, tree, run, results, limits, files=(1000, 1000)):
+    """Try a mutant and note what becomes of it, unless another process has done so meanwhile."""
+    if limits is LIMITS and mutant.key in outcomes(results):
         return
-    if isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in OPERATORS:
-        other = OPERATORS[type(node.op)]
-        yield _set("op", other()), f"{type(node.op).__name__} -> {other.__name__}"
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.Div | ast.MatMult):
-            yield _swap_sides, f"operands of {type(node.op).__name__} exchanged"
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
-        yield _drop_sign, f"{type(node.op).__name__} dropped"
-    elif isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        other = COMPARISONS[type(node.ops[0])]
-        yield (
-            _set("ops", [other(), *node.ops[1:]]),
-            f"{type(node.ops[0]).__name__} -> {other.__name__}",
+    tests, tried, outcome, by = known.tests(mutant), {}, "survived", ""
+    began, path = time.time(), tree / mutant.file
+    for old in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        old.unlink()
+    path.write_text(mutant.source)
+    for (seconds, count), most in zip(limits, files, strict=True):
+        rest = {t: s for t, s in tests.items() if t not in tried}
+        chosen = at_most(few_files(rest, most), known.setup, seconds, count)
+        if not chosen:
+            break
+        status, by = run(mutant, chosen, 90 + 10 * sum(chosen.values()))
+        tried |= chosen
+        if status and by in known.seconds and by not in known.reliable:
+            path.write_text(_original(mutant))
+            until = dict(list(chosen.items())[: list(chosen).index(by) + 1])
+            if run(None, until, 90 + 10 * sum(until.values()))[0]:  # it fails by itself
+                print(f"left out, because it fails without a mutant: {by}", flush=True)
+                del known.seconds[by]
+                return attempt(mutant, known, tree, run, results, limits, files)
+            known.reliable.add(by)
+        if status:
+            outcome = "timeout" if status in (None, -signal.SIGPROF) else "killed"
+            known.killers[mutant.file][by.split("[")[0]] += 1
+            break
+    path.write_text(_original(mutant))
+    result = {"key": mutant.key, "outcome": outcome, "by": by, "tests": len(tried)}
+    result["seconds"] = round(time.time() - began, 2)
+    with open(results, "a") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+# ---------------------------------------------------------------------- what came of it
+def outcomes(results):
+    """The last result of each mutant by its key."""
+    lines = results.read_text().splitlines() if results.exists() else []
+    return {result["key"]: result for result in map(json.loads, lines)}
+
+
+def package(file):
+    parts = file.split("/")
+    return parts[0] if len(parts) == 2 else "/".join(parts[:2])
+
+
+def reason(mutant):
+    """Why a mutant cannot be told from the original, or None."""
+    for (file, text, words), why in EQUIVALENT.items():
+        if (mutant.file, mutant.words) == (file, words) and mutant.text.startswith(text):
+            return why
+    return None
+
+
+def report(chosen, results):
+    """Print the scores by package and the survivors; the last line is the whole."""
+    done = outcomes(results)
+    table, survivors, excused = defaultdict(Counter), [], []
+    for mutant in chosen:
+        if mutant.key not in done:
+            continue
+        outcome, row = done[mutant.key]["outcome"], table[package(mutant.file)]
+        if outcome == "survived" and reason(mutant):
+            excused.append(f"equivalent: {mutant.key}: {reason(mutant)}")
+            outcome = "equivalent"
+        elif outcome == "survived":
+            survivors.append(f"survived: {mutant.key}")
+        row[outcome] += 1
+        table["in all"][outcome] += 1
+    print("\n".join(sorted(excused) + sorted(survivors)))
+    for name in sorted(table, key=lambda name: (name == "in all", name)):
+        row = table[name]
+        tried, dead = row.total(), row["killed"] + row["timeout"]
+        print(
+            f"{name}: {tried} mutants, {dead} killed ({row['timeout']} by their time), "
+            f"{row['equivalent']} equivalent, {row['survived']} survived: "
+            f"{dead / max(1, tried - row['equivalent']):.1%}"
         )
-    elif isinstance(node, ast.BoolOp):
-        other = ast.Or if isinstance(node.op, ast.And) else ast.And
-        yield _set("op", other()), f"{type(node.op).__name__} -> {other.__name__}"
-    elif isinstance(node, ast.Constant) and type(node.value) in (bool, int, float):
-        value = node.value
-        other = not value if isinstance(value, bool) else value + 1
-        yield _set("value", other), f"{value!r} -> {other!r}"
-    elif isinstance(node, ast.IfExp):
-        yield _swap_branches, "branches exchanged"
-    elif isinstance(node, ast.Call):
-        plain = [a for a in node.args if isinstance(a, ast.Name)]
-        if len(plain) == len(node.args) == 2 and plain[0].id != plain[1].id:
-            yield _swap_arguments, "arguments exchanged"
-    elif isinstance(node, ast.Attribute) and node.attr in NAMES:
-        yield _set("attr", NAMES[node.attr]), f"{node.attr} -> {NAMES[node.attr]}"
-
-
-def _set(field, value):
-    return lambda node: setattr(node, field, value)
-
-
-def _swap_sides(node):
-    node.left, node.right = node.right, node.left
-
-
-def _swap_branches(node):
-    node.body, node.orelse = node.orelse, node.body
-
-
-def _swap_arguments(node):
-    node.args.reverse()
-
-
-def _drop_sign(node):
-    node.op = ast.UAdd() if isinstance(node.op, ast.USub) else ast.Not()
-    if isinstance(node.op, ast.Not):
-        node.operand = ast.UnaryOp(ast.Not(), node.operand)
-
-
-# ---------------------------------------------------------------------- one mutant
-class _Importer(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
-    """Gives the mutant when its module is imported."""
-
-    def __init__(self, name, path, tree):
-        super().__init__(name, str(path))
-        self.tree = tree
-
-    def find_spec(self, name, path=None, target=None):
-        if name == self.name:
-            return importlib.util.spec_from_file_location(name, self.path, loader=self)
-        return None
-
-    def get_code(self, name):
-        return compile(self.tree, self.path, "exec", dont_inherit=True)
-
-
-def survives(module, tree, tests):
-    """Whether all `tests` pass with the mutant, in a child process."""
-    child = os.fork()
-    if child:
-        return _wait(child)
-    code = 2
-    try:
-        os.setsid()
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        path = ROOT / "minigrad" / f"{module}.py"
-        sys.meta_path.insert(0, _Importer(f"minigrad.{module}", path, tree))
-        import pytest
-
-        files = [str(ROOT / "tests/minigrad" / f"{name}.py") for name in tests]
-        options = [
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-W",
-            "ignore::pytest.PytestAssertRewriteWarning",
-        ]
-        code = int(pytest.main([*options, *files]))
-    finally:
-        os._exit(code)
-
-
-def _wait(child):
-    began = time.monotonic()
-    while time.monotonic() - began < SECONDS:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.05)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return False
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("modules", nargs="*", default=list(TESTS))
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--every", type=int, default=1, help="try only every k-th mutant")
+    parser.add_argument("folder", type=lambda text: Path(text).resolve())
+    parser.add_argument("what", choices=["record", "run", "report", "named"])
+    parser.add_argument("patterns", nargs="*", help="only these sources, or tests to record")
+    parser.add_argument("--count", type=int, default=1600, help="mutants in the sample")
+    parser.add_argument("--seed", type=int, default=14)
+    parser.add_argument("--again", action="store_true", help="try again what survived")
     options = parser.parse_args()
-    os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    for name in ("hypothesis", "numpy", "pytest", "sklearn", "torch"):
-        importlib.import_module(name)  # once, before the forks; not minigrad
-    total = killed = 0
-    for module in options.modules:
-        source = (ROOT / "minigrad" / f"{module}.py").read_text()
-        if not survives(module, ast.parse(source), TESTS[module]):
-            raise SystemExit(f"the tests fail for {module}.py as it is")
-        lines = [line.strip() for line in source.splitlines()]
-        found = mutants(source)[:: options.every]
-        same = [m for m in found if equivalent(lines[m[0] - 1], m[1])]
-        found = [m for m in found if m not in same]
-        for line, words, _ in same:
-            reason = equivalent(lines[line - 1], words)
-            print(f"left out: {module}.py:{line}: {words}: {lines[line - 1]}: {reason}", flush=True)
-        with ThreadPoolExecutor(options.jobs) as pool:
-            alive = list(pool.map(lambda m: survives(module, m[2], TESTS[module]), found))  # noqa: B023
-        for (line, words, _), lives in zip(found, alive, strict=True):
-            if lives:
-                print(f"survived: {module}.py:{line}: {words}: {lines[line - 1]}", flush=True)
-        dead = len(found) - sum(alive)
-        print(f"{module}.py: {len(found)} mutants, {dead} killed", flush=True)
-        total, killed = total + len(found), killed + dead
-    print(f"in all: {total} mutants, {killed} killed ({killed / total:.1%})")
-
-
-def equivalent(line, words):
-    """Why a mutant of this line cannot be told from the original, or None."""
-    reasons = EQUIVALENT.items()
-    return next((why for (text, w), why in reasons if line.startswith(text) and w == words), None)
+    folder = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.what == "record":
+        return server.record(folder, files(options.patterns or TESTS + SOURCES))
+    if options.what == "named":
+        chosen, results = named(), folder / "named.jsonl"
+        results.unlink(missing_ok=True)
+    else:
+        chosen, results = sample(options.count, options.seed), folder / "results.jsonl"
+    if options.patterns:
+        wanted = set(files(options.patterns))
+        chosen = [mutant for mutant in chosen if mutant.file in wanted]
+    if options.what != "report":
+        done = outcomes(results)
+        wanted = "survived" if options.again else None
+        left = [m for m in chosen if done.get(m.key, {}).get("outcome") == wanted]
+        run(folder, left, results, options.again)
+    return report(chosen, results)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

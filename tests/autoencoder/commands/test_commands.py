@@ -298,6 +298,14 @@ def test_detect_flags_the_scores_below_the_training_quantile(place, tmp_path, mo
     np.testing.assert_allclose([float(row["score"]) for row in rows], scores, atol=1e-6)
 
 
+def test_detect_does_not_flag_a_score_that_is_the_threshold(place, tmp_path, monkeypatch):
+    opened, given = open_run(place / "dense"), str(place / "new.npz")
+    scores = opened.estimator.score_samples(opened.rows(load_images(given).images))
+    monkeypatch.setattr(np, "quantile", lambda *_: np.sort(scores)[5])
+    assert main(["detect", str(place / "dense"), given, str(tmp_path / "s.npz")]) == 0
+    assert stored(tmp_path / "s.npz", "anomalous").sum() == 5
+
+
 def test_a_score_falls_with_the_squared_error(place):
     opened = open_run(place / "olivetti")
     X, _ = opened.samples().rows

@@ -156,6 +156,20 @@ def test_generated_faces_are_a_function_of_their_arguments(faces):
     check(make_faces(people=2, variations=3, size=17), (6, 17, 17, 1))
 
 
+# 36 faces (12 people), each projected on one random direction: any change of the drawing is seen.
+FACES = """
+-35.831 -32.747 -33.189 -33.247 -30.951 -25.142 -21.564 -32.234 -29.55 -32.594 -24.881 -17.925
+-31.426 -33.644 -25.708 -21.055 -34.516 -22.558 -14.67 -31.967 -37.787 -33.54 -24.054 -24.873
+-21.521 -30.319 -26.276 -25.159 -35.112 -31.021 -24.591 -31.509 -18.082 -26.047 -15.644 -29.576
+"""
+
+
+def test_generated_faces_are_the_same_in_every_version():
+    images = make_faces(people=12, variations=3, size=32).images.reshape(36, -1)
+    direction = np.random.default_rng(1).standard_normal(32 * 32)
+    np.testing.assert_allclose(images @ direction, np.array(FACES.split(), float), atol=1e-3)
+
+
 def test_generated_faces_leave_the_global_random_state_alone():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     make_faces(people=2)

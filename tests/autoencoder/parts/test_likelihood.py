@@ -254,3 +254,12 @@ def test_what_scaling_leaves_of_0_and_1_is_accepted_and_other_numbers_have_no_de
 
 def test_any_data_can_be_normal():
     GaussianLikelihood().check(np.array([[-1e9, 1e9]]))
+
+
+@pytest.mark.parametrize("variance", [0.25, 1.0, 3.0])
+def test_loss_and_constant_are_the_gaussians_log_density(variance):
+    likelihood = GaussianLikelihood(variance)
+    rng = np.random.default_rng(0)
+    t, x = rng.normal(size=(2, 5, 3))
+    whole = likelihood.loss(tensor(t), tensor(x)).item() + likelihood.constant(3)
+    np.testing.assert_allclose(whole, -likelihood.log_prob(t, x).mean(), rtol=1e-12)

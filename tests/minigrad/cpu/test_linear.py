@@ -184,3 +184,21 @@ def test_large_fused_layers_are_finished_everywhere(activation):
         np.testing.assert_array_equal(got, finish(y, b, activation))
         with pytest.raises(ValueError, match=f"^{name}: expected"):
             registry[name](*arrays, integers(7), *geometry, activation)
+
+
+@pytest.mark.parametrize("shape", [(16,), (1, 16), (64, 1), (1, 1), (1, 64, 16)])
+def test_large_arrays_are_summed_to_any_shape(shape):
+    x = rng.standard_normal((300, 64, 16))
+    expected = x
+    for axis, n in enumerate((1,) * (3 - len(shape)) + shape):
+        expected = expected.sum(axis=axis, keepdims=True) if n == 1 else expected
+    got = registry["sum_to"](x, shape)
+    assert got.shape == shape
+    np.testing.assert_allclose(got, expected.reshape(shape), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 1 << 15), (1 << 15, 1), (1, 1, 1 << 15)])
+def test_one_number_in_all_places_of_an_array_with_axes_of_length_1(shape):
+    x = rng.standard_normal(shape)
+    same = np.broadcast_to(np.float64(3), shape)
+    np.testing.assert_array_equal(registry["multiply"](same, x), 3 * x)

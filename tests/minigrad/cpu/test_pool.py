@@ -89,6 +89,23 @@ def test_an_exception_of_a_thread_of_the_pool_is_raised_in_the_caller():
     assert sorted(done) == sorted(3 * list(range(10)))
 
 
+def test_an_interrupt_while_others_are_waited_for_is_raised_when_they_are_done(monkeypatch):
+    finish, calls, done = pool._Job.finish, [], []
+
+    def interrupted(job):
+        calls.append(job)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        finish(job)
+
+    monkeypatch.setattr(pool._Job, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        parallel(done.append, range(50))
+    assert len(calls) == 2 and len(done) == len(set(done))
+    monkeypatch.undo()
+    test_every_block_is_done_once_by_several_threads()
+
+
 def test_after_an_exception_no_block_is_worked_on_any_more():
     """Or a thread of the pool would go on writing to arrays that the caller has given up."""
     together, left, late = threading.Barrier(2), threading.Event(), []
