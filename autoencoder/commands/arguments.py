@@ -17,7 +17,7 @@ figures/ and report.html. Ctrl-C ends the training after the epoch, and everythi
 an uninterrupted training gives, bit for bit.
 
   olivetti     the reference model: deep, convolutional, for square grey images (the default)
-  dense        784-64-784 on MNIST: a relu code, sigmoid outputs, cross-entropy
+  dense        784-64-784 on MNIST: a linear code, sigmoid outputs, cross-entropy
   conv         convolutions of stride 2, as many channels as --hidden says
   denoising    reads noisy images, is scored on the clean ones
   sparse       sigmoid codes that are rarely on
