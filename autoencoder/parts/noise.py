@@ -92,9 +92,9 @@ class MaskingNoise(BaseEstimator):
 
     def corrupt(self, x, rng):
         """A copy of the array `x` with holes, of its shape and dtype."""
-        rate = _probability(self)
+        rate, u = _probability(self), _uniform(self, x, rng)
         where, zero = array_module(x).where, x.dtype.type(0)
-        return _combined(lambda u, x: where(u < rate, zero, x), _uniform(self, x, rng), x)
+        return _combined(lambda u, x: where(u < rate, zero, x), u, x)
 
 
 class SaltAndPepperNoise(BaseEstimator):

@@ -127,6 +127,7 @@ def _is_summary(metrics):
     """Whether those of the `metrics` of which the report makes sentences are numbers and texts."""
     found = metrics.get("diagnosis") or []
     texts = isinstance(found, list) and all(isinstance(s, str) and s for s in found)
+    texts = texts and isinstance(metrics.get("ended", ""), str)
     numbers = [metrics.get(name, 0) for name in ("epochs", "seconds")]
     return texts and all(isinstance(n, Real) and not isinstance(n, bool) for n in numbers)
 
