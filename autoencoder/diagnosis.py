@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import collapse, inference
+from .parts import BernoulliLikelihood, ContinuousBernoulliLikelihood
 from .rows import blocks, column_moments, unpacked
 
 _ROWS = 1024  # that are looked at, so that looking takes a small part of the training's time
@@ -45,7 +46,7 @@ def diagnose(model, X, training):
     t = inference.decode(model, codes)  # (n, D)
     found = [
         _error(model, X, some, t, codes.shape[1], observed),
-        _collapse(some, codes) or _silent_units(model, h, codes),
+        _collapse(some, codes) or _silent_units(model, some, h, codes),
         _dead_units(model, some, codes),
         _saturated(model, t, some),
         _still_falling(training.history),
@@ -116,7 +117,7 @@ def _collapse(some, codes):
     return Finding("codes all equal", f"{collapse.MESSAGE}: {advice}", True)
 
 
-def _silent_units(model, h, codes):
+def _silent_units(model, some, h, codes):
     """Code units that are the same for all rows; of Gaussian codes, those that carry no nats."""
     k = codes.shape[1]
     if hasattr(model.code, "log_variance"):
@@ -128,7 +129,7 @@ def _silent_units(model, h, codes):
         spread = codes.std(axis=0)  # (k,)
         silent, what = int((spread <= 1e-4 * spread.max()).sum()), "are the same for all rows"
         advice = "code='linear', a smaller learning_rate or another random_state"
-    if not silent:
+    if not silent or (some == some[0]).all():  # equal rows have equal codes
         return None
     sentence = f"{silent} of the {k} code units {what}, so the code is shorter than it looks"
     worst = silent == k if hasattr(model.code, "log_variance") else silent > k / 10
@@ -163,8 +164,8 @@ def _dead_units(model, some, codes):
 
 
 def _saturated(model, t, some):
-    if model.likelihood.any_numbers:
-        return None
+    if not isinstance(model.likelihood, BernoulliLikelihood | ContinuousBernoulliLikelihood):
+        return None  # the outputs are no logits
     wrong = (np.abs(t) > _SATURATED) & (np.abs(model.likelihood.mean(t) - some) > 0.01)
     if wrong.mean() <= 0.01:
         return None

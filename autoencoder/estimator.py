@@ -52,9 +52,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     scale : {"auto", "standard"} or None, default="auto"
         The units in which the network works, in which noise, likelihood, penalties, the history and
         `noise_variance_` count. None leaves the data as they are; "standard" gives every column
-        mean 0 and variance 1; "auto" is "standard" for data that leave [0, 1] if the likelihood is
-        for any numbers, else None. What goes in and comes out has the data's own units, densities
-        too.
+        mean 0 and variance 1; "auto" is "standard" for data that leave [0, 1] or stay below 1/2, if
+        the likelihood is for any numbers, else None. What goes in and comes out has the data's own
+        units, densities too.
     network : None, "olivetti" or function, default=None
         None makes a network of the parameters above. A function ``(sizes, code, rng, dtype) ->
         (encoder, decoder)`` gives two Modules of your own, see ``networks.build``; "olivetti" is
@@ -256,7 +256,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         `schedule` is "cooldown". Mean and units of the data (`scale`) are those of the first call.
         """
         parts, settings, X = self._prepare(X, sample_weight, reset=not self._is_built())
-        vars(self).pop("diagnosis_", None)  # of a network that is no more
         try:
             training.partial_fit(self._training, parts, settings, X)
         finally:
@@ -304,6 +303,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
                 state.renew_optimizer(settings)
             self.history_ = state.history
+            vars(self).pop("diagnosis_", None)  # of a network that is no more
             self._count()
             return parts, settings, X.astype(self._dtype, copy=False)
 
@@ -355,7 +355,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if self.network is not None:
             return None, None
         mean, _ = column_moments(X)  # (D,)
-        offset = self._likelihood.inverse_mean(mean)
+        # a likelihood of your own may lack it
+        inverse_mean = getattr(self._likelihood, "inverse_mean", None)
+        offset = None if inverse_mean is None else inverse_mean(mean)
         return mean.astype(X.dtype), None if offset is None else offset.astype(X.dtype)
 
     def _count(self):

@@ -28,12 +28,12 @@ def _whole(least, none=False):
     return rule
 
 
-def _or_auto(rule):
-    """A `rule` for what may also be "auto"."""
+def _or_auto(rule, words="a whole number"):
+    """A `rule` for what may also be "auto"; the `words` say what else."""
 
     def either(name, value):
         if isinstance(value, str):
-            _choice(("auto",), " or what its documentation says")(name, value)
+            _choice(("auto",), f" or {words}")(name, value)
         else:
             rule(name, value)
 
@@ -111,7 +111,7 @@ def _callbacks(name, value):
 
 RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "n_components": _or_auto(_width),
-    "hidden": _or_auto(_widths),
+    "hidden": _or_auto(_widths, "a tuple of widths, such as (128, 64)"),
     "activation": _choice((*activations, "linear")),
     "image_shape": _image_shape,
     "scale": lambda name, value: (

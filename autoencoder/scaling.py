@@ -67,11 +67,13 @@ class Scaling:
 def choose(scale, X, likelihood):
     """The `Scaling` that the parameter `scale` asks for with data `X` (N, D), or None for none.
 
-    "auto" standardises data that leave [0, 1], under a likelihood that is for all numbers.
+    "auto" standardises data that leave [0, 1] or stay below 1/2, under a likelihood that is for all
+    numbers: a code costs the same nats however small the errors are that it could avoid, so a
+    variational autoencoder of small numbers learns nothing.
     """
-    if scale is None or (scale == "auto" and _is_bounded(X)):
+    if scale is None or (scale == "auto" and _fills_unit_interval(X)):
         return None
-    if not likelihood.any_numbers:
+    if not getattr(likelihood, "any_numbers", False):  # one of your own may not say
         if scale == "auto":
             return None
         raise ValueError(
@@ -89,7 +91,7 @@ def _by_blocks(function, X):
     return result
 
 
-def _is_bounded(X):
+def _fills_unit_interval(X):
     numbers = X.X if isinstance(X, Rows) else X
     slack = 4 * np.finfo(X.dtype).eps  # what MinMaxScaler may leave above 1
-    return bool(numbers.min() >= -slack and numbers.max() <= 1 + slack)
+    return bool(numbers.min() >= -slack and 0.5 <= numbers.max() <= 1 + slack)

@@ -59,7 +59,9 @@ def concrete(settings, n_samples):
         settings = settings._replace(batch_size=budget.batch_size(n_samples))
     if settings.max_epochs == "auto":
         epochs = budget.max_epochs(steps_of_an_epoch(settings, n_samples))
-        settings = settings._replace(max_epochs=epochs, levels_off=True)
+        # other schedules need the whole length to come to their end
+        levels_off = settings.schedule in (None, "cooldown")
+        settings = settings._replace(max_epochs=epochs, levels_off=levels_off)
     return settings
 
 

@@ -72,6 +72,15 @@ def test_raw_tables_untouched(kind, load):
     assert np.isfinite(model.score_samples(X)).all()
 
 
+def test_a_variational_one_of_small_numbers():
+    """Dark pictures: it reached the mean only, before they were put into units."""
+    X = digits()
+    model, found = fitted(ae.VariationalAutoencoder, X * 0.03)
+    error = np.square(model.reconstruct(X * 0.03) / 0.03 - X).mean()
+    assert error < 3 * error_of_pca(X, 16)  # the mean has more than six times as much
+    assert "worse than the mean" not in found
+
+
 def test_a_variational_one_of_large_numbers():
     """The loss was 2e195 before data were put into units."""
     X = np.random.default_rng(0).normal(100, 50, (500, 20))

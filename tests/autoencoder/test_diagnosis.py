@@ -108,6 +108,48 @@ def test_it_looks_at_rows_of_all_kinds():
         assert names(model)[0] == "worse than the mean"
 
 
+class OfTheirOwn:
+    """A likelihood with nothing but what is asked for: no base, no inverse mean."""
+
+    def get_params(self, deep=False):
+        return {}
+
+    def check(self, X):
+        pass
+
+    def loss(self, t, x):
+        return ((t - x) ** 2).sum() / len(t)
+
+    def constant(self, n_features):
+        return 0.0
+
+    def mean(self, t):
+        return t.numpy() if hasattr(t, "numpy") else t
+
+
+def test_outputs_of_a_likelihood_of_ones_own_are_not_taken_for_logits():
+    X = 100 * digits()
+    model, _ = fitted(X=X, likelihood=OfTheirOwn(), max_epochs=3)
+    assert model._scaling is None and np.abs(model.reconstruct(X)).max() > 15
+    assert "saturated outputs" not in names(model)
+
+
+def test_equal_rows_have_equal_codes_and_nothing_is_wrong_with_that():
+    _, said = fitted(X=np.ones((30, 4)), n_components=1)
+    assert said == []
+
+
+def test_an_interrupted_fit_has_no_verdict_of_an_earlier_one():
+    model, _ = fitted(max_epochs=1)
+
+    def stop(model, record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(callbacks=stop).fit(digits())
+    assert not hasattr(model, "diagnosis_")
+
+
 def test_partial_fit_and_untrained_ones_are_not_judged_and_files_keep_the_verdict(tmp_path):
     X = digits()
     model = ae.Autoencoder(8, max_epochs=0).fit(X)

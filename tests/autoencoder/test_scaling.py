@@ -32,6 +32,7 @@ def test_data_in_the_unit_interval_stay_as_they_are_and_others_are_standardised(
     model = quick().fit(inside + 0.1)
     np.testing.assert_allclose(model._scaling.mean, (inside + 0.1).mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(model._scaling.std, inside.std(axis=0), rtol=1e-12)
+    assert quick().fit(0.4 * inside)._scaling is not None
     assert quick(scale="standard").fit(inside)._scaling is not None
     assert quick(scale=None).fit(inside + 9)._scaling is None
     assert quick(likelihood="bernoulli").fit(inside)._scaling is None

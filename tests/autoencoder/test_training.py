@@ -429,6 +429,12 @@ def test_auto_makes_4000_steps_and_ends_early_on_a_plateau():
     assert rates[-1] < 0.001
 
 
+def test_another_schedule_comes_to_its_end():
+    X, lengths = data(640), dict(batch_size="auto", max_epochs="auto")
+    model = quick(schedule="cosine", learning_rate=0.01, **lengths).fit(X)
+    assert model.n_iter_ == 200 and model.history_["learning_rate"][-1] < 1e-5
+
+
 def test_a_fit_that_levels_off_goes_on_from_a_file_to_the_same_bits(tmp_path):
     """It is cut short before and after the plateau is found."""
     X, params = data(640), dict(batch_size="auto", max_epochs="auto", learning_rate=0.01)
