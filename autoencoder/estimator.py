@@ -227,6 +227,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if X_val is not None:
             X_val = self._checked(X_val)
             self._check_range(parts, X_val)
+            X_val = self._in_own_units(X_val).astype(self._dtype, copy=False)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
         progress = progress_bar(type(self).__name__, state.epoch, goal, self.verbose)

@@ -132,3 +132,12 @@ def test_blocks_change_nothing(monkeypatch):
     parts = Scaling.of(X)
     np.testing.assert_allclose(parts.std, whole.std, rtol=1e-12)
     np.testing.assert_array_equal(whole.undo(X), X * whole.std + whole.mean)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_validation_rows_are_in_the_same_units(dtype):
+    X, new = (data() * SCALES + SHIFTS).astype(dtype), data()[:20] * SCALES + SHIFTS
+    units = Scaling.of(X)
+    inside = quick().fit(X, X_val=new).history_["validation_loss"]
+    before = quick(scale=None).fit(units.apply(X), X_val=units.apply(new))
+    np.testing.assert_allclose(inside, before.history_["validation_loss"], rtol=1e-5)
