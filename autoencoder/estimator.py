@@ -19,7 +19,7 @@ from sklearn.base import (
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import diagnosis, inference, parameters, persistence, scaling, training
+from . import diagnosis, inference, parameters, persistence, pretraining, scaling, training
 from .captured_epoch import can_stay_on_the_gpu
 from .checks import as_rows, check_whole, is_on
 from .networks import build
@@ -94,6 +94,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     max_epochs : int or "auto", default="auto"
         How often `fit` goes through the data; with 0 the network stays untrained. "auto" makes 4000
         steps (at least 10 epochs), and fewer where the (validation) loss levels off before.
+    pretrain_epochs : int or "auto", default=0
+        How often `fit` goes through the data with each layer and its mirror image by themselves,
+        from the data inwards, before it trains the whole network (greedy layer-wise pretraining);
+        "auto" as for `max_epochs`. For dense hidden layers; see ``pretraining``.
     validation_fraction : float, default=0.0
         The part of the rows on which the objective is only measured, with the same draws of noise
         and codes each time. The weights of the best epoch are then kept.
@@ -172,6 +176,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         batch_size="auto",
         skip_last_batch=False,
         max_epochs="auto",
+        pretrain_epochs=0,
         validation_fraction=0.0,
         patience=None,
         restarts=0,
@@ -201,6 +206,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.batch_size = batch_size
         self.skip_last_batch = skip_last_batch
         self.max_epochs = max_epochs
+        self.pretrain_epochs = pretrain_epochs
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.restarts = restarts
@@ -238,9 +244,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self._count()
             return self._call_back(record, X)
 
+        def pretrained(network, streams):
+            if self.pretrain_epochs != 0:
+                shorter = self._settings(len(X), max_epochs=self.pretrain_epochs, restarts=0)
+                given = network, streams, parts, shorter, X, X_val
+                pretraining.pretrain(*given, verbose=self.verbose)
+            return network
+
+        def renew(streams):
+            return pretrained(self._new_network(streams), streams)
+
         with progress:
             try:
-                training.fit(state, parts, settings, X, report, self._new_network, X_val)
+                if not goes_on:
+                    pretrained(state.network, state.streams)
+                training.fit(state, parts, settings, X, report, renew, X_val)
             finally:
                 self._finish(X)  # also when interrupted: the network as it is then can be used
             self.diagnosis_ = diagnosis.diagnose(self._model, X, state) if state.epoch else []
@@ -281,10 +299,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
             self._check_range(parts, X)
             sizes = parameters.sizes(self, X)
-            settings = training.Settings(
-                *(parameters.plain(getattr(self, n)) for n in training.PARAMETERS)
-            )
-            settings = training.concrete(settings, len(X))
+            settings = self._settings(len(X))
             code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
             if not reset:
                 before = self._sizes, self._network, self._code
@@ -307,6 +322,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             vars(self).pop("diagnosis_", None)  # of a network that is no more
             self._count()
             return parts, settings, X.astype(self._dtype, copy=False)
+
+    def _settings(self, n_samples, **others):
+        """The estimator's `Settings`, with `others` in place of its own parameters."""
+        params = {name: getattr(self, name) for name in training.PARAMETERS} | others
+        settings = training.Settings(*map(parameters.plain, params.values()))
+        return training.concrete(settings, n_samples)
 
     def _validated(self, X, image_shape, reset):
         """`X` as an array (N, D) of floats, or a sparse one in CSR format."""

@@ -127,6 +127,7 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "batch_size": _or_auto(_whole(1)),
     "skip_last_batch": is_on,
     "max_epochs": _or_auto(_whole(0)),
+    "pretrain_epochs": _or_auto(_whole(0)),
     "validation_fraction": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
     "patience": _whole(1, none=True),
     "restarts": _whole(0),
@@ -146,6 +147,8 @@ def check(estimator, n_features):
     e = estimator
     for name, rule in RULES.items():
         rule(name, getattr(e, name))
+    if e.pretrain_epochs != 0:
+        _check_pretraining(e)
     k = e.n_components
     if k != "auto" and k > n_features and e.noise is None and e.penalty is None:
         warnings.warn(
@@ -154,6 +157,29 @@ def check(estimator, n_features):
             UserWarning,
             stacklevel=4,
         )
+
+
+def _check_pretraining(e):
+    """Raise ValueError where there are no dense hidden layers to train one by one."""
+    cure = "set pretrain_epochs=0, or leave that out"
+    if e.network is not None:
+        problem = f"network={e.network!r} makes layers of its own"
+    elif not len(_hidden(e)):
+        problem, cure = "there are no hidden layers", "name some, such as hidden=(256, 64)"
+    elif e.image_shape is not None:
+        problem = f"image_shape={e.image_shape!r} makes convolutions"
+    else:
+        return
+    raise ValueError(
+        f"pretrain_epochs={e.pretrain_epochs!r} trains dense hidden layers one by one, and "
+        f"{problem}: {cure}"
+    )
+
+
+def _hidden(e):
+    if isinstance(e.hidden, str):
+        return () if e.image_shape is None else (16, 32)
+    return e.hidden
 
 
 @contextlib.contextmanager
@@ -192,15 +218,13 @@ def with_parts(estimator, params):
 
 def sizes(estimator, X):
     """The `Sizes` of the network for data `X` (N, D), as plain values."""
-    e, hidden, k = estimator, estimator.hidden, estimator.n_components
+    e, k = estimator, estimator.n_components
     if k == "auto":
         k = usual_length(X.shape[1])
-    if isinstance(hidden, str):
-        hidden = () if e.image_shape is None else (16, 32)
     return Sizes(
         n_features=X.shape[1],
         n_components=int(k),
-        hidden=tuple(int(width) for width in hidden),
+        hidden=tuple(int(width) for width in _hidden(e)),
         activation=e.activation,
         image_shape=None if e.image_shape is None else tuple(int(n) for n in e.image_shape),
         tied=bool(e.tied),
