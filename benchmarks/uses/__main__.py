@@ -10,9 +10,12 @@ Each file beside this one is a use: ``run(job)`` measures and draws and returns 
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
 
 import page
 from shared import FOLDER, Job

@@ -1,8 +1,5 @@
 """The page docs/uses/README.md, made of results.json and of each use's own words."""
 
-import json
-import textwrap
-
 import anomalies
 import compressing
 import denoising
@@ -10,6 +7,7 @@ import dimension_reduction
 import generation
 import pretraining
 import sparse_contractive
+import writing
 
 USES = {
     "dimension_reduction": dimension_reduction,
@@ -32,17 +30,9 @@ nobody in a test was seen in training, except where a section says otherwise.
 """
 
 
-def load(folder):
-    """The results so far: name of the use -> numbers."""
-    path = folder / "results.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def keep(folder, name, results):
     """Put the results of one use into results.json, beside those of the others."""
-    every = {**load(folder), name: results}
-    ordered = {use: every[use] for use in USES if use in every}
-    (folder / "results.json").write_text(json.dumps(ordered, indent=1) + "\n")
+    writing.keep(folder / "results.json", name, results, USES)
 
 
 def render(results):
@@ -53,20 +43,9 @@ def render(results):
         use = USES[name]
         seconds = f"`python benchmarks/uses --only {name}`, {numbers['seconds']:.0f} s."
         sections.append(f"## {use.TITLE}\n\n{use.text(numbers)}\n\n{seconds}\n")
-    return _wrapped("\n".join(sections))
-
-
-def _wrapped(text):
-    """Paragraphs broken at 100 letters, whatever the lengths of the numbers in them."""
-    blocks = text.split("\n\n")
-    return "\n\n".join(b if b[:1] in "|#!" else _paragraph(b) for b in blocks)
-
-
-def _paragraph(block):
-    end = "\n" if block.endswith("\n") else ""
-    return textwrap.fill(" ".join(block.split()), 100, break_on_hyphens=False) + end
+    return writing.wrapped("\n".join(sections))
 
 
 def write(folder):
     """Write README.md into `folder`, from the results there."""
-    (folder / "README.md").write_text(render(load(folder)))
+    (folder / "README.md").write_text(render(writing.load(folder / "results.json")))

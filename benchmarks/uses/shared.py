@@ -1,4 +1,4 @@
-"""What the experiments share: their data, a spread over seeds, and tables in Markdown.
+"""What the experiments share: their data; and what they write with, which is in ``writing.py``.
 
 Faces are the Olivetti photographs at every second pixel, 32x32, split so that the people of the
 test are new; digits are scikit-learn's 8x8. In fast mode both are small, and the faces are drawn
@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from writing import shown, spread, table
 
 from autoencoder import datasets
 from autoencoder.datasets import by_group
 
+__all__ = ["Job", "Pictures", "augmented", "shown", "spread", "table"]
 FOLDER = Path(__file__).parents[2] / "docs" / "uses"
 
 
@@ -88,22 +90,3 @@ def augmented(pictures, rng, copies, reach=0):
             moved = image[y : y + height, x : x + width]
             rows.append((moved[:, ::-1] if turn else moved).ravel())
     return np.stack(rows)
-
-
-def spread(values):
-    """The mean and the standard deviation (of one draw, ddof = 1) of repeated measurements."""
-    values = np.asarray(values, np.float64)
-    return {"mean": float(values.mean()), "std": float(values.std(ddof=1)), "runs": len(values)}
-
-
-def shown(value, digits=3):
-    """A number, or mean and deviation, as the tables print them."""
-    if isinstance(value, dict):
-        return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}"
-    return value if isinstance(value, str | int) else f"{value:.{digits}f}"
-
-
-def table(header, rows):
-    """A Markdown table of texts and whole numbers, with the first column to the left."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -24,9 +24,10 @@ NAMES = (
 def module():
     """Import a file of benchmarks/uses as its command does."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
         patch.syspath_prepend(ROOT / "benchmarks" / "uses")
         yield importlib.import_module
-    for name in (*NAMES, "page", "shared"):
+    for name in (*NAMES, "page", "shared", "writing"):
         sys.modules.pop(name, None)
 
 
