@@ -18,6 +18,7 @@ _HOMES = {
         "SparseAutoencoder",
         "VariationalAutoencoder",
     ),
+    "diagnosis": ("DiagnosisWarning",),
     "detector": ("AutoencoderAnomalyDetector", "load"),
     "parts": (
         "BernoulliLikelihood",

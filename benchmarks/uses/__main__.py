@@ -13,12 +13,16 @@ import argparse
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+import mnist
 import page
 from shared import FOLDER, Job
+
+from autoencoder import DiagnosisWarning
 
 
 def main():
@@ -28,6 +32,7 @@ def main():
     parser.add_argument("--fast", action="store_true", help="small data and few epochs")
     parser.add_argument("--page", action="store_true", help="only write the page again")
     parser.add_argument("--digits", help="path of other digits, for trials (implies another --out)")
+    parser.add_argument("--mnist", metavar="FILE", help=mnist.HELP)
     parser.add_argument("--out", type=Path, help="folder for results, figures and page")
     options = parser.parse_args()
     if not (options.all or options.only or options.fast or options.page):
@@ -35,7 +40,8 @@ def main():
     trial = options.fast or options.digits
     folder = options.out or (Path(tempfile.mkdtemp(prefix="uses_")) if trial else FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
-    job = Job(options.fast, folder, options.digits)
+    job = Job(options.fast, folder, options.digits, options.mnist)
+    warnings.simplefilter("ignore", DiagnosisWarning)  # the page compares with more than PCA
     names = [] if options.page else options.only or list(page.USES)
     for name in names:
         began = time.perf_counter()

@@ -22,7 +22,7 @@ def run(job):
     height, width, _ = faces.shape
     images, learnt = (X.reshape(-1, height, width) for X in (test.X, rows))
     network = Autoencoder(
-        UNITS, hidden=(256,), activation="tanh", code="linear", batch_size=64,
+        UNITS, hidden=(256,), activation="tanh", scale=None, batch_size=64,
         max_epochs=job.epochs(60), schedule="cosine", random_state=0,
     )  # fmt: skip
     axes = PCA(min(256, len(rows) - 1), svd_solver="covariance_eigh")

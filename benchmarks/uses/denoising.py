@@ -73,7 +73,7 @@ def _train(job, pictures, kind, seed):
     rows = _copies(job, pictures, seed)
     axes = PCA(min(AXES, *rows.shape), svd_solver="covariance_eigh").fit(rows)
     model = DenoisingAutoencoder(
-        noise=GaussianNoise(STD), batch_size=64, schedule="cosine",
+        noise=GaussianNoise(STD), scale=None, batch_size=64, schedule="cosine",
         max_epochs=job.epochs(25), random_state=seed, **kind,
     ).fit(axes.transform(rows))  # fmt: skip
 

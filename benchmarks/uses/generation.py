@@ -29,7 +29,7 @@ def _samples(job, faces):
     rows = augmented(train, np.random.default_rng(0), copies=2 if job.fast else 8, reach=1)
     axes = PCA(min(256, len(rows) - 1), svd_solver="covariance_eigh").fit(rows)
     model = VariationalAutoencoder(
-        UNITS, hidden=(256,), likelihood=GaussianLikelihood("optimal"), batch_size=64,
+        UNITS, hidden=(256,), scale=None, batch_size=64,
         max_epochs=job.epochs(60), schedule="cosine", random_state=0,
     ).fit(axes.transform(rows))  # fmt: skip
     codes = axes.transform(test.X)

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import mnist
 import numpy as np
+from sklearn.base import BaseEstimator
 from writing import shown, spread, table
 
 from autoencoder import datasets
 from autoencoder.datasets import by_group
 
-__all__ = ["Job", "Pictures", "augmented", "shown", "spread", "table"]
+__all__ = ["Job", "Moved", "Pictures", "Sides", "augmented", "shown", "spread", "table"]
 FOLDER = Path(__file__).parents[2] / "docs" / "uses"
 
 
@@ -39,12 +41,20 @@ class Pictures(NamedTuple):
         ]
 
 
+class Sides(NamedTuple):
+    """Pictures to learn from, and others to test with."""
+
+    name: str
+    sides: tuple
+
+
 class Job(NamedTuple):
     """How to run an experiment: quickly or well, and where its figures go."""
 
     fast: bool
     folder: Path
     digits_file: str | None = None  # other digits, for trials
+    mnist_file: str | None = None  # digits to learn from where MNIST cannot be downloaded
 
     def epochs(self, count):
         """As many, or very few in fast mode."""
@@ -66,6 +76,15 @@ class Job(NamedTuple):
         digits = datasets.load(self.digits_file or "digits")
         order = np.random.default_rng(0).permutation(len(digits.images))
         return _flat(digits).part(order[:400] if self.fast else order)
+
+    def mnist(self):
+        """MNIST's two sides, see ``benchmarks/mnist.py``; in fast mode scikit-learn's digits."""
+        if self.fast:
+            digits = self.digits()
+            return Sides(digits.name, (digits.part(slice(300)), digits.part(slice(300, 400))))
+        found = mnist.load(self.mnist_file)
+        sides = [(found.train, found.train_labels), (found.test, found.test_labels)]
+        return Sides(found.name, [Pictures(found.name, *s, (28, 28, 1)) for s in sides])
 
 
 def _flat(data):
@@ -90,3 +109,26 @@ def augmented(pictures, rng, copies, reach=0):
             moved = image[y : y + height, x : x + width]
             rows.append((moved[:, ::-1] if turn else moved).ravel())
     return np.stack(rows)
+
+
+class Moved(BaseEstimator):
+    """A noise of one's own: the picture moved by up to `reach` pixels, and with holes.
+
+    The network is scored on the picture where it was, so its code has to be that of the thing and
+    not of its place. A part of the pixels, `kept`, survives the holes.
+    """
+
+    def __init__(self, shape, reach=2, kept=0.75):
+        self.shape = shape
+        self.reach = reach
+        self.kept = kept
+
+    def corrupt(self, x, rng):
+        """Rows (N, H * W) of moved pictures with holes."""
+        height, width, _ = self.shape
+        reach, edge = self.reach, [(self.reach, self.reach)] * 2
+        padded = np.pad(x.reshape(-1, height, width), [(0, 0), *edge], mode="edge")
+        places = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
+        down, across = rng.integers(0, 2 * reach + 1, (2, len(x)))
+        moved = places[np.arange(len(x)), down, across].reshape(x.shape)
+        return moved * (rng.random(x.shape, dtype=np.float32) < self.kept)

@@ -27,7 +27,7 @@ def module():
         patch.syspath_prepend(ROOT / "benchmarks")
         patch.syspath_prepend(ROOT / "benchmarks" / "uses")
         yield importlib.import_module
-    for name in (*NAMES, "page", "shared", "writing"):
+    for name in (*NAMES, "page", "shared", "writing", "mnist"):
         sys.modules.pop(name, None)
 
 
