@@ -1,40 +1,100 @@
-"""Anomaly detection: digits of one class against all others, faces against what is no face."""
+"""Anomaly detection: one class of a data set against the others, faces against what is no face."""
+
+import contextlib
+import io
 
 import numpy as np
 from shared import shown, spread, table
+from sklearn import datasets
 from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.preprocessing import StandardScaler
 
-from autoencoder import Autoencoder, AutoencoderAnomalyDetector, plots
+from autoencoder import Autoencoder, AutoencoderAnomalyDetector, VariationalAutoencoder, plots
 from autoencoder.evaluation import anomaly_metrics
 
 TITLE = "Anomaly detection"
-DIGIT_UNITS, FACE_UNITS = 8, 32
+FACE_UNITS = 32
+OURS = "VAE detector"
 
 
 def run(job):
-    """ROC-AUC of the detector and of PCA's squared error with the same number of units."""
-    digits, faces = job.digits(), job.faces()
-    results = {"data": (digits.name, faces.name), "units": (DIGIT_UNITS, FACE_UNITS)}
-    results["digits"] = [
-        {"class": int(label), **_spreads([_one_class(job, digits, label, s) for s in job.seeds()])}
-        for label in np.unique(digits.labels)
-    ]
+    """ROC-AUC of detectors on tables and pictures, and on faces against what is none."""
+    faces = job.faces()
+    results = {"data": faces.name, "units": FACE_UNITS, "sets": {}}
+    for name, X, labels, normal in _sets(job):
+        runs = [
+            _one_class(job, X[labels == label], X[labels != label], seed)
+            for label in normal
+            for seed in (job.seeds() if name != "MNIST" else (0,))
+        ]
+        by_method = {m: float(np.mean([run[m] for run in runs])) for m in runs[0]}
+        results["sets"][name] = {"normal": len(normal), "runs": len(runs), "areas": by_method}
     runs = [_faces(job, faces, seed) for seed in job.seeds()]
     results["faces"] = {kind: _spreads([run[kind] for run in runs]) for kind in runs[0]}
     return results
 
 
-def _one_class(job, digits, label, seed):
-    rng = np.random.default_rng(seed)
-    own = rng.permutation(np.flatnonzero(digits.labels == label))
-    train, normal = digits.X[own[: len(own) // 2]], digits.X[own[len(own) // 2 :]]
-    anomalous = digits.X[digits.labels != label]
-    model = Autoencoder(
-        DIGIT_UNITS, hidden=(64,), activation="tanh", code="linear", noise="gaussian",
-        learning_rate=3e-3, batch_size=32, max_epochs=job.epochs(150), schedule="cosine",
-    )  # fmt: skip
-    scores = _scorers(model, train, DIGIT_UNITS, seed)
-    return {name: _area(score(normal), score(anomalous)) for name, score in scores.items()}
+def _sets(job):
+    """Real data with classes: name, rows, labels, the classes that are normal in turn."""
+    tables = {
+        "breast cancer": datasets.load_breast_cancer,
+        "wine": datasets.load_wine,
+        "iris": datasets.load_iris,
+    }
+    for name, load in tables.items():
+        X, labels = load(return_X_y=True)
+        yield name, X, labels, (1,) if job.fast or name == "breast cancer" else range(3)  # benign
+    for name, pictures in (("digits", job.digits()), ("MNIST", job.mnist().sides[1])):
+        yield name, pictures.X, pictures.labels, (0,) if job.fast else range(10)
+    faces = job.faces()
+    occluded = not_faces(faces, np.random.default_rng(0), job.digits())["occluded"]
+    X = np.concatenate([faces.X, occluded])
+    yield "occluded faces", X, np.repeat([0, 1], len(faces.X)), (0,)
+
+
+def _one_class(job, normal, anomalous, seed):
+    """Half of the normal rows to learn from, the other half against the anomalous: areas."""
+    order = np.random.default_rng(seed).permutation(len(normal))
+    train, test = (normal[side].astype(np.float64) for side in np.array_split(order, 2))
+    epochs = 3 if job.fast else "auto"
+    detectors = {
+        OURS: AutoencoderAnomalyDetector(
+            VariationalAutoencoder(max_epochs=epochs), random_state=seed
+        ),
+        "plain detector": AutoencoderAnomalyDetector(
+            Autoencoder(max_epochs=epochs), random_state=seed
+        ),
+        "IsolationForest": IsolationForest(random_state=seed),
+    }
+    areas = {
+        name: _area(*(detector.fit(train).score_samples(X) for X in (test, anomalous)))
+        for name, detector in detectors.items()
+    }
+    unit = StandardScaler().fit(train)
+    train, test, anomalous = (unit.transform(X) for X in (train, test, anomalous))
+    count = max(1, min(train.shape[1] // 4, 64, len(train) - 1))  # as the detectors' codes
+    residual = _residual(PCA(count).fit(train))
+    areas["PCA"] = _area(residual(test), residual(anomalous))
+    theirs = _pyod(job, train, seed)
+    if theirs is not None:
+        areas["pyod's AutoEncoder"] = _area(theirs(test), theirs(anomalous))
+    return areas
+
+
+def _pyod(job, train, seed):
+    """A score, high for normal rows, of pyod's autoencoder, untouched; None without pyod."""
+    if job.fast:
+        return None
+    try:
+        from pyod.models.auto_encoder import AutoEncoder
+    except ImportError:
+        return None
+    batch = min(32, len(train))  # it trains on whole batches only, and on none of one row
+    model = AutoEncoder(batch_size=batch, random_state=seed, verbose=0)
+    with contextlib.redirect_stderr(io.StringIO()):
+        model.fit(train)
+    return lambda X: -model.decision_function(X)
 
 
 def _faces(job, faces, seed):
@@ -90,13 +150,12 @@ def not_faces(test, rng, digits):
 def _scorers(model, train, units, seed):
     """Functions from rows to scores, high for normal ones: the detector's and PCA's."""
     detector = AutoencoderAnomalyDetector(model, criterion="reconstruction", random_state=seed)
-    detector.fit(train)
     pca = PCA(min(units, len(train) - 1)).fit(train)
+    return {"autoencoder": detector.fit(train).score_samples, "PCA": _residual(pca)}
 
-    def residual(X):
-        return -np.square(X - pca.inverse_transform(pca.transform(X))).sum(axis=1)
 
-    return {"autoencoder": detector.score_samples, "PCA": residual}
+def _residual(pca):
+    return lambda X: -np.square(X - pca.inverse_transform(pca.transform(X))).sum(axis=1)
 
 
 def _area(normal, anomalous):
@@ -109,39 +168,47 @@ def _spreads(runs):
 
 def text(results):
     """The section of the page."""
-    digits = [[r["class"], shown(r["autoencoder"]), shown(r["PCA"])] for r in results["digits"]]
-    means = {
-        name: np.mean([r[name]["mean"] for r in results["digits"]])
-        for name in ("autoencoder", "PCA")
-    }
-    digits.append(["mean", shown(means["autoencoder"], 4), shown(means["PCA"], 4)])
+    sets = results["sets"]
+    methods = list(next(iter(sets.values()))["areas"])
+    areas = np.array([[found["areas"][m] for m in methods] for found in sets.values()])
+    ranks = (areas[:, None, :] > areas[:, :, None]).sum(axis=2) + 1.0  # 1 is the best
+    ranks += ((areas[:, None, :] == areas[:, :, None]).sum(axis=2) - 1) / 2
+    rows = [[name, *(f"{a:.3f}" for a in line)] for name, line in zip(sets, areas, strict=True)]
+    rows.append(["mean", *(f"{a:.4f}" for a in areas.mean(axis=0))])
+    rows.append(["mean rank", *(f"{r:.1f}" for r in ranks.mean(axis=0))])
+    means = dict(zip(methods, areas.mean(axis=0), strict=True))
+    above = [m for m in methods if m != OURS and means[m] < means[OURS]]
+    not_above = [m for m in methods if m != OURS and means[m] >= means[OURS]]
+    verdict = f"In the mean over the sets the {OURS} is above {_list(above)}"
+    if not_above:
+        verdict += f", and not above {_list(not_above)}"
+    counts = ", ".join(f"{name} {found['runs']}" for name, found in sets.items())
     faces = [
         [kind, shown(r["autoencoder"]), shown(r["PCA"])] for kind, r in results["faces"].items()
     ]
-    gains = [r["autoencoder"]["mean"] - r["PCA"]["mean"] for r in results["digits"]]
-    gain, error = np.mean(gains), np.std(gains, ddof=1) / np.sqrt(len(gains))
-    ahead = "is above" if gain > 0 else "is below"
-    if abs(gain) <= 2 * error:
-        ahead = "cannot be told from"
     below = [k for k, r in results["faces"].items() if r["autoencoder"]["mean"] < r["PCA"]["mean"]]
-    return f"""ROC-AUC, the probability that an anomaly scores below a normal picture; scores are
-squared reconstruction errors, of PCA with as many components as the network has code units. ±
-is the
-standard deviation over {results["faces"]["noise"]["PCA"]["runs"]} seeds, each with another split.
+    return f"""ROC-AUC, the probability that an anomaly scores below a normal row. Half of a class
+to learn from, its other half against all other classes; every class in turn, of breast cancer only
+the benign. The {OURS} is `AutoencoderAnomalyDetector(VariationalAutoencoder())`, the plain one
+`AutoencoderAnomalyDetector()`, and every method has its defaults; PCA's squared error, of
+standardised columns, has as many components as the codes have units. Each line is the mean of so
+many runs: {counts}.
 
-**{results["data"][0]}, one class normal** ({results["units"][0]} units): half of the class to
-learn from,
-its other half against all other classes. In the mean over the classes the detector
-{ahead} PCA (difference {gain:+.4f} ± {error:.4f}, standard error over classes).
+{verdict}.
 
-{table(["normal class", "autoencoder", "PCA"], digits)}
+{table(["data", *methods], rows)}
 
-**{results["data"][1]} against what is no face** ({results["units"][1]} units), people split:
-normal are
-photographs of new people. PCA has the higher mean for: {", ".join(below) or "none of them"}.
+**{results["data"]} against what is no face** ({results["units"]} units), people split: normal are
+photographs of new people; ± is the standard deviation over
+{results["faces"]["noise"]["PCA"]["runs"]} seeds. PCA has the higher mean for:
+{", ".join(below) or "none of them"}.
 
 {table(["anomalies", "autoencoder", "PCA"], faces)}
 
 ![Faces and what is none](not_faces.png)
 
 ![Scores](anomalies.png)"""
+
+
+def _list(names):
+    return ", ".join(names) if names else "none"
