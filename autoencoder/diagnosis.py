@@ -51,6 +51,7 @@ def diagnose(model, X, training):
         _saturated(model, t, some),
         _still_falling(training.history),
         _validation(training),
+        _held_out(training.history),
         _large_code(X, codes.shape[1]),
     ]
     return sorted(filter(None, found), key=lambda finding: not finding.is_warning)
@@ -209,6 +210,24 @@ def _validation(training):
         "whose weights were kept, and rose afterwards: patience=10 saves the rest; more data, "
         "noise or a penalty let the network learn longer",
         False,
+    )
+
+
+def _held_out(history):
+    """Whether images that had no say in the training, see ``runs.train``, were better rebuilt."""
+    losses = np.array(history.get("held_out_loss", []))
+    if len(losses) < 5 or not np.isfinite(losses).all():
+        return None
+    best = int(losses.argmin())
+    if best > 0.8 * len(losses) or losses[-1] - losses[best] <= 0.02 * (losses[0] - losses[best]):
+        return None
+    return Finding(
+        "held-out loss rising",
+        f"the loss of held-out images was lowest after epoch {best + 1} of {len(losses)} "
+        f"({losses[best]:.5g} against {losses[-1]:.5g} at the end): train for fewer epochs, or "
+        "hold out a validation_fraction, whose best weights are kept; more data, noise or a "
+        "penalty let the network learn longer",
+        True,
     )
 
 

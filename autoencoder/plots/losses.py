@@ -7,15 +7,18 @@ from .canvas import COLOURS, GREY
 
 # Everything else in a history is a term of the loss.
 NOT_TERMS = (
-    "epoch", "loss", "validation_loss", "l2_loss", "learning_rate", "code_mean", "code_spread",
+    "epoch", "loss", "validation_loss", "held_out_loss", "l2_loss", "learning_rate",
+    "code_mean", "code_spread",
 )  # fmt: skip
+OTHERS = {"validation_loss": "validation", "held_out_loss": "held out"}
 
 
 def loss_curves(history, path, *, title, ylabel="loss (nats per sample)"):
     """Draw a training's loss and each of its terms against the epochs; return the path.
 
     `history` is the `history_` of an estimator: a dict of equally long lists "epoch" and "loss",
-    one list for each term, and if there is one "validation_loss", whose lowest point is marked.
+    one list for each term, and where there are such "validation_loss", whose lowest point is
+    marked, and "held_out_loss", of images that had no say in the training.
     Each panel has its own scale, logarithmic where its values stay above zero and differ by
     more than a factor of five. Values that are not finite are left out, and the footer counts them.
     Raises ValueError when lists are missing, of different lengths or without a finite loss.
@@ -36,7 +39,7 @@ def loss_curves(history, path, *, title, ylabel="loss (nats per sample)"):
         raise ValueError(f"loss_curves needs lists of one length, but got {lengths}")
     series = {name: np.asarray(values, np.float64) for name, values in history.items()}
     epochs, terms = series["epoch"], [name for name in series if name not in NOT_TERMS]
-    drawn = [name for name in ("loss", "validation_loss", *terms) if name in series]
+    drawn = [name for name in ("loss", *OTHERS, *terms) if name in series]
     bad = sum(int((~np.isfinite(series[name])).sum()) for name in drawn)
     if not np.isfinite(series["loss"]).any():
         raise ValueError("loss_curves needs a finite loss, but got none: the training diverged")
@@ -49,8 +52,7 @@ def loss_curves(history, path, *, title, ylabel="loss (nats per sample)"):
     grid = figure.add_gridspec(len(terms) if several else 1, 2 if several else 1)
     axes = canvas.panel(figure, grid[:, 0], xlabel="epoch", ylabel=ylabel)
     curves = {"training": series["loss"]}
-    if "validation_loss" in series:
-        curves["validation"] = series["validation_loss"]
+    curves |= {words: series[name] for name, words in OTHERS.items() if name in series}
     _draw(axes, epochs, curves, COLOURS, ticks=5)
     if np.isfinite(curves.get("validation", np.nan)).any():
         best = np.nanargmin(
@@ -77,7 +79,9 @@ def _draw(axes, epochs, curves, colours, ticks):
     """Draw the finite part of name -> losses, on the scale that shows them."""
     from matplotlib.ticker import MaxNLocator
 
-    for (name, losses), colour, style in zip(curves.items(), colours, ("-", "--"), strict=False):
+    for (name, losses), colour, style in zip(
+        curves.items(), colours, ("-", "--", ":"), strict=False
+    ):
         good = np.isfinite(losses)
         marker = "o" if good.sum() <= 12 else ""
         axes.plot(

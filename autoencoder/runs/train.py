@@ -6,6 +6,7 @@ The folder holds ``config.json`` (how to repeat it, and which images were held o
 """
 
 import contextlib
+import math
 import os
 import platform
 import signal
@@ -18,9 +19,10 @@ import numpy as np
 from minigrad import checkpoint
 from minigrad.cpu.blas import one_blas_thread
 
-from .. import datasets, persistence
+from .. import datasets, persistence, training
 from ..diagnosis import DiagnosisWarning
 from ..evaluation import evaluate
+from ..parts import assemble
 from ..variants import Autoencoder
 from . import dataset, figures
 from .checkpoints import NAME, SECONDS, Checkpoints, check_interval, understood
@@ -31,6 +33,7 @@ from .records import read_config, read_metrics
 from .report import report
 from .run import Run, open_run
 
+WATCHED = 500  # held-out images whose loss is measured after every epoch
 PROBED = 2000  # images for linear probe and kNN, so that measuring takes seconds
 
 
@@ -159,9 +162,10 @@ def _resume(lock, recorded, data, every, progress, say):
 
 
 def _train(config, recorded, model, samples, checkpoints, progress, say):
-    X, _ = samples.rows
-    held_out = "all of them, none are held out"
+    X, X_test = samples.rows
+    held_out, watched = "all of them, none are held out", None
     if samples.test is not samples.train:
+        watched = X_test[:WATCHED]
         held_out = f"{len(samples.test)} held out ({samples.how})"
     say(
         f"{X.shape[1]} pixels, a latent code of {config.n_components} numbers; {len(X)} images to "
@@ -170,6 +174,8 @@ def _train(config, recorded, model, samples, checkpoints, progress, say):
     with interruptible() as interrupted:
 
         def after_epoch(model, record):
+            if watched is not None:
+                note_held_out_loss(model, watched)
             last = bool(interrupted) or model._training.is_over(config.patience)
             checkpoints.offer(lambda: persistence.contents(model), at_once=last)
             return bool(interrupted)
@@ -187,6 +193,18 @@ def _train(config, recorded, model, samples, checkpoints, progress, say):
         say(f"Stopped after {model.n_iter_} of {config.epochs} epochs; writing what there is.")
     with checkpoints.explained():
         return _write(config, recorded, model, samples, ended, checkpoints, progress, say)
+
+
+def note_held_out_loss(model, X):
+    """Add to the last epoch of the history the objective on other rows `X` (N, D).
+
+    It decides nothing: the images that a run is judged by do not choose among its weights.
+    """
+    parts = assemble(model.noise, model.code, model.likelihood, model.penalty)
+    X = model._in_own_units(X).astype(model._dtype, copy=False)
+    loss = training.evaluate(model._training, parts, X, model._settings(len(X)))
+    history = model.history_
+    history.setdefault("held_out_loss", [math.nan] * len(history["epoch"]))[-1] = float(loss)
 
 
 def _write(config, recorded, model, samples, ended, checkpoints, progress, say):

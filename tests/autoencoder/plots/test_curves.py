@@ -202,3 +202,12 @@ def test_histories_that_cannot_be_drawn_are_refused(tmp_path, history, sentence)
     with pytest.raises(ValueError, match=sentence):
         loss_curves(history, tmp_path / "a.png", title="t")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_held_out_loss_is_drawn_beside_the_training_loss(tmp_path, figures):
+    more = {"validation_loss": [5.2, 4.6, 4.4, 4.5], "held_out_loss": [5.3, 4.7, 4.5, 4.6]}
+    read(loss_curves(VAE | more, tmp_path / "a.png", title="t"))
+    drawn = {line.get_label(): line for line in figures[0].axes[0].get_lines()}
+    assert list(drawn) == ["training", "validation", "held out", "best, epoch 3"]
+    np.testing.assert_array_equal(drawn["held out"].get_ydata(), more["held_out_loss"])
+    assert drawn["held out"].get_linestyle() == ":"
