@@ -32,6 +32,7 @@ from .activations import elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, norma
 from .contraction import einsum
 from .cpu.pool import get_num_threads, set_num_threads
 from .derivatives import grad, hvp, jacobian, jvp, value_and_grad, vjp
+from .dlpack import from_dlpack
 from .elementary import cos, expm1, log1p, remainder, sin
 from .engine import override, primitive, registry
 from .functional import (
@@ -100,14 +101,15 @@ __all__ = [
     "Tensor", "abs", "add", "argmax", "argmin", "astype", "avg_pool2d", "batch_norm",
     "broadcast_to", "checkpoint", "clip", "concatenate", "conv1d", "conv1d_transpose", "conv2d",
     "conv2d_transpose", "conv2d_weight", "cos", "cpu", "cuda", "cumsum", "data", "debug", "dense",
-    "divide", "dropout", "einsum", "elu", "embedding", "exp", "expm1", "flatten", "gaussian_noise",
-    "gelu", "get_num_threads", "getitem", "global_avg_pool2d", "global_max_pool2d", "grad",
-    "group_norm", "hard_sigmoid", "hook", "hvp", "init", "interchange", "jacobian", "jvp",
-    "layer_norm", "leaky_relu", "log", "log1p", "log_sigmoid", "log_softmax", "logsumexp", "losses",
-    "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "multiply", "negative",
-    "nn", "no_grad", "norm", "normal_cdf", "optim", "override", "pad", "power", "primitive", "prod",
-    "random", "registry", "relu", "remainder", "reshape", "resize_bicubic", "resize_bilinear",
-    "scatter", "set_num_threads", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "sort",
-    "split", "sqrt", "squeeze", "stack", "std", "subtract", "sum", "sum_to", "tanh", "tensor",
-    "testing", "transpose", "unsqueeze", "upsample2d", "value_and_grad", "var", "vjp", "where",
+    "divide", "dropout", "einsum", "elu", "embedding", "exp", "expm1", "flatten", "from_dlpack",
+    "gaussian_noise", "gelu", "get_num_threads", "getitem", "global_avg_pool2d",
+    "global_max_pool2d", "grad", "group_norm", "hard_sigmoid", "hook", "hvp", "init", "interchange",
+    "jacobian", "jvp", "layer_norm", "leaky_relu", "log", "log1p", "log_sigmoid", "log_softmax",
+    "logsumexp", "losses", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum",
+    "multiply", "negative", "nn", "no_grad", "norm", "normal_cdf", "optim", "override", "pad",
+    "power", "primitive", "prod", "random", "registry", "relu", "remainder", "reshape",
+    "resize_bicubic", "resize_bilinear", "scatter", "set_num_threads", "sigmoid", "sign", "silu",
+    "sin", "softmax", "softplus", "sort", "split", "sqrt", "squeeze", "stack", "std", "subtract",
+    "sum", "sum_to", "tanh", "tensor", "testing", "transpose", "unsqueeze", "upsample2d",
+    "value_and_grad", "var", "vjp", "where",
 ]  # fmt: skip

@@ -43,6 +43,16 @@ def as_array(x):
     return x if is_array(x) else np.asarray(x)
 
 
+def type_name(x):
+    """The name of the type of `x`, with its package where it is not Python's own.
+
+    >>> type_name({}), type_name(np.float32(1))
+    ('dict', 'numpy.float32')
+    """
+    package = type(x).__module__.partition(".")[0]
+    return type(x).__name__ if package == "builtins" else f"{package}.{type(x).__name__}"
+
+
 def plain(x):
     """`x`, but as a plain array where it is of a subclass such as np.matrix or np.memmap, whose
     operators may mean something else. Masked arrays, whose mask a gradient would ignore, raise

@@ -7,11 +7,21 @@ from .engine import primitive
 
 @primitive("a float32 or float64 array", x=lambda g, x: g * cos(x))
 def sin(x):
+    """The sine of each element, in radians.
+
+    >>> sin(np.array([0.0, np.pi / 2]))
+    array([0., 1.])
+    """
     return np.sin(x)
 
 
 @primitive("a float32 or float64 array", x=lambda g, x: -g * sin(x))
 def cos(x):
+    """The cosine of each element, in radians.
+
+    >>> cos(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    """
     return np.cos(x)
 
 

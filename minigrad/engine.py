@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from .backend import FLOATS, any_cuda, device_of, is_array, plain
+from .backend import FLOATS, any_cuda, device_of, is_array, plain, type_name
 from .node import Node
 from .seals import read_only, save, seal_view
 from .state import PACKAGE, call_site, mode
@@ -96,6 +96,9 @@ class Primitive:
             if isinstance(a, ndarray):
                 args = [*map(self._plain, args)]
         return self._run(args, args, mode.get().around)
+
+    def __repr__(self):
+        return f"<primitive {self.name}{inspect.signature(self)}>"
 
     def _bind(self, args, options):
         bound = [*args, *self.defaults[len(args) :]]
@@ -227,8 +230,8 @@ class Primitive:
 
     def _no_array(self, i, a):
         return TypeError(
-            f"{self.name}: argument {self.argument(i)} is a {type(a).__name__}, expected a Tensor "
-            "or an array: wrap it with tensor(...)"
+            f"{self.name}: argument {self.argument(i)} is a {type_name(a)}, expected a Tensor or "
+            "an array: wrap it with tensor(...)"
         )
 
     def _explain(self, args, error):

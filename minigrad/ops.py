@@ -24,26 +24,60 @@ _AXIS = "an axis of x that is not empty"
 # ---------------------------------------------------------------------- arithmetic
 @primitive(_PAIR, a=lambda g: g, b=lambda g: g)
 def add(a, b):
+    """``a + b``, elementwise; shapes broadcast as in NumPy.
+
+    Parameters
+    ----------
+    a, b : Tensor, array or number
+
+    Returns
+    -------
+    Tensor of the broadcast shape, or an array where neither is a Tensor.
+
+    >>> add(np.array([[1.0], [2.0]]), np.array([10.0, 20.0]))
+    array([[11., 21.],
+           [12., 22.]])
+    """
     return a + b
 
 
 @primitive(_PAIR, a=lambda g: g, b=lambda g: -g)
 def subtract(a, b):
+    """``a - b``, elementwise; shapes broadcast as in NumPy.
+
+    >>> subtract(np.array([5.0, 7.0]), 2.0)
+    array([3., 5.])
+    """
     return a - b
 
 
 @primitive(_PAIR, a=lambda g, b: g * b, b=lambda g, a: g * a)
 def multiply(a, b):
+    """``a * b``, elementwise; shapes broadcast as in NumPy. For matrices see `matmul`.
+
+    >>> multiply(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([3., 8.])
+    """
     return a * b
 
 
 @primitive(_PAIR, a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
 def divide(a, b):
+    """``a / b``, elementwise; shapes broadcast as in NumPy.
+
+    >>> divide(np.array([1.0, 9.0]), np.array([2.0, 3.0]))
+    array([0.5, 3. ])
+    """
     return a / b
 
 
 @primitive(_FLOATS, x=lambda g: -g)
 def negative(x):
+    """``-x``, elementwise.
+
+    >>> negative(np.array([1.0, -2.0]))
+    array([-1.,  2.])
+    """
     return -x
 
 
@@ -75,21 +109,49 @@ def _log(x):  # a number's is a number: it must not decide the dtype
 # ---------------------------------------------------------------------- elementwise functions
 @primitive(_FLOATS, x=lambda g, y: g * y)
 def exp(x):
+    """e to the power of each element.
+
+    Parameters
+    ----------
+    x : Tensor or array of floats
+
+    Returns
+    -------
+    Tensor of the same shape, or an array where `x` is one.
+
+    >>> exp(np.array([0.0, 1.0]))
+    array([1.        , 2.71828183])
+    """
     return np.exp(x)
 
 
 @primitive(_FLOATS, x=lambda g, x: g / x)
 def log(x):
+    """The natural logarithm of each element: minus infinity at 0, NaN below.
+
+    >>> log(np.array([1.0, np.e]))
+    array([0., 1.])
+    """
     return np.log(x)
 
 
 @primitive(_FLOATS, x=lambda g, y: g / (2 * y))
 def sqrt(x):
+    """The square root of each element; its slope at 0 is infinite.
+
+    >>> sqrt(np.array([4.0, 9.0]))
+    array([2., 3.])
+    """
     return np.sqrt(x)
 
 
 @primitive(_FLOATS, x=lambda g, y: g * (1 - y * y))
 def tanh(x):
+    """The hyperbolic tangent of each element, between -1 and 1.
+
+    >>> tanh(np.array([0.0, 100.0]))
+    array([0., 1.])
+    """
     return np.tanh(x)
 
 
@@ -106,6 +168,11 @@ def sigmoid(x):
 
 @primitive(_FLOATS, x=lambda g, y: gate(g, y))
 def relu(x):
+    """``max(x, 0)`` of each element; its slope at 0 is 0, as PyTorch's.
+
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
     return np.maximum(x, 0)
 
 
@@ -127,6 +194,11 @@ def softplus(x):
 
 @primitive(_FLOATS, x=lambda g, x: g * sign(x))
 def abs(x):
+    """The absolute value of each element; its slope at 0 is 0, as PyTorch's.
+
+    >>> abs(np.array([-1.5, 2.0]))
+    array([1.5, 2. ])
+    """
     return np.abs(x)
 
 
@@ -138,11 +210,21 @@ def sign(x):
 
 @primitive(_PAIR, a=lambda g, a, b: _won(g, a, b), b=lambda g, a, b: _won(g, b, a))
 def maximum(a, b):
+    """The larger of `a` and `b`, elementwise; tied ones share the gradient equally.
+
+    >>> maximum(np.array([1.0, 5.0]), 3.0)
+    array([3., 5.])
+    """
     return np.maximum(a, b)
 
 
 @primitive(_PAIR, a=lambda g, a, b: _won(g, b, a), b=lambda g, a, b: _won(g, a, b))
 def minimum(a, b):
+    """The smaller of `a` and `b`, elementwise; tied ones share the gradient equally.
+
+    >>> minimum(np.array([1.0, 5.0]), 3.0)
+    array([1., 3.])
+    """
     return np.minimum(a, b)
 
 
@@ -175,6 +257,18 @@ def clip(x, low=-np.inf, high=np.inf):
     x=lambda g, x_shape, axis: broadcast_to(_kept(g, x_shape, axis), x_shape),
 )
 def sum(x, axis=None, keepdims=False):
+    """The sum over `axis`: an int, a tuple of ints, or None for all elements.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : None, int or tuple of int
+    keepdims : bool, default=False
+        Whether the axes that were summed over stay, with length 1.
+
+    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([4., 6.])
+    """
     return x.sum(axis=axis, keepdims=keepdims)
 
 
@@ -198,11 +292,21 @@ def _extremum_vjp(g, y, x, axis):
 
 @primitive(_AXIS, x=_extremum_vjp)
 def max(x, axis=None, keepdims=False):
+    """The largest element over `axis`; see `sum`. Tied ones share the gradient equally.
+
+    >>> max(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    array([2., 4.])
+    """
     return x.max(axis=axis, keepdims=keepdims)
 
 
 @primitive(_AXIS, x=_extremum_vjp)
 def min(x, axis=None, keepdims=False):
+    """The smallest element over `axis`; see `sum`. Tied ones share the gradient equally.
+
+    >>> min(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    array([1., 3.])
+    """
     return x.min(axis=axis, keepdims=keepdims)
 
 

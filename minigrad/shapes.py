@@ -18,6 +18,18 @@ from .tensor import Tensor, describe
 
 @primitive("a shape with as many elements", ANY_DTYPE, x=lambda g, x_shape: reshape(g, x_shape))
 def reshape(x, shape):
+    """The same elements in another shape, in row-major order; one length may be -1.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    shape : int or tuple of int
+        With as many elements as `x` has; -1 stands for the length that makes it so.
+
+    >>> reshape(np.arange(6.0), (2, -1))
+    array([[0., 1., 2.],
+           [3., 4., 5.]])
+    """
     return x.reshape(shape)
 
 

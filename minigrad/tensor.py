@@ -19,6 +19,7 @@ from .backend import (
     plain,
     to_device,
     to_numpy,
+    type_name,
 )
 from .node import at, leaf_node
 
@@ -158,7 +159,10 @@ class Tensor:
     def __dlpack__(self, **options):
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")
-        return self._data.__dlpack__(**options)
+        data = self._data
+        if device_of(data) == "cpu" and not data.flags.writeable and not options.get("copy"):
+            data = own_copy(data)  # who reads this would not hear that it must not be written to
+        return data.__dlpack__(**options)
 
     def __dlpack_device__(self):
         return self._data.__dlpack_device__()
@@ -274,8 +278,10 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
 def describe(x):
     """`x` in a few words for an error message: shape, dtype and what made it."""
     if not hasattr(x, "shape"):
-        return f"{x!r}" if isinstance(x, int | float | bool) else f"a {type(x).__name__}"
+        return f"{x!r}" if isinstance(x, int | float | bool) else f"a {type_name(x)}"
     words = f"{tuple(x.shape)} {x.dtype}"
+    if not isinstance(x, Tensor) and not is_array(x):
+        return f"a {words} {type_name(x)}"
     node = getattr(x, "node", None)
     if node is None:
         return f"a {words} {'Tensor' if isinstance(x, Tensor) else 'array'}"

@@ -108,8 +108,8 @@ LOSSES = {
 }  # fmt: skip
 FUNCTIONS |= LOSSES
 # what is public and no function of arrays
-OTHERS = "Tensor get_num_threads grad hook hvp jacobian jvp no_grad override primitive registry"
-OTHERS += " set_num_threads value_and_grad vjp"
+OTHERS = "Tensor from_dlpack get_num_threads grad hook hvp jacobian jvp no_grad override primitive"
+OTHERS += " registry set_num_threads value_and_grad vjp"
 OURS = (ValueError, TypeError, IndexError)
 # what the functions above are made of, so what their errors may begin with as well
 KNOWN = {
