@@ -40,7 +40,7 @@ def test_a_result_is_handed_out_as_a_copy(result):
 
 
 def test_nobody_changes_a_gradient_through_what_was_handed_out():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
     w = mg.tensor([1.0, 2.0], requires_grad=True)
     y = w * w
     z = (y * y).sum()
@@ -55,7 +55,7 @@ def test_nobody_changes_a_gradient_through_what_was_handed_out():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool"])
 def test_arrays_come_in_as_they_are(dtype):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
     theirs = torch.tensor([[1, 0], [2, 5]]).to(getattr(torch, dtype)).T
     ours = mg.from_dlpack(theirs)
     assert str(ours.dtype) == dtype and not ours.requires_grad
@@ -79,7 +79,7 @@ def test_what_cannot_come_gets_a_sentence(x, sentence):
 
 
 def test_pytorchs_own_refusals_get_one_too():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
     for theirs in (torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16)):
         with pytest.raises(TypeError, match=r"^from_dlpack: the torch.Tensor cannot be handed"):
             mg.from_dlpack(theirs)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 import minigrad as mg
 from minigrad.interchange import (
@@ -26,6 +25,7 @@ from minigrad.nn import (
     Tanh,
 )
 
+torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
 nn = torch.nn
 RNG = np.random.default_rng(0)
 F64 = dict(dtype=np.float64, rng=RNG)

@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -105,6 +104,7 @@ def test_ssim_agrees_with_a_plain_loop(rng, height, width, window):
 
 
 def test_ssim_agrees_with_pytorch_convolutions(rng):
+    torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
     x = rng.random((2, 24, 20, 3))
     y = np.clip(x + rng.normal(0, 0.2, x.shape), 0, 1)
     weights = torch.signal.windows.gaussian(11, std=1.5, dtype=torch.float64)
@@ -336,6 +336,7 @@ def test_active_units_are_those_whose_means_vary(rng):
 
 
 def test_kl_per_unit_agrees_with_pytorch_and_vanishes_at_the_prior(rng):
+    torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
     means, log_variances = rng.normal(size=(2, 50, 4))
     expected = torch.distributions.kl_divergence(
         torch.distributions.Normal(torch.tensor(means), torch.tensor(log_variances / 2).exp()),
