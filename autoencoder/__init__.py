@@ -39,12 +39,14 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = sorted(["__version__", *_HOME])
 
 
 def __getattr__(name):
     if name in _HOME:
         return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    if name == "__version__":
+        return importlib.import_module("minigrad").__version__
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,7 @@
-"""The command line: ``python -m autoencoder COMMAND``, see docs/commands.md."""
+"""The command line: ``autoencoder COMMAND``, or ``python -m autoencoder COMMAND``.
+
+See docs/commands.md.
+"""
 
 import contextlib
 import importlib
@@ -53,7 +56,12 @@ def _say(verb, message):
         print(f"{PROGRAM} {verb}: {message}", file=sys.stderr)
 
 
-if __name__ == "__main__":
+def command():
+    """The program ``autoencoder``, which pip installs: `main`, with any names of files in print."""
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be no text
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -25,6 +25,7 @@ from autoencoder.runs.files import write_json
 FOLDER = Path(__file__).parent.parent / "docs" / "olivetti"
 KINDS = {"standard": "none", "denoising": "gaussian"}
 SIZE = 32  # pixels a side
+FOR_THE_LESSON = Path(__file__).parent.parent / "lessons" / "expected" / "olivetti_runs.json"
 VERSION = "0.2"  # which draws other weights for a seed than 0.1, whose files have no version
 
 
@@ -149,6 +150,12 @@ def page(images):
     (FOLDER / "README.md").write_text(text)
 
 
+def for_the_lesson():
+    """Put the numbers of all runs beside those of lesson 17, which has them without this folder."""
+    runs = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*_seed?.json"))}
+    write_json(FOR_THE_LESSON, runs)
+
+
 def head():
     """The commit of the program, with a mark where files of it have been changed."""
     words = ["git", "describe", "--always", "--dirty", "--abbrev=7"]
@@ -180,6 +187,7 @@ def main():
     for kind in KINDS:
         draw(kind, images)
     page(images)
+    for_the_lesson()
 
 
 if __name__ == "__main__":

@@ -10,14 +10,10 @@ Uses: autoencoder/olivetti.py, autoencoder/host_epoch.py, autoencoder/evaluation
 Time: fast 5 s, default 30 s (2 cores), full 60 min.
 """
 
-import json
-from pathlib import Path
-
 from lessons import Lesson, Todo
 
 import numpy as np
 
-import autoencoder
 import minigrad as mg
 from autoencoder.datasets import load, make_faces, shrink
 from autoencoder.evaluation import ladder
@@ -156,14 +152,14 @@ for done in (1, epochs):
 # training. On faces that both have seen: lesson 18 asks the fairer question.
 
 # %%
-runs = Path(autoencoder.__file__).parents[1] / "docs" / "olivetti"
-stored = json.loads((runs / "standard_seed0.json").read_text(encoding="utf-8"))
+runs = lesson.stored("olivetti_runs")
+stored = runs["standard_seed0"]
 known = stored["baselines_all_images"]  # of the real faces
 first, last = ARTICLE[0][1] / 0.875, ARTICLE[-1][1] / 0.875
 lesson.report("the article's first loss, per image", first, "close")
 lesson.report("its last", last, "close")
 ratio = stored["loss_all_images"] / known["PCA 256"]
-again = [json.loads(p.read_text("utf-8"))["restarts"] for p in runs.glob("*_seed?.json")]  # (7,)
+again = [run["restarts"] for run in runs.values()]  # (7,)
 starts = [sum(again), len(again) + sum(again)]
 lesson.report("starts of the stored runs that ended on the mean face, of", starts, "exact")
 lesson.report("the stored network's loss on all faces / that of PCA with 256", ratio, "close")

@@ -82,15 +82,16 @@ def project():
 
 
 def writing():
-    out = Path(__file__).resolve().parent / "out"
+    from ._progress import users, usual
+
+    out = usual()
     try:
-        out.mkdir(exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         words = f"{out} cannot be written ({error.strerror}): figures and progress go to"
-        yield None, f"{words} {cache}/minigrad-lessons"
+        yield None, f"{words} {users()}"
     else:
         yield True, f"figures and progress are written to {out}"
 

@@ -13,13 +13,13 @@ from ._earlier import earlier
 from ._guess import ask, can_ask
 from ._header import FOLDER, read_header, scripts
 from ._paste import pasted
-from ._progress import remember, writable
+from ._progress import remember, usual, writable
 from ._results import add_result
 from ._resume import Saved
 from ._seeds import fresh
 from ._watch import why_no_timer
 
-OUT = FOLDER / "out"
+OUT = usual()
 _MARKS = {"todo": "o", "right": "+", "wrong": "x"}
 
 
@@ -141,6 +141,10 @@ class Lesson:
             began = time.perf_counter()
             self.guesses[name] = ask(question)
             self.began += time.perf_counter() - began
+
+    def stored(self, name):
+        """What long runs found that were made before: ``expected/<name>.json``."""
+        return _numbers.read_stored(name)
 
     def report(self, name, value, tolerance, *, predicted=None, unit=""):
         """Print the number `value`, beside what theory `predicted`, and compare it with the record.

@@ -60,6 +60,11 @@ def show(value, tolerance="any"):
     return f"{value:,}" if isinstance(value, int) else f"{value:.{digits}g}"
 
 
+def read_stored(name):
+    """The contents of ``expected/<name>.json``, which no lesson writes."""
+    return json.loads((EXPECTED / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def read_expected(number):
     """What is recorded of lesson `number`: {} if nothing is."""
     path = EXPECTED / f"{number:02d}.json"

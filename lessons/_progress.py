@@ -1,11 +1,27 @@
 """Where a run writes, and what is done of each lesson."""
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
+from ._header import FOLDER
+
 _told = set()
+
+
+def usual():
+    """Where figures and progress go: beside the lessons of a checkout, else the user's own folder.
+
+    Lessons that pip has installed are no place to write to: an update would remove it all.
+    """
+    return FOLDER / "out" if (FOLDER.parent / "pyproject.toml").is_file() else users()
+
+
+def users():
+    """The folder that the system has for what programs keep for a user."""
+    import platformdirs  # not at the top: the doctor answers without it
+
+    return platformdirs.user_data_path("minigrad-lessons", appauthor=False)
 
 
 def writable(folder):
@@ -13,19 +29,19 @@ def writable(folder):
 
     A checkout can be read-only: on a school's server, in a container, on a medium.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigrad-lessons"
-    for place in (folder, cache, Path(tempfile.gettempdir()) / "minigrad-lessons"):
+    for place in (folder, users(), Path(tempfile.gettempdir()) / "minigrad-lessons"):
         try:
             place.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=place):
                 pass
         except OSError:
             continue
-        if place != folder and place not in _told:
+        if place != FOLDER / "out" and folder in (FOLDER / "out", users()) and place not in _told:
             _told.add(place)
-            print(f"{folder} cannot be written: figures and progress go to {place}\n")
+            why = f"{folder} cannot be written: figures" if place != folder else "Figures"
+            print(f"{why} and progress go to {place}\n")
         return place
-    raise SystemExit(f"There is no folder to write to: tried {folder} and {cache}")
+    raise SystemExit(f"There is no folder to write to: tried {folder} and {users()}")
 
 
 def remember(folder, number, status):

@@ -97,6 +97,8 @@ from .shapes import (
 from .state import hook, no_grad
 from .tensor import Tensor, tensor
 
+__version__ = "0.2.0"
+
 __all__ = [
     "Tensor", "abs", "add", "argmax", "argmin", "astype", "avg_pool2d", "batch_norm",
     "broadcast_to", "checkpoint", "clip", "concatenate", "conv1d", "conv1d_transpose", "conv2d",

@@ -1,6 +1,7 @@
 """What can be written after ``python -m autoencoder``: verbs, options and their help."""
 
 import argparse
+import importlib
 
 MODELS = ("olivetti", "dense", "conv", "denoising", "sparse", "contractive", "vae")
 NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper")
@@ -51,9 +52,18 @@ class UsageError(Exception):
     """What was written on the command line cannot be understood."""
 
 
+class Version(argparse.Action):
+    """Prints the version, for which alone minigrad is imported."""
+
+    def __call__(self, parser, *_):
+        print(f"autoencoder {importlib.import_module('minigrad').__version__}")
+        parser.exit()
+
+
 def parser():
     """The parser of all verbs; `verb` in its result is the name of the one that was asked for."""
     root = Parser(prog="python -m autoencoder", description="Autoencoders from the command line.")
+    root.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     _train(verbs)
     _assess(verbs)

@@ -132,7 +132,7 @@ def test_where_nothing_can_be_written_it_goes_elsewhere_and_says_so(copy, tmp_pa
     if out.exists():
         out.rename(copy / "lessons" / "out_aside")
     out.write_text("a file is no folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     try:
         done = python(copy / "lessons" / lessons()[1].name, "--fast", "--all", cwd=tmp_path)
         listed = python("-m", "lessons", cwd=copy)

@@ -1,0 +1,52 @@
+"""Proves that what the programs and the course read is in the package that pip installs."""
+
+import contextlib
+import fnmatch
+import io
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import autoencoder
+import minigrad
+from autoencoder.__main__ import main
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+DATA = SETTINGS["tool"]["setuptools"]["package-data"]
+
+
+def files():
+    """The files of the three packages that are no Python, as git knows them."""
+    words = ["git", "ls-files", "minigrad", "autoencoder", "lessons"]
+    try:
+        listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [line for line in listed.splitlines() if not line.endswith(".py")]
+
+
+def test_every_file_is_installed():
+    found = files()
+    assert len(found) > 60
+    patterns = [f"{name.replace('.', '/')}/{each}" for name, some in DATA.items() for each in some]
+    left_out = [f for f in found if not any(fnmatch.fnmatch(f, p) for p in patterns)]
+    assert left_out == []
+
+
+def test_the_version_is_one():
+    assert autoencoder.__version__ == minigrad.__version__
+    with pytest.raises(SystemExit) as ended, contextlib.redirect_stdout(io.StringIO()) as out:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert out.getvalue() == f"autoencoder {minigrad.__version__}\n"
+    assert f"## {minigrad.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_stored_runs_of_lesson_17_are_those_of_the_documentation():
+    runs = json.loads((ROOT / "lessons" / "expected" / "olivetti_runs.json").read_text())
+    originals = (ROOT / "docs" / "olivetti").glob("*_seed?.json")
+    assert runs == {path.stem: json.loads(path.read_text()) for path in originals}
