@@ -350,12 +350,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
         for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X):
             parts.likelihood.check(x)
-        special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
-        if special and not hasattr(parts.likelihood, "elements"):
+        weighted = getattr(X, "weight", None) is not None
+        in_part = getattr(X, "observed", None) is not None or parts.scores_in_part
+        n_draws = getattr(parts.code, "n_draws", 1)
+        if (weighted or in_part or n_draws > 1) and not hasattr(parts.likelihood, "elements"):
             raise ValueError(
                 f"{type(parts.likelihood).__name__} has no elements(t, x), the log-densities of "
-                "single numbers, which weighted rows and missing numbers need: write it, or leave "
-                "out sample_weight and NaN"
+                "single numbers, which weighted rows, missing or hidden numbers and n_draws above "
+                "1 need: write it, or leave those out"
+            )
+        optimal = getattr(parts.likelihood, "variance", None) == "optimal"
+        if in_part and optimal and n_draws > 1:
+            raise ValueError(
+                "GaussianCode: with n_draws above 1 there is no optimal variance of data with "
+                "missing or hidden numbers: use likelihood=GaussianLikelihood(variance), or "
+                "n_draws=1"
             )
 
     def _new_network(self, streams):

@@ -91,7 +91,7 @@ def elbo(model, X, n_draws):
     """
     h = encode(model, X).astype(np.float64)
     total = np.zeros(len(X))
-    for z, _ in _draws(model, h, n_draws):
+    for z in _draws(model, h, n_draws):
         total += _log_prob(model, z, X)
     values = total / n_draws - model.code.divergence(h)
     return np.where(np.isnan(values), -np.inf, values)
@@ -105,13 +105,8 @@ def log_weights(model, X, n_draws):
     (Y. Burda et al., 2016).
     """
     h = encode(model, X).astype(np.float64)
-    log_variance = model.code.log_variance(h)  # (N, k)
-    return np.stack(
-        [
-            _log_prob(model, z, X) + (log_variance + draw**2 - z**2).sum(axis=1) / 2
-            for z, draw in _draws(model, h, n_draws)
-        ]
-    )
+    draws = _draws(model, h, n_draws)
+    return np.stack([_log_prob(model, z, X) + model.code.log_ratio(h, z) for z in draws])
 
 
 @_quiet
@@ -143,10 +138,10 @@ def _mean_square(model, Z, X):
 
 
 def _draws(model, h, n_draws):
-    """Codes (N, k) with the standard normal draw (k,) that each was made with, for all rows."""
+    """Codes (N, k), all made with the same standard normal draw (k,)."""
     mean, std = model.code.mean(h), np.exp(model.code.log_variance(h) / 2)  # (N, k) each
     for draw in np.random.default_rng(_DRAWS_SEED).standard_normal((n_draws, mean.shape[1])):
-        yield mean + std * draw, draw
+        yield mean + std * draw
 
 
 def _log_prob(model, Z, X):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import dense, no_grad, tensor
+from minigrad import concatenate, dense, no_grad, tensor
 from minigrad.functional import activations
 from minigrad.nn import (
     Buffer,
@@ -56,7 +56,8 @@ class Network(Module):
     `center` and `offset` are (D,) arrays, or None for zeros: what is subtracted from the data
     before the encoder, and added to what the decoder says. They are the data's mean and what the
     decoder says where it knows no more than that, so that both begin with numbers around 0. Neither
-    is trained.
+    is trained. Of a conditional autoencoder the last `n_labels` columns of what the encoder reads,
+    and of what the decoder reads, are labels.
 
     >>> from autoencoder.parts import GaussianCode
     >>> rng = np.random.default_rng(0)
@@ -66,8 +67,8 @@ class Network(Module):
     ((5, 32), (5, 784))
     """
 
-    def __init__(self, encoder, decoder, center=None, offset=None):
-        self.encoder, self.decoder = encoder, decoder
+    def __init__(self, encoder, decoder, center=None, offset=None, n_labels=0):
+        self.encoder, self.decoder, self.n_labels = encoder, decoder, n_labels
         self.center = None if center is None else Buffer(center)
         self.offset = None if offset is None else Buffer(offset)
 
@@ -75,9 +76,18 @@ class Network(Module):
         """What the encoder says about data `x`: (N, D) -> (N, code.width(n_components))."""
         return self.encoder(x if self.center is None else x - self.center)
 
-    def decode(self, z):
-        """What the decoder says about codes `z`: (N, n_components) -> (N, D)."""
-        t = self.decoder(z)
+    def split(self, x):
+        """The data (N, D) and the labels (N, n_labels) beside them, or None where there are none.
+
+        The same of codes, where labels are beside those.
+        """
+        columns = x.shape[1] - self.n_labels
+        return (x[:, :columns], x[:, columns:]) if self.n_labels else (x, None)
+
+    def decode(self, z, labels=None):
+        """What the decoder says about codes `z`, which have labels beside them, or get these:
+        (N, n_components) -> (N, D)."""
+        t = self.decoder(z if labels is None else concatenate([z, labels], axis=1))
         return t if self.offset is None else t + self.offset
 
 

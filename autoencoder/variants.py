@@ -9,12 +9,10 @@ import inspect
 import numpy as np
 from sklearn.base import DensityMixin
 
-from minigrad import logsumexp
-
 from . import inference
 from .checks import check_whole
 from .estimator import Autoencoder
-from .parts import GaussianCode
+from .parts import GaussianCode, importance_bound
 
 ROWS = 1024  # whose bounds are computed at a time
 
@@ -114,10 +112,10 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         X, model = self._density(X, n_draws)
         starts = range(0, X.shape[0], ROWS)  # of all rows the weights could take more than the data
         bounds = [
-            logsumexp(inference.log_weights(model, X[start : start + ROWS], n_draws), axis=0)
+            importance_bound(inference.log_weights(model, X[start : start + ROWS], n_draws))
             for start in starts
         ]
-        return np.concatenate(bounds) - np.log(n_draws) - self._log_volume(X)
+        return np.concatenate(bounds) - self._log_volume(X)
 
     def posterior(self, X):
         """The codes' distributions: (N, D) -> means (N, k) and log-variances (N, k)."""

@@ -5,7 +5,7 @@ A part is a few numbers and one or two methods. An estimator is given parts by n
 """
 
 from .assembly import CHOICES, Parts, assemble, resolve
-from .code import GaussianCode, PointCode
+from .code import Code, GaussianCode, PointCode, importance_bound
 from .columns import ColumnLikelihood
 from .likelihood import (
     BernoulliLikelihood,
@@ -20,6 +20,7 @@ from .prior import draw_codes
 __all__ = [
     "CHOICES",
     "BernoulliLikelihood",
+    "Code",
     "ColumnLikelihood",
     "ContinuousBernoulliLikelihood",
     "ContractivePenalty",
@@ -37,5 +38,6 @@ __all__ = [
     "WeightDecay",
     "assemble",
     "draw_codes",
+    "importance_bound",
     "resolve",
 ]

@@ -35,7 +35,7 @@ CHOICES = {
         "weight_decay": WeightDecay,
     },
 }
-_METHODS = {"noise": "corrupt", "code": "divergence", "likelihood": "loss", "penalty": "name"}
+_METHODS = {"noise": "corrupt", "code": "terms", "likelihood": "loss", "penalty": "name"}
 
 
 class Parts(NamedTuple):
@@ -45,6 +45,11 @@ class Parts(NamedTuple):
     code: object
     likelihood: object
     penalties: tuple
+
+    @property
+    def scores_in_part(self):
+        """Whether the noise has only what it hides scored, see `PatchMasking`."""
+        return getattr(self.noise, "scored", "all") != "all"
 
 
 def resolve(kind, value):
