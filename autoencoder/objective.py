@@ -54,7 +54,7 @@ def loss_terms(network, parts, x, target, rng, memory, weight=None, observed=Non
         t, likelihood = network.decode(z, labels), parts.likelihood  # (N, D)
         plain = each is None
         loss = likelihood.loss(t, target) if plain else likelihood.weighted_loss(t, target, each)
-        terms = {"reconstruction": loss, **code.terms(h, weight)}
+        terms = {"reconstruction": loss, **code.terms(h, weight, memory)}
     batch = Batch(network, code, x, h, z, rng, memory, weight)
     for penalty in parts.penalties:
         terms[penalty.name] = penalty(batch)
@@ -83,6 +83,6 @@ def _importance_weighted(network, parts, h, labels, target, rng, each, weight):
 def constant(parts, n_features):
     """What `loss_terms` leave out of "reconstruction", in nats per sample; a Python float.
 
-    `n_features` is how many numbers of a sample are known, on average.
+    `n_features` is how many numbers of a sample are known and scored, on average.
     """
-    return parts.likelihood.constant(n_features * getattr(parts.noise, "share_scored", 1))
+    return parts.likelihood.constant(n_features)

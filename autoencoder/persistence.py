@@ -21,19 +21,16 @@ from minigrad import checkpoint
 from minigrad.backend import to_device, to_numpy
 from minigrad.random import Philox
 
-from . import solvers, training
+from . import parts, solvers, training
 from .diagnosis import Finding
 from .networks import Sizes
-from .parts import assemble, code, columns, likelihood, noise, penalty
 from .scaling import Scaling
 
 FORMAT = 3  # 2: networks had no centre; 1: version 0.1
 PARTS = {
-    cls.__name__: cls
-    for module in (noise, code, likelihood, columns, penalty)
-    for cls in vars(module).values()
-    if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "get_params")
-    if cls is not likelihood.Likelihood  # the base is no part itself
+    name: cls
+    for name, cls in vars(parts).items()
+    if hasattr(cls, "get_params") and cls not in (parts.Code, parts.Likelihood)  # the bases
 }
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
@@ -154,7 +151,7 @@ def _rebuilt(found, arrays, about, device, network):
     if device is not None:
         estimator.device = device
     estimator._code, estimator._likelihood = map(_object, about["parts"])
-    assemble(code=estimator._code, likelihood=estimator._likelihood)
+    parts.assemble(code=estimator._code, likelihood=estimator._likelihood)
     estimator._code.mean(np.zeros((1, estimator._code.width(1))))  # knows its activation
     sizes = Sizes(**{name: _object(value) for name, value in about["sizes"].items()})
     estimator._network = estimator.network

@@ -71,10 +71,10 @@ def blocks(rows, size=None):
         yield unpacked(rows[start : start + size])
 
 
-def numbers_per_row(rows):
-    """How many numbers of a row are observed, on average with its weight: a float."""
+def numbers_per_row(rows, n_features):
+    """How many of its `n_features` numbers a row has on average, with its weight: a float."""
     if not isinstance(rows, Rows) or rows.observed is None:
-        return rows.shape[1]
+        return n_features
     counts = rows.observed.sum(axis=1, dtype=np.float64)  # (N,)
     return float(np.average(counts, weights=rows.weight))
 

@@ -13,9 +13,13 @@ from .likelihood import (
     GaussianLikelihood,
     Likelihood,
 )
+from .mmd import MMDPenalty
 from .noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
+from .patches import PatchMasking
 from .penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
 from .prior import draw_codes
+from .quantised import VectorQuantisedCode
+from .total_correlation import TotalCorrelation
 
 __all__ = [
     "CHOICES",
@@ -31,10 +35,14 @@ __all__ = [
     "KLSparsity",
     "L1Penalty",
     "Likelihood",
+    "MMDPenalty",
     "MaskingNoise",
     "Parts",
+    "PatchMasking",
     "PointCode",
     "SaltAndPepperNoise",
+    "TotalCorrelation",
+    "VectorQuantisedCode",
     "WeightDecay",
     "assemble",
     "draw_codes",

@@ -29,11 +29,20 @@ class Code(BaseEstimator):
         """None, where a code has no divergence."""
         return None
 
-    def terms(self, h, weight=None):
+    def layer(self, n_components, rng, dtype):
+        """A Module that follows the encoder, with weights of its own from `rng`; None for none."""
+        return None
+
+    def terms(self, h, weight=None, memory=None):
         """What the codes of a batch cost, each counting by its `weight` (N,): a dict of scalars.
 
-        They are added to the objective, and are in the history under their names.
+        They are added to the objective, and are in the history under their names. `memory` is the
+        training's dictionary of arrays, in which a code may keep something.
         """
+        return {}
+
+    def measures(self, memory):
+        """What else the history says of an epoch, from the `memory`: numbers by name."""
         return {}
 
 
@@ -150,7 +159,7 @@ class GaussianCode(Code):
         """The divergence of each code from N(0, I), in nats and not weighted: (N, 2k) -> (N,)."""
         return gaussian_kl(self.mean(h), self.log_variance(h), reduction="none")
 
-    def terms(self, h, weight=None):
+    def terms(self, h, weight=None, memory=None):
         """The mean "divergence" of a batch, weighted by `beta`, with the `free_bits`."""
         if self.free_bits:
             mean, log_variance = self.mean(h), self.log_variance(h)

@@ -116,7 +116,12 @@ class ContractivePenalty(BaseEstimator):
         self.method = method
 
     def check(self, code):
-        """Raise ValueError for an unknown method."""
+        """Raise ValueError for an unknown method, or a code that has no derivative."""
+        if getattr(code, "steps", False):
+            raise ValueError(
+                f"ContractivePenalty: the derivative of {type(code).__name__} is 0, it changes by "
+                "steps: use another code, or no such penalty"
+            )
         if not isinstance(self.method, str) or self.method not in ("exact", "hutchinson"):
             raise ValueError(
                 f"ContractivePenalty: method must be 'exact' or 'hutchinson', got {self.method!r}"
