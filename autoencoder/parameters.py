@@ -132,6 +132,7 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "patience": _whole(1, none=True),
     "restarts": _whole(0),
     "missing": _choice(("refuse", "mask")),
+    "conditional": is_on,
     "warm_start": is_on,
     "callbacks": _callbacks,
     "device": _choice(("cpu", "cuda")),
@@ -216,7 +217,7 @@ def with_parts(estimator, params):
     return {**params, **made}
 
 
-def sizes(estimator, X):
+def sizes(estimator, X, n_labels=0):
     """The `Sizes` of the network for data `X` (N, D), as plain values."""
     e, k = estimator, estimator.n_components
     if k == "auto":
@@ -229,6 +230,7 @@ def sizes(estimator, X):
         image_shape=None if e.image_shape is None else tuple(int(n) for n in e.image_shape),
         tied=bool(e.tied),
         dropout=float(e.dropout),
+        n_labels=n_labels,
     )
 
 

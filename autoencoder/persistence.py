@@ -78,6 +78,7 @@ def contents(estimator):
         "parts": [_plain(part, "code") for part in (estimator._code, estimator._likelihood)],
         "fitted": {name: fitted[name] for name in FITTED if name in fitted},
         "feature_names": list(fitted.get("feature_names_in_", [])),
+        "classes": fitted["classes_"].tolist() if "classes_" in fitted else [],
         "diagnosis": fitted.get("diagnosis_"),  # None in the middle of a fit
         "output": fitted.get("_sklearn_output_config", {}),  # of set_output
         "history": state.history,
@@ -154,6 +155,11 @@ def _rebuilt(found, arrays, about, device, network):
     parts.assemble(code=estimator._code, likelihood=estimator._likelihood)
     estimator._code.mean(np.zeros((1, estimator._code.width(1))))  # knows its activation
     sizes = Sizes(**{name: _object(value) for name, value in about["sizes"].items()})
+    classes = about.get("classes", [])
+    if sizes.n_labels != len(classes) or not all(isinstance(c, str | Real) for c in classes):
+        raise ValueError(f"{sizes.n_labels!r:.20} columns of labels are not for {classes!r:.100}")
+    if classes:
+        estimator.classes_ = np.array(classes)
     estimator._network = estimator.network
     if estimator.network is None:
         _check_sizes(sizes, estimator._code, arrays)
@@ -162,7 +168,8 @@ def _rebuilt(found, arrays, about, device, network):
     columns = {"fill": _group(arrays, "missing").get("fill"), **scale}
     columns |= {name: own.get(name) for name in ("center", "offset")}
     for name, array in columns.items():
-        if array is not None and array.shape != (sizes.n_features,):
+        labels = sizes.n_labels if name == "center" else 0
+        if array is not None and array.shape != (sizes.n_features + labels,):
             raise ValueError(f"{name} has the shape {array.shape}")
     estimator._center, estimator._offset = columns["center"], columns["offset"]
     estimator._fill, estimator._scaling = columns["fill"], Scaling(**scale) if scale else None
@@ -230,7 +237,7 @@ def _check_sizes(sizes, code, arrays):
     """Refuse sizes of other widths than the stored weights have, before a network is built."""
     known = {n for a in _Group(arrays, "network").values() for n in a.shape}
     image, hidden = sizes.image_shape, sizes.hidden
-    inputs = image[2] if image is not None and hidden else sizes.n_features
+    inputs = image[2] if image is not None and hidden else sizes.n_features + sizes.n_labels
     widths = {inputs, code.width(sizes.n_components), *hidden}
     if not widths <= known or len(hidden) > len(arrays):
         raise ValueError(f"its weights have no layers of {sorted(widths - known)} units")

@@ -7,7 +7,8 @@ are missing, or where the data are sparse, `Rows` take their place: they are cut
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
 _NUMBERS = 2**17  # of a block, so that dense copies are small however large the data are
 
@@ -62,6 +63,46 @@ def packed(X, fill=None, weight=None):
         observed = np.logical_not(missing, out=missing)
     plain = weight is None and observed is None and not sparse.issparse(X)
     return X if plain else Rows(X, weight, observed)
+
+
+def classes_of(y):
+    """The classes of the labels `y` (N,), in their order; ValueError unless they are classes.
+
+    >>> classes_of(["b", "a", "b"])
+    array(['a', 'b'], dtype='<U1')
+    """
+    y = column_or_1d(y)
+    if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
+        raise ValueError(
+            f"y must hold a class for each row, such as 3 or 'cat', got {kind} numbers: put ranges "
+            "of them into classes, as sklearn.preprocessing.KBinsDiscretizer does"
+        )
+    return np.unique(y)
+
+
+def one_hot(y, classes, n_rows, dtype):
+    """Labels `y` (n_rows,), or one for all rows, as columns: (n_rows, number of classes)."""
+    y = np.full(n_rows, y) if np.ndim(y) == 0 else column_or_1d(y)
+    check_consistent_length(np.empty(n_rows), y)
+    column = {label: k for k, label in enumerate(classes.tolist())}
+    columns = [column.get(label, -1) for label in y.tolist()]
+    if -1 in columns:
+        raise ValueError(
+            f"y has the label {y.tolist()[columns.index(-1)]!r}, which was not among those of the fit: "
+            f"{', '.join(map(repr, classes.tolist()))}"
+        )
+    return np.eye(len(classes), dtype=dtype)[columns]
+
+
+def beside(rows, labels):
+    """`rows` (N, D), an array or `Rows`, with the columns `labels` (N, n) or None beside them."""
+    if labels is None:
+        return rows
+    if not isinstance(rows, Rows):
+        return np.hstack([rows, labels.astype(rows.dtype, copy=False)])
+    stack = sparse.hstack if sparse.issparse(rows.X) else np.hstack
+    X = stack([rows.X, labels.astype(rows.dtype, copy=False)])
+    return Rows(X.tocsr() if sparse.issparse(X) else X, rows.weight, rows.observed)
 
 
 def blocks(rows, size=None):

@@ -58,7 +58,7 @@ class MMDPenalty(BaseEstimator):
         check_rng("MMDPenalty", batch.rng, or_philox=True)
         z = batch.z  # (N, k)
         p = to_device(batch.rng.standard_normal(z.shape), z.device).astype(z.dtype, copy=False)
-        weight = batch.x.shape[1] if self.weight == "auto" else self.weight
+        weight = batch.n_features if self.weight == "auto" else self.weight
         return float(weight) * squared_mmd(z, tensor(p), self.kernel, batch.weight)
 
 
