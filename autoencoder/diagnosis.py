@@ -60,7 +60,7 @@ def diagnose(model, X, training, noise=None):
         _still_falling(training.history),
         _validation(training),
         _held_out(training.history),
-        _large_code(X, codes.shape[1]),
+        _large_code(X, codes.shape[1], some.shape[1]),
     ]
     return sorted(filter(None, found), key=lambda finding: not finding.is_warning)
 
@@ -242,8 +242,8 @@ def _held_out(history):
     )
 
 
-def _large_code(X, k):
-    if k < len(X):
+def _large_code(X, k, n_features):
+    if k < len(X) or k >= n_features:  # what is as long as the rows is not meant to describe them
         return None
     return Finding(
         "more code than data",

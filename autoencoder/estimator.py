@@ -65,10 +65,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         mean 0 and variance 1; "auto" is "standard" for data that leave [0, 1] or stay below 1/2, if
         the likelihood is for any numbers, else None. What goes in and comes out has the data's own
         units, densities too.
-    network : None, "olivetti" or function, default=None
+    network : None, "olivetti", "u_shaped" or function, default=None
         None makes a network of the parameters above. A function ``(sizes, code, rng, dtype) ->
         (encoder, decoder)`` gives two Modules of your own, see ``networks.build``; "olivetti" is
-        the reference model's, see ``olivetti``.
+        the reference model's, see ``olivetti``, "u_shaped" a denoiser's, see ``u_shaped``.
     tied : bool, default=False
         Whether the decoder uses the encoder's weights, transposed.
     dropout : float, default=0.0

@@ -27,7 +27,7 @@ from minigrad.nn import (
     Sequential,
 )
 
-from . import olivetti
+from . import olivetti, u_shaped
 
 
 class TiedDense(Module):
@@ -284,4 +284,5 @@ def _check(sizes):
         raise ValueError(f"dropout must be at least 0 and below 1, got {sizes.dropout!r}")
 
 
-NETWORKS = {"olivetti": olivetti.network}  # network functions that have a name, also in files
+# network functions that have a name, also in files
+NETWORKS = {"olivetti": olivetti.network, "u_shaped": u_shaped.network}

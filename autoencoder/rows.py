@@ -87,9 +87,9 @@ def one_hot(y, classes, n_rows, dtype):
     column = {label: k for k, label in enumerate(classes.tolist())}
     columns = [column.get(label, -1) for label in y.tolist()]
     if -1 in columns:
+        label, known = y.tolist()[columns.index(-1)], ", ".join(map(repr, classes.tolist()))
         raise ValueError(
-            f"y has the label {y.tolist()[columns.index(-1)]!r}, which was not among those of the fit: "
-            f"{', '.join(map(repr, classes.tolist()))}"
+            f"y has the label {label!r}, which was not among those of the fit: {known}"
         )
     return np.eye(len(classes), dtype=dtype)[columns]
 
