@@ -113,8 +113,22 @@ class PatchMasking(BaseEstimator):
         check_rng("PatchMasking", rng, or_philox=True)
         check_floats("PatchMasking", "x", x)
         patches, count, (height, width, channels) = self._counts(x.shape[1])
-        rank = rng.random((len(x), patches), dtype=x.dtype).argsort(axis=1).argsort(axis=1)
+        rank = _ranks(rng.random((len(x), patches), dtype=x.dtype))
         rows, columns, side = height // self.patch, width // self.patch, int(self.patch)
         hidden = (rank < count).reshape(-1, rows, 1, columns, 1, 1)
         shape = (len(x), rows, side, columns, side, channels)
         return array_module(x).broadcast_to(hidden, shape).reshape(x.shape)
+
+
+def _ranks(u):
+    """The rank of each number in its row: (N, n) -> whole numbers (N, n) from 0."""
+    if isinstance(u, np.ndarray):
+        return u.argsort(axis=1, kind="stable").argsort(axis=1)
+    return _ranks_by_pairs(u)  # a sort is no part of a CUDA graph
+
+
+def _ranks_by_pairs(u):
+    place = array_module(u).arange(u.shape[1])
+    earlier = place[None, :] < place[:, None]  # (n, n)
+    a, b = u[:, :, None], u[:, None, :]
+    return ((b < a) | ((b == a) & earlier)).sum(axis=2)

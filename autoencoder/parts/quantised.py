@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad import concatenate, reshape
+from minigrad import concatenate, matmul, reshape
 from minigrad.backend import array_module, to_numpy
 from minigrad.nn import Module, Parameter
 
@@ -138,7 +138,7 @@ class Codebook(Module):
     def forward(self, z):
         flat, vectors = z.data.reshape(-1, self.length), self.vectors.data  # (M, length)
         xp = array_module(flat)
-        distances = (vectors * vectors).sum(axis=1) - 2 * flat @ vectors.T  # (M, n_vectors)
+        distances = (vectors * vectors).sum(axis=1) - 2 * matmul(flat, vectors.T)  # (M, n_vectors)
         numbers = distances.argmin(axis=1)  # (M,)
         chosen = (numbers[:, None] == xp.arange(len(vectors))).astype(z.dtype)
         nearest = reshape(chosen @ self.vectors, z.shape)  # its gradient is a sum, without scatter

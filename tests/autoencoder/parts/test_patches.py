@@ -11,6 +11,7 @@ import autoencoder as ae
 from autoencoder.networks import Sizes, build
 from autoencoder.objective import loss_terms
 from autoencoder.parts import PatchMasking, assemble
+from autoencoder.parts.patches import _ranks, _ranks_by_pairs
 from minigrad import grad, tensor
 
 
@@ -53,6 +54,12 @@ def test_every_patch_is_hidden_equally_often_and_all_pairs_of_them():
     expected = np.full((4, 4), 1 / 6)  # two of four: one of six pairs
     np.fill_diagonal(expected, 1 / 2)
     np.testing.assert_allclose(pairs, expected, atol=4 * 0.5 / np.sqrt(len(x)))
+
+
+def test_ranks_on_the_gpu_are_those_on_the_cpu_ties_too():
+    u = rng().integers(0, 5, (30, 9)) / 4
+    np.testing.assert_array_equal(_ranks_by_pairs(u), _ranks(u))
+    np.testing.assert_array_equal(np.sort(_ranks(u)), np.tile(np.arange(9), (30, 1)))
 
 
 # ---------------------------------------------------------------------- what is scored
