@@ -420,7 +420,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return None
         if y is None:
             raise ValueError(
-                f"{type(self).__name__}: conditional=True needs the labels of the rows: fit(X, y)"
+                f"{type(self).__name__}: conditional=True requires y to be passed, but the target "
+                "y is None: give the label of each row, fit(X, y)"
             )
         if reset or not hasattr(self, "classes_"):
             self.classes_ = classes_of(y)

@@ -5,6 +5,8 @@ are missing, or where the data are sparse, `Rows` take their place: they are cut
 `unpacked` gives a block of them as dense arrays.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.multiclass import type_of_target
@@ -82,7 +84,7 @@ def classes_of(y):
 
 def one_hot(y, classes, n_rows, dtype):
     """Labels `y` (n_rows,), or one for all rows, as columns: (n_rows, number of classes)."""
-    y = np.full(n_rows, y) if np.ndim(y) == 0 else column_or_1d(y)
+    y = np.full(n_rows, y) if isinstance(y, str | Real | np.generic) else column_or_1d(y)
     check_consistent_length(np.empty(n_rows), y)
     column = {label: k for k, label in enumerate(classes.tolist())}
     columns = [column.get(label, -1) for label in y.tolist()]

@@ -211,7 +211,7 @@ def test_mistakes_get_a_sentence(data, fitted):
     X, y = data
     model = ae.VariationalAutoencoder(K, conditional=True, **QUICK)
     for call, sentence in (
-        (lambda: model.fit(X), r"conditional=True needs the labels of the rows: fit\(X, y\)"),
+        (lambda: model.fit(X), r"conditional=True requires y to be passed, .*: give the label"),
         (lambda: model.fit(X, X[:, 0]), "y must hold a class for each row, .* got continuous"),
         (lambda: model.fit(X, y[:5]), "inconsistent numbers of samples"),
         (lambda: model.fit(X, y, X_val=X), "X_val has no labels"),
@@ -223,7 +223,7 @@ def test_mistakes_get_a_sentence(data, fitted):
         (lambda: fitted.score_samples(X, y[:3]), "inconsistent numbers of samples"),
         (lambda: clone(fitted).fit(X, y).set_params(warm_start=True).fit(X, "x" + y.astype(object)),
          "the label 'xcat'"),
-        (lambda: ae.AutoencoderAnomalyDetector(model).fit(X), "needs the labels of the rows"),
+        (lambda: ae.AutoencoderAnomalyDetector(model).fit(X), "conditional=True requires y"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=sentence):
             call()
