@@ -15,7 +15,7 @@ from minigrad.functional import activations
 
 from .checks import SEVERAL, check_number, check_whole, is_on
 from .networks import NETWORKS, Sizes
-from .parts import CHOICES
+from .parts import CHOICES, PatchMasking, resolve
 from .solvers import SCHEDULES, SOLVERS
 
 
@@ -169,6 +169,10 @@ def _check_pretraining(e):
         problem, cure = "there are no hidden layers", "name some, such as hidden=(256, 64)"
     elif e.image_shape is not None:
         problem = f"image_shape={e.image_shape!r} makes convolutions"
+    elif e.conditional:
+        problem = "conditional=True has labels that inner layers do not read"
+    elif isinstance(resolve("noise", e.noise), PatchMasking):
+        problem = "what inner layers read has no patches to hide"
     else:
         return
     raise ValueError(

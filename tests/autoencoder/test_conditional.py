@@ -215,6 +215,8 @@ def test_mistakes_get_a_sentence(data, fitted):
         (lambda: model.fit(X, X[:, 0]), "y must hold a class for each row, .* got continuous"),
         (lambda: model.fit(X, y[:5]), "inconsistent numbers of samples"),
         (lambda: model.fit(X, y, X_val=X), "X_val has no labels"),
+        (lambda: clone(model).set_params(hidden=(5,), pretrain_epochs=2).fit(X, y),
+         "pretrain_epochs=2 .* conditional=True has labels that inner layers do not read"),
         (lambda: clone(model).set_params(tied=True).fit(X, y), "tied weights leave no place"),
         (lambda: fitted.transform(X), "transform: this VariationalAutoencoder is conditional"),
         (lambda: fitted.sample(2), "sample: .* needs labels: give y"),

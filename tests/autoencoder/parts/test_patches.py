@@ -162,3 +162,6 @@ def test_mistakes_get_a_sentence():
     ):
         with pytest.raises(ValueError, match=sentence):
             ae.Autoencoder(2, noise=noise, max_epochs=1).fit(X)
+    model = ae.Autoencoder(2, noise="patches", hidden=(3,), pretrain_epochs=1)
+    with pytest.raises(ValueError, match="what inner layers read has no patches to hide"):
+        model.fit(rng().random((10, 16)))

@@ -196,6 +196,15 @@ def test_it_is_by_name_and_its_parameters_too():
     assert "4 vectors of 2" in repr(model.network_)
 
 
+def test_the_codebook_is_pretrained_with_the_innermost_pair():
+    params = dict(hidden=(4,), code=VectorQuantisedCode(6), max_epochs=0, random_state=0)
+    new, begun = (
+        ae.Autoencoder(2, pretrain_epochs=epochs, **params).fit(blobs()).network_.layer.vectors
+        for epochs in (0, 3)
+    )
+    assert abs(begun.numpy() - new.numpy()).max() > 0.01
+
+
 def own(sizes, code, rng, dtype):
     """A network of ones own knows nothing of the codebook."""
     made = [(sizes.n_features, code.width(sizes.n_components))]
