@@ -75,15 +75,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         The rate at which hidden units are dropped while training.
     noise : None, str or noise, default=None
         What is done to the input while training: "gaussian", "heteroscedastic", "masking",
-        "salt_and_pepper", or a noise from ``autoencoder.parts``.
+        "salt_and_pepper", "patches", or a noise from ``autoencoder.parts``.
     code : str or code, default="linear"
-        "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), or a code.
+        "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), "vector_quantised", or a
+        code.
     likelihood : str or likelihood, default="gaussian"
         Of the data: "gaussian" (of variance 1: half the squared error), "optimal_gaussian" (of the
         most likely variance), "bernoulli", "continuous_bernoulli" (both for data in [0, 1]), or a
         likelihood.
     penalty : None, str, penalty or tuple, default=None
-        "l1", "kl_sparsity", "contractive", "weight_decay", a penalty, or a tuple of them.
+        "l1", "kl_sparsity", "contractive", "weight_decay", "mmd", "total_correlation", a penalty,
+        or a tuple of them.
     solver : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
         The optimizer; "sgd" has Nesterov's momentum of 0.9.
     solver_options : dict or None, default=None

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "uses"
 NAMES = (
     "dimension_reduction", "denoising", "sparse_contractive", "generation", "anomalies",
-    "compressing", "pretraining",
+    "compressing", "pretraining", "kinds",
 )  # fmt: skip
 
 
