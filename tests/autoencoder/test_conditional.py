@@ -160,6 +160,22 @@ def test_labels_are_no_data():
     np.testing.assert_allclose(model.score_samples(X, np.zeros(80)), plain.score_samples(X))
 
 
+@pytest.mark.parametrize("hidden", [(), (4,)], ids=["one layer", "row by row"])
+@pytest.mark.parametrize("method", ["exact", "hutchinson"])
+def test_the_code_is_contractive_by_the_data_alone(hidden, method):
+    """Of a linear encoder the Jacobian is the product of its weights, without those of labels."""
+    penalty = ae.ContractivePenalty(1.0, method)
+    given = dict(hidden=hidden, activation="linear", penalty=penalty, learning_rate=1e-12)
+    X, y = np.random.default_rng(0).standard_normal((3000, D)), np.tile(NAMES, 1000)
+    model = ae.Autoencoder(K, conditional=True, max_epochs=1, random_state=0, **given).fit(X, y)
+    weights = [layer.weight.numpy() for layer in model.network_.encoder]
+    J = weights[0] if len(weights) == 1 else weights[0] @ weights[1]  # (D + 3, K)
+    expected = np.square(J[:D]).sum()
+    rel = 1e-9 if method == "exact" else 0.1
+    assert model.history_["contractive"][0] == pytest.approx(expected, rel=rel)
+    assert np.square(J).sum() > 1.3 * expected
+
+
 def _with_state(network, state):
     network.load_state_dict(state)
     return network
