@@ -255,13 +255,18 @@ def check_same(before, now):
     names = (*Sizes._fields, "network")
     pairs = zip(names, (*before[0], before[1]), (*now[0], now[1]), strict=True)
     changed = [f"{name} was {a!r} and is now {b!r}" for name, a, b in pairs if a != b]
-    if before[2].width(1) != now[2].width(1):
+    if _layout(before[2]) != _layout(now[2]):
         changed.append(f"code was {before[2]!r} and is now {now[2]!r}")
     if changed:
         raise ValueError(
             f"the training cannot go on with another network: {'; '.join(changed)}: set it back, "
             "or begin anew with warm_start=False and fit"
         )
+
+
+def _layout(code):
+    """What of a `code` the network was built for."""
+    return code.width(1), getattr(code, "n_vectors", None), getattr(code, "length", None)
 
 
 def plain(value):

@@ -161,6 +161,9 @@ def _rebuilt(found, arrays, about, device, network):
     if classes:
         estimator.classes_ = np.array(classes)
     estimator._network = estimator.network
+    n_vectors = getattr(estimator._code, "n_vectors", None)
+    if n_vectors is not None and n_vectors != len(arrays["network/layer.vectors"]):
+        raise ValueError(f"its weights have no codebook of {n_vectors} vectors")
     if estimator.network is None:
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])

@@ -11,7 +11,7 @@ from autoencoder.networks import Sizes, build
 from autoencoder.objective import loss_terms
 from autoencoder.parts import VectorQuantisedCode, assemble
 from autoencoder.parts.quantised import Codebook
-from minigrad import grad, tensor
+from minigrad import checkpoint, grad, tensor
 from minigrad.nn import Dense
 
 N, D, K, V, LENGTH = 20, 5, 4, 3, 2  # rows, features, numbers of a code, vectors, of two numbers
@@ -205,6 +205,16 @@ def test_the_codebook_is_pretrained_with_the_innermost_pair():
     assert abs(begun.numpy() - new.numpy()).max() > 0.01
 
 
+def test_a_file_that_claims_a_huge_codebook_is_refused(tmp_path):
+    path = tmp_path / "model.npz"
+    ae.Autoencoder(2, code="vector_quantised", max_epochs=1).fit(blobs()).save(path)
+    arrays, about = checkpoint.load(path)
+    about["parts"][0]["params"]["n_vectors"] = 10**12
+    checkpoint.save(path, arrays, about)
+    with pytest.raises(ValueError, match="its weights have no codebook of 1000000000000 vectors"):
+        ae.load(path)
+
+
 def own(sizes, code, rng, dtype):
     """A network of ones own knows nothing of the codebook."""
     made = [(sizes.n_features, code.width(sizes.n_components))]
@@ -227,6 +237,13 @@ def test_mistakes_get_a_sentence():
     ):
         with pytest.raises(ValueError, match=sentence):
             ae.Autoencoder(2, code=code).fit(X)
+    for before, now in (
+        (VectorQuantisedCode(4), VectorQuantisedCode(5)),
+        ("linear", VectorQuantisedCode()),
+    ):
+        model = ae.Autoencoder(2, code=before, max_epochs=1).fit(X)
+        with pytest.raises(ValueError, match=r"the training cannot go on with .* code was "):
+            model.set_params(code=now, warm_start=True).fit(X)
     with pytest.raises(ValueError, match="the derivative of VectorQuantisedCode is 0, it changes"):
         ae.Autoencoder(2, code="vector_quantised", penalty="contractive").fit(X)
     model = ae.Autoencoder(2, code="vector_quantised", max_epochs=1).fit(X)
