@@ -31,9 +31,13 @@ _HOMES = {
         "HeteroscedasticNoise",
         "KLSparsity",
         "L1Penalty",
+        "MMDPenalty",
         "MaskingNoise",
+        "PatchMasking",
         "PointCode",
         "SaltAndPepperNoise",
+        "TotalCorrelation",
+        "VectorQuantisedCode",
         "WeightDecay",
     ),
 }

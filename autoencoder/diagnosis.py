@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import collapse, inference
 from .parts import BernoulliLikelihood, ContinuousBernoulliLikelihood
-from .rows import blocks, column_moments, unpacked
+from .rows import beside, blocks, column_moments, unpacked
 
 _ROWS = 1024  # that are looked at, so that looking takes a small part of the training's time
 _TOLERANCE = 1.1  # times the error of principal components, which a fit may have
@@ -34,25 +34,33 @@ class Finding(NamedTuple):
     is_warning: bool
 
 
-def diagnose(model, X, training):
+def diagnose(model, X, training, noise=None):
     """Find what is wrong with a fit to `X` (N, D), a list of `Finding`; the worst come first.
 
     `model` is an ``inference.Model``, `training` the ``Training`` that has ended; data and errors
-    are in the network's units.
+    are in the network's units. `noise` is one that has only what it hides scored, or None: the
+    network is then asked about that.
     """
-    some, _, observed = unpacked(X[:: max(1, -(-len(X) // _ROWS))])  # (n, D)
-    h = inference.encode(model, some)  # (n, code.width)
+    rows, _, observed = unpacked(X[:: max(1, -(-len(X) // _ROWS))])  # (n, D), labels beside them
+    some, labels = model.network.split(rows)
+    seen = rows
+    if noise is not None:
+        seen, hidden = noise.found(noise.marked(some, np.random.default_rng(0)))
+        seen = beside(seen.numpy(), labels)
+        observed = hidden.numpy() if observed is None else hidden.numpy() * observed
+    h = inference.encode(model, seen)  # (n, code.width)
     codes = model.code.mean(h)  # (n, k)
-    t = inference.decode(model, codes)  # (n, D)
+    read = beside(codes, labels)
+    t = inference.decode(model, read)  # (n, D)
     found = [
-        _error(model, X, some, t, codes.shape[1], observed),
+        _error(model, X if labels is None else some, some, t, codes.shape[1], observed),
         _collapse(some, codes) or _silent_units(model, some, h, codes),
-        _dead_units(model, some, codes),
-        _saturated(model, t, some),
+        _dead_units(model, seen, read),
+        None if noise is not None else _saturated(model, t, some),
         _still_falling(training.history),
         _validation(training),
         _held_out(training.history),
-        _large_code(X, codes.shape[1]),
+        _large_code(X, codes.shape[1], some.shape[1]),
     ]
     return sorted(filter(None, found), key=lambda finding: not finding.is_warning)
 
@@ -138,7 +146,10 @@ def _silent_units(model, some, h, codes):
 
 
 def _dead_units(model, some, codes):
-    """Hidden relu units that are 0 for all rows; found by hooks on the layers."""
+    """Hidden relu units that are 0 for all rows; found by hooks on the layers.
+
+    `some` and `codes` are what encoder and decoder read.
+    """
     network = model.network
     layers = [m for m in network.modules() if getattr(m, "activation", None) == "relu"]
     alive = {}
@@ -231,8 +242,8 @@ def _held_out(history):
     )
 
 
-def _large_code(X, k):
-    if k < len(X):
+def _large_code(X, k, n_features):
+    if k < len(X) or k >= n_features:  # what is as long as the rows is not meant to describe them
         return None
     return Finding(
         "more code than data",

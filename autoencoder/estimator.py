@@ -25,7 +25,17 @@ from .checks import as_rows, check_whole, is_on
 from .networks import build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
-from .rows import Rows, blocks, column_means, column_moments, packed, row_weights
+from .rows import (
+    Rows,
+    beside,
+    blocks,
+    classes_of,
+    column_means,
+    column_moments,
+    one_hot,
+    packed,
+    row_weights,
+)
 
 _BLOCK = 256  # rows that results are computed of at a time
 FLOATS = [np.float64, np.float32]  # the first is what other data become
@@ -55,25 +65,27 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         mean 0 and variance 1; "auto" is "standard" for data that leave [0, 1] or stay below 1/2, if
         the likelihood is for any numbers, else None. What goes in and comes out has the data's own
         units, densities too.
-    network : None, "olivetti" or function, default=None
+    network : None, "olivetti", "u_shaped" or function, default=None
         None makes a network of the parameters above. A function ``(sizes, code, rng, dtype) ->
         (encoder, decoder)`` gives two Modules of your own, see ``networks.build``; "olivetti" is
-        the reference model's, see ``olivetti``.
+        the reference model's, see ``olivetti``, "u_shaped" a denoiser's, see ``u_shaped``.
     tied : bool, default=False
         Whether the decoder uses the encoder's weights, transposed.
     dropout : float, default=0.0
         The rate at which hidden units are dropped while training.
     noise : None, str or noise, default=None
         What is done to the input while training: "gaussian", "heteroscedastic", "masking",
-        "salt_and_pepper", or a noise from ``autoencoder.parts``.
+        "salt_and_pepper", "patches", or a noise from ``autoencoder.parts``.
     code : str or code, default="linear"
-        "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), or a code.
+        "linear", "relu", "sigmoid", "tanh", "gaussian" (variational), "vector_quantised", or a
+        code.
     likelihood : str or likelihood, default="gaussian"
         Of the data: "gaussian" (of variance 1: half the squared error), "optimal_gaussian" (of the
         most likely variance), "bernoulli", "continuous_bernoulli" (both for data in [0, 1]), or a
         likelihood.
     penalty : None, str, penalty or tuple, default=None
-        "l1", "kl_sparsity", "contractive", "weight_decay", a penalty, or a tuple of them.
+        "l1", "kl_sparsity", "contractive", "weight_decay", "mmd", "total_correlation", a penalty,
+        or a tuple of them.
     solver : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
         The optimizer; "sgd" has Nesterov's momentum of 0.9.
     solver_options : dict or None, default=None
@@ -109,6 +121,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     missing : {"refuse", "mask"}, default="refuse"
         Whether NaN in the data is an error, or a number that is not known: it is left out of the
         loss and of all scores, and the network reads the mean of its column (of the first fit).
+    conditional : bool, default=False
+        Whether encoder and decoder read the class labels `y` too, as columns beside data and code
+        (K. Sohn et al., 2015). `fit` and all methods that take rows or codes then need `y`, and
+        ``sample(n, y=label)`` draws data of one class.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights, the optimizer's state and the random streams of the
         last fit.
@@ -144,6 +160,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Of the codes of the rows last trained on.
     n_features_in_, feature_names_in_ : int, array
         Of the data.
+    classes_ : array
+        The classes of `y`, where the autoencoder is conditional.
 
     Examples
     --------
@@ -181,6 +199,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         patience=None,
         restarts=0,
         missing="refuse",
+        conditional=False,
         warm_start=False,
         callbacks=None,
         device="cpu",
@@ -211,6 +230,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.patience = patience
         self.restarts = restarts
         self.missing = missing
+        self.conditional = conditional
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.device = device
@@ -223,14 +243,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         A sparse matrix is read block by block. `sample_weight` (N,) says how much each row counts:
         2 is as if it were there twice. On the rows `X_val` (M, D) the objective is only measured;
-        they take the place of a `validation_fraction`. `y` is ignored. Raises ValueError for data
-        or parameters that cannot be used. A training that diverges ends with a ConvergenceWarning
-        and the best weights so far. ``warm_start`` brings a fit that was cut short (saved by a
-        callback, or interrupted) to its end.
+        they take the place of a `validation_fraction`. `y` (N,) is ignored, unless the autoencoder
+        is `conditional`: classes. Raises ValueError for data or parameters that cannot be used. A
+        training that diverges ends with a ConvergenceWarning and the best weights so far.
+        ``warm_start`` brings a fit that was cut short (saved by a callback, or interrupted) to its
+        end.
         """
         goes_on = is_on("warm_start", self.warm_start) and self._is_built()
-        parts, settings, X = self._prepare(X, sample_weight, reset=not goes_on)
+        parts, settings, X = self._prepare(X, y, sample_weight, reset=not goes_on)
         if X_val is not None:
+            if self.conditional:
+                raise ValueError(
+                    "fit: X_val has no labels, which conditional=True needs: use "
+                    "validation_fraction"
+                )
             X_val = self._checked(X_val)
             self._check_range(parts, X_val)
             X_val = self._in_own_units(X_val).astype(self._dtype, copy=False)
@@ -261,7 +287,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 training.fit(state, parts, settings, X, report, renew, X_val)
             finally:
                 self._finish(X)  # also when interrupted: the network as it is then can be used
-            self.diagnosis_ = diagnosis.diagnose(self._model, X, state) if state.epoch else []
+            noise = parts.noise if parts.scores_in_part else None
+            found = diagnosis.diagnose(self._model, X, state, noise) if state.epoch else []
+            self.diagnosis_ = found
             if names := [f.name for f in self.diagnosis_ if f.is_warning]:
                 progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
         diagnosis.warn(self.diagnosis_, stacklevel=2)
@@ -274,7 +302,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         called. Five calls do what one `fit` of five epochs does, to the last bit, unless the
         `schedule` is "cooldown". Mean and units of the data (`scale`) are those of the first call.
         """
-        parts, settings, X = self._prepare(X, sample_weight, reset=not self._is_built())
+        parts, settings, X = self._prepare(X, y, sample_weight, reset=not self._is_built())
         try:
             training.partial_fit(self._training, parts, settings, X)
         finally:
@@ -284,7 +312,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _is_built(self):
         return hasattr(self, "_training")
 
-    def _prepare(self, X, sample_weight=None, *, reset):
+    def fit_transform(self, X, y=None, **fit_params):
+        """`fit` and then `transform` of the same rows: (N, D) -> (N, n_components)."""
+        return self.fit(X, y, **fit_params).transform(X, y)
+
+    def _prepare(self, X, y=None, sample_weight=None, *, reset):
         """Parts, settings and checked data for a training, with a new network if `reset`."""
         with parameters.unchanged_if_refused(self):
             if reset:
@@ -298,7 +330,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             X = packed(X, self._fill, sample_weight)
             parts = assemble(self.noise, self.code, self.likelihood, self.penalty)
             self._check_range(parts, X)
-            sizes = parameters.sizes(self, X)
+            labels = self._learn_labels(X, y, reset)
+            sizes = parameters.sizes(self, X, 0 if labels is None else labels.shape[1])
             settings = self._settings(len(X))
             code = clone(parts.code, safe=False)  # a copy: the parameter may be changed later
             if not reset:
@@ -309,12 +342,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 self._scaling = scaling.choose(self.scale, X, parts.likelihood)
             X = self._in_own_units(X)
             if reset:
-                self._center, self._offset = self._beginning(X)
+                self._center, self._offset = self._beginning(X, sizes.n_labels)
                 seed = int(check_random_state(self.random_state).randint(2**31))
                 on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
                 streams = training.random_streams(seed, on_device and X.dtype == np.float32)
                 self._sizes, self._dtype, self._network = sizes, X.dtype, self.network
                 self._training = training.Training(self._new_network(streams), streams)
+            X = beside(X, labels)
             state = self._training
             if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
                 state.renew_optimizer(settings)
@@ -350,12 +384,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Raise ValueError for data that the likelihood cannot have, or rows that it knows not."""
         for x, *_ in [(X,)] if not isinstance(X, Rows) else blocks(X):
             parts.likelihood.check(x)
-        special = isinstance(X, Rows) and not (X.weight is None and X.observed is None)
-        if special and not hasattr(parts.likelihood, "elements"):
+        weighted = getattr(X, "weight", None) is not None
+        in_part = getattr(X, "observed", None) is not None or parts.scores_in_part
+        n_draws = getattr(parts.code, "n_draws", 1)
+        if (weighted or in_part or n_draws > 1) and not hasattr(parts.likelihood, "elements"):
             raise ValueError(
                 f"{type(parts.likelihood).__name__} has no elements(t, x), the log-densities of "
-                "single numbers, which weighted rows and missing numbers need: write it, or leave "
-                "out sample_weight and NaN"
+                "single numbers, which weighted rows, missing or hidden numbers and n_draws above "
+                "1 need: write it, or leave those out"
+            )
+        optimal = getattr(parts.likelihood, "variance", None) == "optimal"
+        if in_part and optimal and n_draws > 1:
+            raise ValueError(
+                "GaussianCode: with n_draws above 1 there is no optimal variance of data with "
+                "missing or hidden numbers: use likelihood=GaussianLikelihood(variance), or "
+                "n_draws=1"
             )
 
     def _new_network(self, streams):
@@ -372,7 +415,32 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         )
         return network.to(self.device).eval()
 
-    def _beginning(self, X):
+    def _learn_labels(self, X, y, reset):
+        """The labels of the rows `X` as columns, of a conditional autoencoder; else None."""
+        if not self.conditional:
+            vars(self).pop("classes_", None)
+            return None
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__}: conditional=True requires y to be passed, but the target "
+                "y is None: give the label of each row, fit(X, y)"
+            )
+        if reset or not hasattr(self, "classes_"):
+            self.classes_ = classes_of(y)
+        return one_hot(y, self.classes_, len(X), X.dtype)
+
+    def _labels(self, who, y, n_rows, dtype):
+        """The labels `y` as columns beside `n_rows` rows, of a conditional autoencoder."""
+        if not self._sizes.n_labels:
+            return None
+        if y is None:
+            raise ValueError(
+                f"{who}: this {type(self).__name__} is conditional and needs labels: give y, a "
+                "class for each row"
+            )
+        return one_hot(y, self.classes_, n_rows, dtype)
+
+    def _beginning(self, X, n_labels):
         """`Network.center` and `Network.offset` for data `X` (N, D) in the network's units."""
         if self.network is not None:
             return None, None
@@ -380,7 +448,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # a likelihood of your own may lack it
         inverse_mean = getattr(self._likelihood, "inverse_mean", None)
         offset = None if inverse_mean is None else inverse_mean(mean)
-        return mean.astype(X.dtype), None if offset is None else offset.astype(X.dtype)
+        center = np.append(mean, np.zeros(n_labels))
+        return center.astype(X.dtype), None if offset is None else offset.astype(X.dtype)
 
     def _count(self):
         state = self._training
@@ -424,13 +493,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self._training.network.load_state_dict(network.state_dict())
 
     # ------------------------------------------------------------------ codes and data
-    def transform(self, X):
-        """The codes of the rows of `X`: (N, D) -> (N, n_components); Gaussian codes' means."""
+    def transform(self, X, y=None):
+        """The codes of the rows of `X`: (N, D) -> (N, n_components); Gaussian codes' means.
+
+        Here and in the methods below, `y` (N,) are the labels of a conditional autoencoder's rows.
+        """
         X = self._checked(X)
-        codes = self._codes(self._in_own_units(X))
+        codes = self._codes(self._as_read("transform", X, y))
         return inference.finite("transform", codes.astype(X.dtype, copy=False))
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X, y=None):
         """The data that codes stand for, the likelihood's means: (N, n_components) -> (N, D)."""
         check_is_fitted(self)
         Z = check_array(X, dtype=FLOATS, input_name="X")
@@ -440,46 +512,49 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"inverse_transform: the codes have {Z.shape[1]} columns, this "
                 f"{type(self).__name__} has codes of {width}: pass what transform returns"
             )
-        return inference.finite("inverse_transform", self._data(Z).astype(Z.dtype, copy=False))
+        data = self._data("inverse_transform", Z, y)
+        return inference.finite("inverse_transform", data.astype(Z.dtype, copy=False))
 
-    def reconstruct(self, X):
+    def reconstruct(self, X, y=None):
         """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
         rows = self._checked(X)
-        data = self._data(self._codes(self._in_own_units(rows))).astype(rows.dtype, copy=False)
+        codes = self._codes(self._as_read("reconstruct", rows, y))
+        data = self._data("reconstruct", codes, y).astype(rows.dtype, copy=False)
         data = inference.finite("reconstruct", data)
         return data.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else data  # images as given
 
-    def sample(self, n_samples=1, *, prior=None, random_state=None):
+    def sample(self, n_samples=1, *, y=None, prior=None, random_state=None):
         """New data (n_samples, D): the likelihood's means for codes drawn from `prior`.
 
-        `prior` is None (N(0, I), for Gaussian codes), "gaussian" (a normal distribution with the
-        mean and covariance of the training codes), or an object fitted to codes whose
-        ``sample(n)`` draws them, such as scikit-learn's GaussianMixture; it has its own
-        random_state. Raises ValueError where None is given for codes that have no prior.
+        `prior` is None (N(0, I), for Gaussian codes), "standard_normal" (N(0, I) for all codes),
+        "gaussian" (a normal distribution with the mean and covariance of the training codes), or an
+        object fitted to codes whose ``sample(n)`` draws them, such as scikit-learn's
+        GaussianMixture; it has its own random_state. `y` is a conditional autoencoder's label of
+        all, or of each. Raises ValueError where None is given for codes that have no prior.
         """
         check_is_fitted(self)
         check_whole("n_samples", n_samples, 1)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         mean, covariance = self.code_mean_, self.code_covariance_
         Z = draw_codes(prior, n_samples, self._code, mean, covariance, rng)
-        return inference.finite("sample", self._data(Z))
+        return inference.finite("sample", self._data("sample", Z, y))
 
     # ------------------------------------------------------------------ scores
-    def score_samples(self, X):
+    def score_samples(self, X, y=None):
         """The log-likelihood of every row of `X`, (N,) float64 in nats.
 
         It is log p(x | decode(code(x))), and for Gaussian codes the evidence lower bound with
         common random numbers: the same whenever it is computed, and whatever the other rows. A row
         that the likelihood holds for impossible, such as 1.2 where data are in [0, 1], has -inf.
         """
-        X = self._in_own_units(self._checked(X))
+        X = self._as_read("score_samples", self._checked(X), y)
         if isinstance(self._code, GaussianCode):
             return inference.elbo(self._model, X, n_draws=16) - self._log_volume(X)
         return inference.log_prob(self._model, X) - self._log_volume(X)
 
     def score(self, X, y=None, sample_weight=None):
         """The mean of `score_samples` over the rows of `X`, a float; `sample_weight` is (N,)."""
-        return float(np.average(self.score_samples(X), weights=sample_weight))
+        return float(np.average(self.score_samples(X, y), weights=sample_weight))
 
     # ------------------------------------------------------------------ files
     def save(self, path):
@@ -509,6 +584,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = self.missing == "mask"
+        tags.target_tags.required = bool(self.conditional)
         return tags
 
     @property
@@ -535,6 +611,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         with np.errstate(over="ignore"):  # rows far beyond those of the training
             return self._scaling.apply(X)
 
+    def _as_read(self, who, X, y):
+        """Checked data (N, D) as the network reads them, the labels `y` beside them."""
+        return beside(self._in_own_units(X), self._labels(who, y, X.shape[0], X.dtype))
+
     def _log_volume(self, X):
         """What log-densities of rows `X` (N, D) in the network's units have too much."""
         return 0.0 if self._scaling is None else self._scaling.log_volume(X)
@@ -543,7 +623,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """The codes of data (N, D) in the network's units."""
         return inference.codes(self._model, X)
 
-    def _data(self, Z):
-        """The data, in their own units, that codes (N, k) stand for."""
+    def _data(self, who, Z, y):
+        """The data, in their own units, that codes (N, k) of the labels `y` stand for."""
         with np.errstate(over="ignore"):
+            Z = beside(Z, self._labels(who, y, len(Z), Z.dtype))
             return inference.means(self._model, Z, self._scaling)

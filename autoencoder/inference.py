@@ -1,5 +1,7 @@
 """What a trained network says about data, block by block, with no graph and nothing drawn per row.
 
+Rows `X` (N, D) and codes that are decoded have the labels of a conditional autoencoder beside them.
+
 Monte-Carlo estimates use **common random numbers**: the same standard normal draws for every row.
 Each row's estimate is as unbiased as with draws of its own, but does not depend on the other rows
 or on their order, and is the same with every call.
@@ -12,7 +14,7 @@ import numpy as np
 
 from minigrad import Tensor, no_grad, tensor
 
-from .rows import blocks, element_weights
+from .rows import beside, blocks, element_weights
 
 # Rows far beyond those of the training overflow: their likelihood is 0, its logarithm -inf.
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -91,7 +93,7 @@ def elbo(model, X, n_draws):
     """
     h = encode(model, X).astype(np.float64)
     total = np.zeros(len(X))
-    for z, _ in _draws(model, h, n_draws):
+    for z in _draws(model, h, n_draws):
         total += _log_prob(model, z, X)
     values = total / n_draws - model.code.divergence(h)
     return np.where(np.isnan(values), -np.inf, values)
@@ -105,13 +107,8 @@ def log_weights(model, X, n_draws):
     (Y. Burda et al., 2016).
     """
     h = encode(model, X).astype(np.float64)
-    log_variance = model.code.log_variance(h)  # (N, k)
-    return np.stack(
-        [
-            _log_prob(model, z, X) + (log_variance + draw**2 - z**2).sum(axis=1) / 2
-            for z, draw in _draws(model, h, n_draws)
-        ]
-    )
+    draws = _draws(model, h, n_draws)
+    return np.stack([_log_prob(model, z, X) + model.code.log_ratio(h, z) for z in draws])
 
 
 @_quiet
@@ -134,7 +131,8 @@ def _mean_square(model, Z, X):
     """The mean of ``(decode(Z) - X)**2`` over what is observed, weighted as `X` (N, D) says."""
     total, count, size = 0.0, 0.0, model.block
     for start, (x, *more) in enumerate(blocks(X, size)):
-        outputs = decode(model, Z[start * size : (start + 1) * size])
+        x, labels = model.network.split(x)
+        outputs = decode(model, beside(Z[start * size : (start + 1) * size], labels))
         squares = np.square(outputs - x, dtype=np.float64)
         weight = element_weights(*more, x.shape)
         total += squares.sum() if weight is None else (weight * squares).sum()
@@ -143,17 +141,18 @@ def _mean_square(model, Z, X):
 
 
 def _draws(model, h, n_draws):
-    """Codes (N, k) with the standard normal draw (k,) that each was made with, for all rows."""
+    """Codes (N, k), all made with the same standard normal draw (k,)."""
     mean, std = model.code.mean(h), np.exp(model.code.log_variance(h) / 2)  # (N, k) each
     for draw in np.random.default_rng(_DRAWS_SEED).standard_normal((n_draws, mean.shape[1])):
-        yield mean + std * draw, draw
+        yield mean + std * draw
 
 
 def _log_prob(model, Z, X):
     values = []
     for start, (x, _, observed) in enumerate(blocks(X, model.block)):
-        z = Z[start * model.block : (start + 1) * model.block]
-        t, x = decode(model, z).astype(np.float64), x.astype(np.float64)  # (n, D)
+        x, labels = model.network.split(x.astype(np.float64))
+        z = beside(Z[start * model.block : (start + 1) * model.block], labels)
+        t = decode(model, z).astype(np.float64)  # (n, D)
         if observed is None:
             values.append(model.likelihood.log_prob(t, x, variance=model.variance))
         else:

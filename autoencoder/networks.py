@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigrad import dense, no_grad, tensor
+from minigrad import concatenate, dense, no_grad, tensor
 from minigrad.functional import activations
 from minigrad.nn import (
     Buffer,
@@ -27,7 +27,7 @@ from minigrad.nn import (
     Sequential,
 )
 
-from . import olivetti
+from . import olivetti, u_shaped
 
 
 class TiedDense(Module):
@@ -56,7 +56,8 @@ class Network(Module):
     `center` and `offset` are (D,) arrays, or None for zeros: what is subtracted from the data
     before the encoder, and added to what the decoder says. They are the data's mean and what the
     decoder says where it knows no more than that, so that both begin with numbers around 0. Neither
-    is trained.
+    is trained. Of a conditional autoencoder the last `n_labels` columns of what the encoder reads,
+    and of what the decoder reads, are labels.
 
     >>> from autoencoder.parts import GaussianCode
     >>> rng = np.random.default_rng(0)
@@ -66,18 +67,30 @@ class Network(Module):
     ((5, 32), (5, 784))
     """
 
-    def __init__(self, encoder, decoder, center=None, offset=None):
-        self.encoder, self.decoder = encoder, decoder
+    def __init__(self, encoder, decoder, center=None, offset=None, n_labels=0, layer=None):
+        self.encoder, self.decoder, self.n_labels = encoder, decoder, n_labels
+        self.layer = layer
         self.center = None if center is None else Buffer(center)
         self.offset = None if offset is None else Buffer(offset)
 
     def encode(self, x):
-        """What the encoder says about data `x`: (N, D) -> (N, code.width(n_components))."""
-        return self.encoder(x if self.center is None else x - self.center)
+        """What the encoder, and the code's `layer` where it has one, says about data `x`: (N, D) ->
+        (N, code.width(n_components)), after a layer as wide as that makes it."""
+        h = self.encoder(x if self.center is None else x - self.center)
+        return h if self.layer is None else self.layer(h)
 
-    def decode(self, z):
-        """What the decoder says about codes `z`: (N, n_components) -> (N, D)."""
-        t = self.decoder(z)
+    def split(self, x):
+        """The data (N, D) and the labels (N, n_labels) beside them, or None where there are none.
+
+        The same of codes, where labels are beside those.
+        """
+        columns = x.shape[1] - self.n_labels
+        return (x[:, :columns], x[:, columns:]) if self.n_labels else (x, None)
+
+    def decode(self, z, labels=None):
+        """What the decoder says about codes `z`, which have labels beside them, or get these:
+        (N, n_components) -> (N, D)."""
+        t = self.decoder(z if labels is None else concatenate([z, labels], axis=1))
         return t if self.offset is None else t + self.offset
 
 
@@ -85,8 +98,10 @@ class Sizes(NamedTuple):
     """What a network is built for: the first argument of a network function.
 
     `n_features` is D, the length of a row; with ``image_shape=(H, W, C)``, H * W * C = D, rows are
-    flattened images. `n_components` is the length of the latent code. The others are the
-    estimator's parameters of the same names, which a network function may use or not.
+    flattened images. `n_components` is the length of the latent code. `n_labels` is how many
+    columns of labels follow those, of what the encoder reads and of what the decoder reads. The
+    others are the estimator's parameters of the same names, which a network function may use or
+    not.
     """
 
     n_features: int
@@ -96,6 +111,7 @@ class Sizes(NamedTuple):
     image_shape: tuple | None = None
     tied: bool = False
     dropout: float = 0.0
+    n_labels: int = 0
 
 
 def build(
@@ -112,8 +128,10 @@ def build(
     gives something else than two Modules that fit the data and the code.
     """
     _check(sizes)
+    n_labels = sizes.n_labels
     if network is None:
-        return Network(*_mirrored(sizes, code, rng, dtype, dropout_rng), center, offset)
+        made = _mirrored(sizes, code, rng, dtype, dropout_rng)
+        return Network(*made, center, offset, n_labels, code.layer(sizes.n_components, rng, dtype))
     name = network if isinstance(network, str) else getattr(network, "__name__", repr(network))
     function = NETWORKS[network] if isinstance(network, str) else network
     try:
@@ -129,7 +147,8 @@ def build(
         raise TypeError(
             f"network {name}: expected an encoder and a decoder, two minigrad.nn.Modules, got {got}"
         )
-    whole = Network(*made)
+    layer = code.layer(sizes.n_components, rng, dtype)
+    whole = Network(*made, n_labels=n_labels, layer=layer)
     if not whole.parameters():
         raise ValueError(f"network {name}: it has no parameters to train")
     wrong = {str(p.dtype) for p in whole.parameters() if p.dtype != dtype}
@@ -140,8 +159,9 @@ def build(
         )
     width = code.width(sizes.n_components)
     whole.eval()
-    _try(name, "encoder", whole.encode, (1, sizes.n_features), (1, width), dtype)
-    _try(name, "decoder", whole.decode, (1, sizes.n_components), (1, sizes.n_features), dtype)
+    given = [(1, n + n_labels) for n in (sizes.n_features, sizes.n_components)]
+    _try(name, "encoder", whole.encoder, given[0], (1, width), dtype)
+    _try(name, "decoder", whole.decoder, given[1], (1, sizes.n_features), dtype)
     return whole.train()
 
 
@@ -170,41 +190,58 @@ def _mirrored(sizes, code, rng, dtype, dropout_rng):
     inner = None if activation == "linear" else activation  # between data and code
     convolutional = image_shape is not None and len(sizes.hidden) > 0
     *size, width = image_shape if convolutional else (sizes.n_features,)
+    labels = 0 if convolutional else sizes.n_labels  # of the next layer; see `_WithLabels`
     layers, mirrors = [], []  # from data to code; each mirror leads one layer back
     for k, units in enumerate(sizes.hidden):
         pair = _convolutions if convolutional else _dense_layers
         back = inner if k else None  # the last mirror gives t itself
-        layer, mirror = pair(width, units, size, inner, back, tied, make)
+        layer, mirror = pair(width, units, size, inner, back, tied, make, labels)
         layers.append(layer)
         mirrors.append(mirror)
-        size, width = [math.ceil(n / 2) for n in size], units
+        size, width, labels = [math.ceil(n / 2) for n in size], units, 0
     flat = math.prod(size) * width
-    layers.append(Dense(flat, code.width(sizes.n_components), **make))
+    labels = sizes.n_labels if convolutional else labels
+    layers.append(Dense(flat + labels, code.width(sizes.n_components), **make))
     back = inner if sizes.hidden else None
-    mirrors.append(_mirror(layers[-1], sizes.n_components, back, tied, make))
+    given = sizes.n_components + sizes.n_labels
+    mirrors.append(_mirror(layers[-1], given, flat, back, tied, make))
 
     encoder = _with_dropout(layers, sizes.dropout, dropout_rng)
     decoder = _with_dropout(mirrors[::-1], sizes.dropout, dropout_rng)
     if convolutional:
         encoder = [Reshape(*image_shape), *encoder[:-1], Flatten(), encoder[-1]]
+        if sizes.n_labels:
+            encoder = [_WithLabels(Sequential(*encoder[:-1]), sizes.n_features), encoder[-1]]
         decoder = [decoder[0], Reshape(*size, width), *decoder[1:], Flatten()]
     return Sequential(*encoder), Sequential(*decoder)
 
 
-def _dense_layers(n_in, n_out, size, activation, back, tied, make):
-    """A dense layer n_in -> n_out and its mirror, which ends in the activation `back`."""
-    layer = Dense(n_in, n_out, activation=activation, **make)
-    return layer, _mirror(layer, n_out, back, tied, make)
+class _WithLabels(Module):
+    """Convolutions `inner` of the first `n_features` columns, and the others, labels, beside what
+    these give: (N, n_features + n_labels) -> (N, units + n_labels)."""
+
+    def __init__(self, inner, n_features):
+        self.inner, self.n_features = inner, n_features
+
+    def forward(self, x):
+        return concatenate([self.inner(x[:, : self.n_features]), x[:, self.n_features :]], axis=1)
 
 
-def _mirror(layer, n_in, activation, tied, make):
-    """The dense layer from `n_in` units back to the inputs of `layer`."""
+def _dense_layers(n_in, n_out, size, activation, back, tied, make, labels):
+    """A dense layer n_in + labels -> n_out and its mirror n_out -> n_in, which ends in the
+    activation `back`."""
+    layer = Dense(n_in + labels, n_out, activation=activation, **make)
+    return layer, _mirror(layer, n_out, n_in, back, tied, make)
+
+
+def _mirror(layer, n_in, n_out, activation, tied, make):
+    """The dense layer from `n_in` units back to the inputs of `layer`, of which labels are none."""
     if tied:
         return TiedDense(layer.weight, n_in, activation=activation)
-    return Dense(n_in, layer.weight.shape[0], activation=activation, **make)
+    return Dense(n_in, n_out, activation=activation, **make)
 
 
-def _convolutions(n_in, n_out, size, activation, back, tied, make):
+def _convolutions(n_in, n_out, size, activation, back, tied, make, labels):
     """A convolution that halves images of `size`, and the transposed one that gives it back."""
     layer = Conv2D(n_in, n_out, stride=2, activation=activation, **make)
     mirror = Conv2DTranspose(
@@ -238,8 +275,14 @@ def _check(sizes):
     if sizes.activation not in (*activations, "linear"):
         names = ", ".join(map(repr, activations))
         raise ValueError(f"unknown activation {sizes.activation!r}: use {names} or 'linear'")
+    if sizes.tied and sizes.n_labels:
+        raise ValueError(
+            "tied weights leave no place for the labels, which both encoder and decoder read: use "
+            "tied=False with conditional=True"
+        )
     if not 0 <= sizes.dropout < 1:
         raise ValueError(f"dropout must be at least 0 and below 1, got {sizes.dropout!r}")
 
 
-NETWORKS = {"olivetti": olivetti.network}  # network functions that have a name, also in files
+# network functions that have a name, also in files
+NETWORKS = {"olivetti": olivetti.network, "u_shaped": u_shaped.network}

@@ -15,7 +15,7 @@ from minigrad.functional import activations
 
 from .checks import SEVERAL, check_number, check_whole, is_on
 from .networks import NETWORKS, Sizes
-from .parts import CHOICES
+from .parts import CHOICES, PatchMasking, resolve
 from .solvers import SCHEDULES, SOLVERS
 
 
@@ -132,6 +132,7 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "patience": _whole(1, none=True),
     "restarts": _whole(0),
     "missing": _choice(("refuse", "mask")),
+    "conditional": is_on,
     "warm_start": is_on,
     "callbacks": _callbacks,
     "device": _choice(("cpu", "cuda")),
@@ -168,6 +169,10 @@ def _check_pretraining(e):
         problem, cure = "there are no hidden layers", "name some, such as hidden=(256, 64)"
     elif e.image_shape is not None:
         problem = f"image_shape={e.image_shape!r} makes convolutions"
+    elif e.conditional:
+        problem = "conditional=True has labels that inner layers do not read"
+    elif isinstance(resolve("noise", e.noise), PatchMasking):
+        problem = "what inner layers read has no patches to hide"
     else:
         return
     raise ValueError(
@@ -216,7 +221,7 @@ def with_parts(estimator, params):
     return {**params, **made}
 
 
-def sizes(estimator, X):
+def sizes(estimator, X, n_labels=0):
     """The `Sizes` of the network for data `X` (N, D), as plain values."""
     e, k = estimator, estimator.n_components
     if k == "auto":
@@ -229,6 +234,7 @@ def sizes(estimator, X):
         image_shape=None if e.image_shape is None else tuple(int(n) for n in e.image_shape),
         tied=bool(e.tied),
         dropout=float(e.dropout),
+        n_labels=n_labels,
     )
 
 
@@ -249,13 +255,18 @@ def check_same(before, now):
     names = (*Sizes._fields, "network")
     pairs = zip(names, (*before[0], before[1]), (*now[0], now[1]), strict=True)
     changed = [f"{name} was {a!r} and is now {b!r}" for name, a, b in pairs if a != b]
-    if before[2].width(1) != now[2].width(1):
+    if _layout(before[2]) != _layout(now[2]):
         changed.append(f"code was {before[2]!r} and is now {now[2]!r}")
     if changed:
         raise ValueError(
             f"the training cannot go on with another network: {'; '.join(changed)}: set it back, "
             "or begin anew with warm_start=False and fit"
         )
+
+
+def _layout(code):
+    """What of a `code` the network was built for."""
+    return code.width(1), getattr(code, "n_vectors", None), getattr(code, "length", None)
 
 
 def plain(value):

@@ -21,19 +21,16 @@ from minigrad import checkpoint
 from minigrad.backend import to_device, to_numpy
 from minigrad.random import Philox
 
-from . import solvers, training
+from . import parts, solvers, training
 from .diagnosis import Finding
 from .networks import Sizes
-from .parts import assemble, code, columns, likelihood, noise, penalty
 from .scaling import Scaling
 
 FORMAT = 3  # 2: networks had no centre; 1: version 0.1
 PARTS = {
-    cls.__name__: cls
-    for module in (noise, code, likelihood, columns, penalty)
-    for cls in vars(module).values()
-    if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "get_params")
-    if cls is not likelihood.Likelihood  # the base is no part itself
+    name: cls
+    for name, cls in vars(parts).items()
+    if hasattr(cls, "get_params") and cls not in (parts.Code, parts.Likelihood)  # the bases
 }
 SCHEDULES = {cls.__name__: cls for cls in solvers.STEP_SCHEDULES}
 FITTED = ("n_features_in_", "n_iter_", "best_epoch_", "n_restarts_", "noise_variance_")  # numbers
@@ -81,6 +78,7 @@ def contents(estimator):
         "parts": [_plain(part, "code") for part in (estimator._code, estimator._likelihood)],
         "fitted": {name: fitted[name] for name in FITTED if name in fitted},
         "feature_names": list(fitted.get("feature_names_in_", [])),
+        "classes": fitted["classes_"].tolist() if "classes_" in fitted else [],
         "diagnosis": fitted.get("diagnosis_"),  # None in the middle of a fit
         "output": fitted.get("_sklearn_output_config", {}),  # of set_output
         "history": state.history,
@@ -154,10 +152,18 @@ def _rebuilt(found, arrays, about, device, network):
     if device is not None:
         estimator.device = device
     estimator._code, estimator._likelihood = map(_object, about["parts"])
-    assemble(code=estimator._code, likelihood=estimator._likelihood)
+    parts.assemble(code=estimator._code, likelihood=estimator._likelihood)
     estimator._code.mean(np.zeros((1, estimator._code.width(1))))  # knows its activation
     sizes = Sizes(**{name: _object(value) for name, value in about["sizes"].items()})
+    classes = about.get("classes", [])
+    if sizes.n_labels != len(classes) or not all(isinstance(c, str | Real) for c in classes):
+        raise ValueError(f"{sizes.n_labels!r:.20} columns of labels are not for {classes!r:.100}")
+    if classes:
+        estimator.classes_ = np.array(classes)
     estimator._network = estimator.network
+    n_vectors = getattr(estimator._code, "n_vectors", None)
+    if n_vectors is not None and n_vectors != len(arrays["network/layer.vectors"]):
+        raise ValueError(f"its weights have no codebook of {n_vectors} vectors")
     if estimator.network is None:
         _check_sizes(sizes, estimator._code, arrays)
     estimator._sizes, estimator._dtype = sizes, np.dtype(about["dtype"])
@@ -165,7 +171,8 @@ def _rebuilt(found, arrays, about, device, network):
     columns = {"fill": _group(arrays, "missing").get("fill"), **scale}
     columns |= {name: own.get(name) for name in ("center", "offset")}
     for name, array in columns.items():
-        if array is not None and array.shape != (sizes.n_features,):
+        labels = sizes.n_labels if name == "center" else 0
+        if array is not None and array.shape != (sizes.n_features + labels,):
             raise ValueError(f"{name} has the shape {array.shape}")
     estimator._center, estimator._offset = columns["center"], columns["offset"]
     estimator._fill, estimator._scaling = columns["fill"], Scaling(**scale) if scale else None
@@ -233,7 +240,7 @@ def _check_sizes(sizes, code, arrays):
     """Refuse sizes of other widths than the stored weights have, before a network is built."""
     known = {n for a in _Group(arrays, "network").values() for n in a.shape}
     image, hidden = sizes.image_shape, sizes.hidden
-    inputs = image[2] if image is not None and hidden else sizes.n_features
+    inputs = image[2] if image is not None and hidden else sizes.n_features + sizes.n_labels
     widths = {inputs, code.width(sizes.n_components), *hidden}
     if not widths <= known or len(hidden) > len(arrays):
         raise ValueError(f"its weights have no layers of {sorted(widths - known)} units")

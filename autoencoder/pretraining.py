@@ -32,6 +32,7 @@ def pretrain(network, streams, parts, settings, X, X_val=None, verbose=False):
         if depth == 0:
             pair.center, pair.offset, likelihood = network.center, network.offset, parts.likelihood
         is_last = depth == len(pairs) - 1
+        pair.layer = network.layer if is_last else None
         code = parts.code if is_last else PointCode("linear")  # the layer has its activation
         own = Parts(parts.noise, code, likelihood, parts.penalties if is_last else ())
         state = training.Training(pair.eval(), streams)

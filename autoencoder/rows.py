@@ -5,9 +5,12 @@ are missing, or where the data are sparse, `Rows` take their place: they are cut
 `unpacked` gives a block of them as dense arrays.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
 _NUMBERS = 2**17  # of a block, so that dense copies are small however large the data are
 
@@ -64,6 +67,46 @@ def packed(X, fill=None, weight=None):
     return X if plain else Rows(X, weight, observed)
 
 
+def classes_of(y):
+    """The classes of the labels `y` (N,), in their order; ValueError unless they are classes.
+
+    >>> classes_of(["b", "a", "b"])
+    array(['a', 'b'], dtype='<U1')
+    """
+    y = column_or_1d(y)
+    if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
+        raise ValueError(
+            f"y must hold a class for each row, such as 3 or 'cat', got {kind} numbers: put ranges "
+            "of them into classes, as sklearn.preprocessing.KBinsDiscretizer does"
+        )
+    return np.unique(y)
+
+
+def one_hot(y, classes, n_rows, dtype):
+    """Labels `y` (n_rows,), or one for all rows, as columns: (n_rows, number of classes)."""
+    y = np.full(n_rows, y) if isinstance(y, str | Real | np.generic) else column_or_1d(y)
+    check_consistent_length(np.empty(n_rows), y)
+    column = {label: k for k, label in enumerate(classes.tolist())}
+    columns = [column.get(label, -1) for label in y.tolist()]
+    if -1 in columns:
+        label, known = y.tolist()[columns.index(-1)], ", ".join(map(repr, classes.tolist()))
+        raise ValueError(
+            f"y has the label {label!r}, which was not among those of the fit: {known}"
+        )
+    return np.eye(len(classes), dtype=dtype)[columns]
+
+
+def beside(rows, labels):
+    """`rows` (N, D), an array or `Rows`, with the columns `labels` (N, n) or None beside them."""
+    if labels is None:
+        return rows
+    if not isinstance(rows, Rows):
+        return np.hstack([rows, labels.astype(rows.dtype, copy=False)])
+    stack = sparse.hstack if sparse.issparse(rows.X) else np.hstack
+    X = stack([rows.X, labels.astype(rows.dtype, copy=False)])
+    return Rows(X.tocsr() if sparse.issparse(X) else X, rows.weight, rows.observed)
+
+
 def blocks(rows, size=None):
     """`unpacked` blocks of at most `size` rows, or of about 130,000 numbers."""
     size = size or max(1, _NUMBERS // rows.shape[1])
@@ -71,10 +114,10 @@ def blocks(rows, size=None):
         yield unpacked(rows[start : start + size])
 
 
-def numbers_per_row(rows):
-    """How many numbers of a row are observed, on average with its weight: a float."""
+def numbers_per_row(rows, n_features):
+    """How many of its `n_features` numbers a row has on average, with its weight: a float."""
     if not isinstance(rows, Rows) or rows.observed is None:
-        return rows.shape[1]
+        return n_features
     counts = rows.observed.sum(axis=1, dtype=np.float64)  # (N,)
     return float(np.average(counts, weights=rows.weight))
 

@@ -244,7 +244,7 @@ def make_pass(training, parts, settings, X):
         return optimizer.lr
 
     def corrupt(x):
-        return parts.noise.corrupt(x, noise_rng)
+        return corrupted(parts.noise, network.n_labels, x, noise_rng)
 
     noise = None if parts.noise is None else corrupt
     how = (X, learn, noise, before_step, settings.batch_size, steps)
@@ -253,6 +253,15 @@ def make_pass(training, parts, settings, X):
     if training.device == "cuda" and draws_there and whole and can_stay_on_the_gpu(parts):
         return CapturedEpoch(*how)
     return HostEpoch(*how, training.device)
+
+
+def corrupted(noise, n_labels, x, rng):
+    """What the network reads of rows `x` (N, D) in a training: labels beside the data stay."""
+    corrupt = getattr(noise, "marked", noise.corrupt)  # that may mark what alone is to be scored
+    if not n_labels:
+        return corrupt(x, rng)
+    data = corrupt(x[:, :-n_labels].copy(), rng)
+    return array_module(x).concatenate([data, x[:, -n_labels:]], axis=1)
 
 
 def steps_of_an_epoch(settings, n_samples):
@@ -268,7 +277,7 @@ def epoch(training, parts, settings, one_pass):
     Where the loss or the weights are no longer finite a ConvergenceWarning says so, and the result
     is None: the weights are then useless, and the optimizer is a new one.
     """
-    count, n_features = len(one_pass.X), numbers_per_row(one_pass.X)
+    count = len(one_pass.X)
     training.network.train()
     try:
         sums, rows, (code_mean, spread) = one_pass(training.streams["order"].permutation(count))
@@ -283,7 +292,8 @@ def epoch(training, parts, settings, one_pass):
         return _diverged(training, settings, steps, "the weights are")
     training.epoch += 1
     record = {name: total / rows for name, total in sums.items()}
-    likelihood, left_out = parts.likelihood, constant(parts, n_features)
+    record |= parts.code.measures(training.memory)
+    likelihood, left_out = parts.likelihood, _left_out(training, parts, one_pass.X)
     variance = getattr(likelihood, "variance", "optimal")
     squares = {} if variance == "optimal" else {"l2_loss": record["reconstruction"] * variance}
     record["loss"] += left_out
@@ -305,12 +315,22 @@ def evaluate(training, parts, X, settings):
     for x, *more in blocks(X, settings.batch_size):
         seen = target = tensor(x, device=training.device)
         if parts.noise is not None:
-            seen = tensor(parts.noise.corrupt(x.copy(), rng), device=training.device)
+            seen = corrupted(parts.noise, training.network.n_labels, x.copy(), rng)
+            seen = tensor(seen, device=training.device)
         terms, _ = loss_terms(training.network, parts, seen, target, rng, memory, *more)
         log.append((len(x), [term.data for term in terms.values()]))
     numbers = iter(fetch([term for _, terms in log for term in terms]))
     mean = sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
-    return mean + constant(parts, numbers_per_row(X))
+    return mean + _left_out(training, parts, X)
+
+
+def _left_out(training, parts, X):
+    """What the terms of the objective on rows `X` (N, D) leave out, in nats per sample."""
+    n_features = X.shape[1] - training.network.n_labels
+    scored = numbers_per_row(X, n_features)
+    if parts.scores_in_part:
+        scored *= parts.noise.share_scored(n_features)
+    return constant(parts, scored)
 
 
 def split(X, fraction, rng):

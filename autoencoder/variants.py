@@ -9,12 +9,10 @@ import inspect
 import numpy as np
 from sklearn.base import DensityMixin
 
-from minigrad import logsumexp
-
 from . import inference
 from .checks import check_whole
 from .estimator import Autoencoder
-from .parts import GaussianCode
+from .parts import GaussianCode, importance_bound
 
 ROWS = 1024  # whose bounds are computed at a time
 
@@ -97,36 +95,36 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
 
     score = Autoencoder.score  # DensityMixin has one that does nothing
 
-    def elbo(self, X, n_draws=16):
+    def elbo(self, X, n_draws=16, y=None):
         """The evidence lower bound of every row, with beta = 1: (N, D) -> (N,) float64, in nats.
 
         Its expectation is estimated from `n_draws` codes, its divergence exact.
         """
-        X, model = self._density(X, n_draws)
+        X, model = self._density("elbo", X, n_draws, y)
         return inference.elbo(model, X, n_draws) - self._log_volume(X)
 
-    def log_likelihood(self, X, n_draws=64):
+    def log_likelihood(self, X, n_draws=64, y=None):
         """The importance-weighted bound on log p(x) of every row: (N, D) -> (N,) float64, in nats.
 
         In expectation it grows with `n_draws`, from the lower bound to log p(x) (Y. Burda et al.,
         "Importance weighted autoencoders", 2016).
         """
-        X, model = self._density(X, n_draws)
+        X, model = self._density("log_likelihood", X, n_draws, y)
         starts = range(0, X.shape[0], ROWS)  # of all rows the weights could take more than the data
         bounds = [
-            logsumexp(inference.log_weights(model, X[start : start + ROWS], n_draws), axis=0)
+            importance_bound(inference.log_weights(model, X[start : start + ROWS], n_draws))
             for start in starts
         ]
-        return np.concatenate(bounds) - np.log(n_draws) - self._log_volume(X)
+        return np.concatenate(bounds) - self._log_volume(X)
 
-    def posterior(self, X):
+    def posterior(self, X, y=None):
         """The codes' distributions: (N, D) -> means (N, k) and log-variances (N, k)."""
-        X, model = self._density(X, 1)
+        X, model = self._density("posterior", X, 1, y)
         h = inference.encode(model, X).astype(X.dtype, copy=False)
         return model.code.mean(h), model.code.log_variance(h)
 
-    def _density(self, X, n_draws):
-        X = self._in_own_units(self._checked(X))
+    def _density(self, who, X, n_draws, y):
+        X = self._as_read(who, self._checked(X), y)
         check_whole("n_draws", n_draws, 1)
         if not isinstance(self._code, GaussianCode):
             raise ValueError(

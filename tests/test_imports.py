@@ -29,7 +29,7 @@ LATE = {  # what is slow to import, and where a function may import it
     **dict.fromkeys(("matplotlib", "PIL", "pooch", "scipy", "sklearn", "tqdm"), ("autoencoder",)),
 }
 BY_NAME = {"autoencoder", "autoencoder.__main__"}  # import modules when they are first asked for
-MOST_ROOMS = {"minigrad": 47, "autoencoder": 29}
+MOST_ROOMS = {"minigrad": 47, "autoencoder": 30}
 MOST_FLOORS = {"minigrad": 12, "autoencoder": 10}
 # What does not hold yet: (test, package). A test that passes although it is named here fails.
 NOT_YET = set()

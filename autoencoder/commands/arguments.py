@@ -4,7 +4,7 @@ import argparse
 import importlib
 
 MODELS = ("olivetti", "dense", "conv", "denoising", "sparse", "contractive", "vae")
-NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper")
+NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper", "patches")
 LIKELIHOODS = ("gaussian", "optimal_gaussian", "bernoulli", "continuous_bernoulli")
 DATA = "olivetti, faces (generated), digits, mnist, or a path to .npz, .npy or a folder of images"
 IMAGES = "an .npz or .npy file, or a folder of images"

@@ -5,7 +5,7 @@ A part is a few numbers and one or two methods. An estimator is given parts by n
 """
 
 from .assembly import CHOICES, Parts, assemble, resolve
-from .code import GaussianCode, PointCode
+from .code import Code, GaussianCode, PointCode, importance_bound
 from .columns import ColumnLikelihood
 from .likelihood import (
     BernoulliLikelihood,
@@ -13,13 +13,18 @@ from .likelihood import (
     GaussianLikelihood,
     Likelihood,
 )
+from .mmd import MMDPenalty
 from .noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
+from .patches import PatchMasking
 from .penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
 from .prior import draw_codes
+from .quantised import VectorQuantisedCode
+from .total_correlation import TotalCorrelation
 
 __all__ = [
     "CHOICES",
     "BernoulliLikelihood",
+    "Code",
     "ColumnLikelihood",
     "ContinuousBernoulliLikelihood",
     "ContractivePenalty",
@@ -30,12 +35,17 @@ __all__ = [
     "KLSparsity",
     "L1Penalty",
     "Likelihood",
+    "MMDPenalty",
     "MaskingNoise",
     "Parts",
+    "PatchMasking",
     "PointCode",
     "SaltAndPepperNoise",
+    "TotalCorrelation",
+    "VectorQuantisedCode",
     "WeightDecay",
     "assemble",
     "draw_codes",
+    "importance_bound",
     "resolve",
 ]

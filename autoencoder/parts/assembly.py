@@ -5,8 +5,12 @@ from typing import NamedTuple
 
 from .code import GaussianCode, PointCode
 from .likelihood import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
+from .mmd import MMDPenalty
 from .noise import GaussianNoise, HeteroscedasticNoise, MaskingNoise, SaltAndPepperNoise
+from .patches import PatchMasking
 from .penalty import ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
+from .quantised import VectorQuantisedCode
+from .total_correlation import TotalCorrelation
 
 CHOICES = {
     "noise": {
@@ -14,6 +18,7 @@ CHOICES = {
         "heteroscedastic": HeteroscedasticNoise,
         "masking": MaskingNoise,
         "salt_and_pepper": SaltAndPepperNoise,
+        "patches": PatchMasking,
     },
     "code": {
         "linear": lambda: PointCode("linear"),
@@ -21,6 +26,7 @@ CHOICES = {
         "sigmoid": lambda: PointCode("sigmoid"),
         "tanh": lambda: PointCode("tanh"),
         "gaussian": GaussianCode,
+        "vector_quantised": VectorQuantisedCode,
     },
     "likelihood": {
         "gaussian": GaussianLikelihood,
@@ -33,9 +39,11 @@ CHOICES = {
         "kl_sparsity": KLSparsity,
         "contractive": ContractivePenalty,
         "weight_decay": WeightDecay,
+        "mmd": MMDPenalty,
+        "total_correlation": TotalCorrelation,
     },
 }
-_METHODS = {"noise": "corrupt", "code": "divergence", "likelihood": "loss", "penalty": "name"}
+_METHODS = {"noise": "corrupt", "code": "terms", "likelihood": "loss", "penalty": "name"}
 
 
 class Parts(NamedTuple):
@@ -45,6 +53,11 @@ class Parts(NamedTuple):
     code: object
     likelihood: object
     penalties: tuple
+
+    @property
+    def scores_in_part(self):
+        """Whether the noise has only what it hides scored, see `PatchMasking`."""
+        return getattr(self.noise, "scored", "all") != "all"
 
 
 def resolve(kind, value):

@@ -5,21 +5,48 @@ sample, and its divergence from N(0, I) is what makes an autoencoder variational
 M. Welling, 2014): the nats that the code carries.
 """
 
+import math
+
+import numpy as np
 from sklearn.base import BaseEstimator
 
-from minigrad import Tensor, clip, exp, primitive, relu, sigmoid, tanh
+from minigrad import Tensor, clip, exp, logsumexp, maximum, primitive, relu, reshape, sigmoid, tanh
 from minigrad.backend import array_module, device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
 
-from ..checks import check_number
+from ..checks import check_number, check_whole
 
 _BEND = 10.0  # logarithms of variances up to here are the encoder's own numbers
 
 _ACTIVATIONS = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "linear": lambda h: h}
 
 
-class PointCode(BaseEstimator):
+class Code(BaseEstimator):
+    """The base: subclasses write `width`, `mean`, `sample`, and `divergence` or `terms`."""
+
+    def divergence(self, h):
+        """None, where a code has no divergence."""
+        return None
+
+    def layer(self, n_components, rng, dtype):
+        """A Module that follows the encoder, with weights of its own from `rng`; None for none."""
+        return None
+
+    def terms(self, h, weight=None, memory=None):
+        """What the codes of a batch cost, each counting by its `weight` (N,): a dict of scalars.
+
+        They are added to the objective, and are in the history under their names. `memory` is the
+        training's dictionary of arrays, in which a code may keep something.
+        """
+        return {}
+
+    def measures(self, memory):
+        """What else the history says of an epoch, from the `memory`: numbers by name."""
+        return {}
+
+
+class PointCode(Code):
     """One vector for each sample: ``activation(h)``, "relu", "sigmoid", "tanh" or "linear".
 
     >>> import numpy as np
@@ -51,12 +78,8 @@ class PointCode(BaseEstimator):
         """The code that the decoder reads while training: here `mean`, nothing is drawn."""
         return self.mean(h)
 
-    def divergence(self, h):
-        """None: a point has no divergence."""
-        return None
 
-
-class GaussianCode(BaseEstimator):
+class GaussianCode(Code):
     """A normal distribution for each sample: the code of a variational autoencoder.
 
     The encoder's outputs are means (N, k) and, beside them, logarithms of variances (N, k). Beyond
@@ -65,7 +88,16 @@ class GaussianCode(BaseEstimator):
     `beta` weighs the divergence in the objective: 1 is the evidence lower bound, more gives the
     beta-VAE (I. Higgins et al., 2017). Over the first part `warm_up` of a fit, from 0 to 1, the
     weight rises from 0 to `beta`, so that units are of use before they have to pay (C. Sønderby
-    et al., 2016).
+    et al., 2016). With `free_bits` every unit costs at least so many nats, its divergence averaged
+    over the batch, and below that it learns nothing from the price: a unit can be of use before it
+    pays (D. Kingma et al., "Improved variational inference with inverse autoregressive flow",
+    2016).
+
+    `n_draws` above 1 trains an importance-weighted autoencoder (Y. Burda et al., 2016): what is
+    maximised is the logarithm of the mean of p(x, z) / q(z | x) over so many draws, a bound on
+    log p(x) that is the tighter the more there are. In the history "reconstruction" is then the
+    mean over the draws, and "divergence" the rest. It has no other `beta`, `warm_up` or
+    `free_bits`.
 
     >>> import numpy as np
     >>> code, h = GaussianCode(), np.array([[1.0, 0.0, 0.0, 0.0]])
@@ -73,13 +105,24 @@ class GaussianCode(BaseEstimator):
     (array([[1., 0.]]), array([0.5]))
     """
 
-    def __init__(self, beta=1.0, warm_up=0.0):
+    def __init__(self, beta=1.0, warm_up=0.0, free_bits=0.0, n_draws=1):
         self.beta = beta
         self.warm_up = warm_up
+        self.free_bits = free_bits
+        self.n_draws = n_draws
 
     def check(self):
-        """Raise ValueError for a `warm_up` that is no part of a fit."""
+        """Raise ValueError for parameters that cannot be used, or not together."""
         check_number("GaussianCode: warm_up", self.warm_up, "from 0 to 1", lambda v: 0 <= v <= 1)
+        check_number(
+            "GaussianCode: free_bits", self.free_bits, "of at least 0", lambda v: 0 <= v < np.inf
+        )
+        check_whole("GaussianCode: n_draws", self.n_draws, 1)
+        if self.n_draws > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
+            raise ValueError(
+                "GaussianCode: with n_draws above 1 the divergence has no price of its own, so "
+                f"beta must be 1, warm_up and free_bits 0, got {self!r}"
+            )
 
     def warmth(self, progress):
         """The part of `beta` that counts when the part `progress`, from 0 to 1, of a fit is over.
@@ -115,6 +158,33 @@ class GaussianCode(BaseEstimator):
     def divergence(self, h):
         """The divergence of each code from N(0, I), in nats and not weighted: (N, 2k) -> (N,)."""
         return gaussian_kl(self.mean(h), self.log_variance(h), reduction="none")
+
+    def terms(self, h, weight=None, memory=None):
+        """The mean "divergence" of a batch, weighted by `beta`, with the `free_bits`."""
+        if self.free_bits:
+            mean, log_variance = self.mean(h), self.log_variance(h)
+            nats = (mean * mean + exp(log_variance) - 1 - log_variance) / 2  # (N, k)
+            nats = nats if weight is None else nats * reshape(weight, (-1, 1))
+            cost = maximum(nats.mean(axis=0), float(self.free_bits)).sum()
+        else:
+            nats = self.divergence(h)  # (N,)
+            cost = (nats if weight is None else nats * weight).mean()
+        return {"divergence": float(self.beta) * cost}
+
+    def log_ratio(self, h, z):
+        """``log p(z) - log q(z | x)`` of codes `z`: (N, 2k), (N, k) -> (N,)."""
+        log_variance, from_mean = self.log_variance(h), z - self.mean(h)  # (N, k)
+        squares = from_mean * from_mean * exp(-log_variance)
+        return (log_variance + squares - z * z).sum(axis=1) / 2
+
+
+def importance_bound(log_weights):
+    """The logarithm of the mean of importance weights, given as logarithms: (draws, N) -> (N,).
+
+    Of weights p(x, z) / q(z | x) it is a lower bound on log p(x), in expectation, that grows with
+    the number of draws (Y. Burda et al., "Importance weighted autoencoders", 2016).
+    """
+    return logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
 
 
 def _excess(a):

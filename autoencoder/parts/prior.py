@@ -11,12 +11,15 @@ from .code import GaussianCode
 
 
 def draw_codes(prior, n_samples, code, mean, covariance, rng):
-    """Codes (n_samples, k) from `prior`: None, "gaussian" or an object with ``sample(n)``.
+    """Codes (n_samples, k) from `prior`: None, a name or an object with ``sample(n)``.
+
+    "gaussian" is fitted to the training codes, "standard_normal" is N(0, I), and so is None for
+    Gaussian codes.
 
     `mean` (k,) and `covariance` (k, k) are those of the training codes. Raises ValueError where the
     `code` (a part) has no prior, or the object gives codes of another shape.
     """
-    k = len(mean)
+    k, is_standard = len(mean), isinstance(prior, str) and prior == "standard_normal"
     if hasattr(prior, "sample"):
         drawn = prior.sample(n_samples)
         Z = np.asarray(drawn[0] if isinstance(drawn, tuple) else drawn)  # mixtures add components
@@ -30,12 +33,13 @@ def draw_codes(prior, n_samples, code, mean, covariance, rng):
         # rounding may leave an eigenvalue below 0, which "eigh" takes for its absolute value
         options = dict(method="eigh", check_valid="ignore")
         Z = rng.multivariate_normal(mean, covariance, n_samples, **options)
-    elif prior is None and isinstance(code, GaussianCode):
+    elif is_standard or (prior is None and isinstance(code, GaussianCode)):
         Z = rng.standard_normal((n_samples, k))
     else:
         raise ValueError(
             f'sample: there is no prior {prior!r} for codes of {code!r}: ask for prior="gaussian", '
-            "a normal distribution fitted to the training codes, or pass an object with sample(n)"
+            'a normal distribution fitted to the training codes, for "standard_normal" where a '
+            "penalty brought the codes there, or pass an object with sample(n)"
         )
     if Z.shape != (n_samples, k):
         raise ValueError(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .. import budget, olivetti
 from ..datasets import NAMES
 from ..parameters import usual_length
-from ..parts import ContractivePenalty, GaussianCode, GaussianNoise, KLSparsity
+from ..parts import ContractivePenalty, GaussianCode, GaussianNoise, KLSparsity, PatchMasking
 from ..variants import (
     Autoencoder,
     ContractiveAutoencoder,
@@ -186,6 +186,9 @@ class Config:
         if self.noise == "gaussian":  # limited to the range of pixels, as a camera's
             given = {} if self.noise_std is None else {"std": self.noise_std}
             parts["noise"] = GaussianNoise(**given, clip=(0, 1))
+        if self.noise == "patches":
+            large = all(side > 8 and side % 4 == 0 for side in image_shape[:2])
+            parts["noise"] = PatchMasking(4 if large else 2, image_shape=image_shape)
         if self.beta is not None:
             parts["code"] = GaussianCode(self.beta)
         if self.penalty_weight is not None:

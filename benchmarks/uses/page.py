@@ -5,6 +5,7 @@ import compressing
 import denoising
 import dimension_reduction
 import generation
+import kinds
 import pretraining
 import sparse_contractive
 import writing
@@ -17,6 +18,7 @@ USES = {
     "anomalies": anomalies,
     "compressing": compressing,
     "pretraining": pretraining,
+    "kinds": kinds,
 }
 
 HEAD = """# What autoencoders are for, measured

@@ -39,12 +39,14 @@ WEIGHTS = [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense
 def draws(estimator):
     """Whether something is drawn for each row in training."""
     params = estimator.get_params()  # of a detector, whose fit takes no weights, it has none
-    return params.get("noise") is not None or params.get("code") == "gaussian"
+    gaussian = params.get("code") == "gaussian" or isinstance(params.get("code"), ae.GaussianCode)
+    return params.get("noise") is not None or gaussian or params.get("penalty") == "mmd"
 
 
 def candidates():
     """Every class, and combinations of parts; no image_shape, because the checks' data have between
-    1 and 20 columns and no one shape fits them all: `test_estimators.py` has the convolutions."""
+    1 and 20 columns and no one shape fits them all: `test_estimators.py` has the convolutions.
+    No conditional one either, which transforms no rows without labels: `test_conditional.py`."""
     # one batch; Adam makes whole steps of gradients that are 0 but for rounding, as those of the
     # biases of a linear network of centred data are
     small = dict(n_components=2, max_epochs=2, batch_size=1000, solver="sgd")
@@ -68,6 +70,11 @@ def candidates():
         ae.Autoencoder(code="linear", tied=True, hidden=(6,), **small),
         ae.Autoencoder(hidden=(5, 3), dropout=0.3, schedule="cosine", learning_rate=1e-12, **small),
         ae.Autoencoder(missing="mask", **small),
+        ae.Autoencoder(code="vector_quantised", penalty="mmd", **small),
+        ae.VariationalAutoencoder(code=ae.GaussianCode(n_draws=3), **small),
+        ae.VariationalAutoencoder(
+            code=ae.GaussianCode(free_bits=0.1), penalty="total_correlation", **small
+        ),
         ae.AutoencoderAnomalyDetector(plain),
         ae.AutoencoderAnomalyDetector(ae.VariationalAutoencoder(**small), criterion="code"),
         ae.AutoencoderAnomalyDetector(plain, criterion="reconstruction"),

@@ -20,6 +20,7 @@ from autoencoder.parts import (
     L1Penalty,
     MaskingNoise,
     Parts,
+    PatchMasking,
     PointCode,
     WeightDecay,
     assemble,
@@ -30,11 +31,14 @@ from minigrad.testing import assert_close_to_torch, gradcheck
 
 torch = pytest.importorskip("torch", reason="PyTorch, the second opinion, is not installed")
 
-NOISES = [None, *CHOICES["noise"]]
+PATCHES = PatchMasking(patch=1, image_shape=(1, 5, 1), scored="hidden")
+NOISES = [None, *(noise for noise in CHOICES["noise"] if noise != "patches")]
+CODES = [code for code in CHOICES["code"] if code != "vector_quantised"]  # see test_quantised.py
 LIKELIHOODS = [*CHOICES["likelihood"], GaussianLikelihood("optimal")]
 PENALTIES = [
     *[None, "l1", "kl_sparsity", "contractive", ContractivePenalty(method="hutchinson")],
     *["weight_decay", WeightDecay(norm="l1"), ("l1", "contractive", "weight_decay")],
+    *["mmd", "total_correlation"],
 ]
 
 
@@ -46,7 +50,9 @@ def set_up(parts, d=5, k=2, n=3, *, seed=0, dtype=np.float64, **settings):
     for p in network.parameters():
         p.data = (0.7 * rng.standard_normal(p.shape)).astype(dtype)
     target = rng.random((n, d)).astype(dtype)
-    x = target if parts.noise is None else parts.noise.corrupt(target, rng)
+    x = target
+    if parts.noise is not None:
+        x = getattr(parts.noise, "marked", parts.noise.corrupt)(target, rng)
     return network, x, target
 
 
@@ -71,13 +77,22 @@ def check_gradients(parts, **settings):
 # ---------------------------------------------------------------------- gradients
 @pytest.mark.parametrize("penalty", PENALTIES, ids=str)
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
-@pytest.mark.parametrize("code", CHOICES["code"])
+@pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("noise", NOISES, ids=str)
 def test_gradients_of_every_combination_are_those_measured(noise, code, likelihood, penalty):
-    if penalty == "kl_sparsity" and code != "sigmoid":
-        with pytest.raises(ValueError, match="KLSparsity"):
+    fits = {"kl_sparsity": ["sigmoid"], "total_correlation": ["gaussian"]}
+    if code not in fits.get(penalty, CODES):
+        with pytest.raises(ValueError, match=r"KLSparsity: |TotalCorrelation: "):
             assemble(noise, code, likelihood, penalty)
         return
+    check_gradients(assemble(noise, code, likelihood, penalty))
+
+
+@pytest.mark.parametrize("penalty", [None, "mmd", "total_correlation"])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
+@pytest.mark.parametrize("code", [GaussianCode(n_draws=3), GaussianCode(free_bits=0.3)], ids=str)
+@pytest.mark.parametrize("noise", [None, PATCHES], ids=["None", "hidden patches"])
+def test_so_are_those_of_draws_free_bits_and_patches(noise, code, likelihood, penalty):
     check_gradients(assemble(noise, code, likelihood, penalty))
 
 
@@ -178,7 +193,11 @@ def test_nats_per_example_do_not_grow_with_the_batch(likelihood):
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
 def test_float32_stays_float32(likelihood, code):
     penalties = ["l1", "contractive", ContractivePenalty(method="hutchinson"), "weight_decay"]
-    for penalty in penalties + ["kl_sparsity"] * (code == "sigmoid"):
+    penalties = ["l1", "mmd"] if code == "vector_quantised" else [*penalties, "mmd"]
+    penalties += ["kl_sparsity"] * (code == "sigmoid") + ["total_correlation"] * (
+        code == "gaussian"
+    )
+    for penalty in penalties:
         parts = assemble("heteroscedastic", code, likelihood, penalty)
         network, x, target = set_up(parts, dtype=np.float32)
         memory = {}

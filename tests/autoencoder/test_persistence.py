@@ -150,7 +150,7 @@ def test_the_file_is_data_with_a_readable_header(tmp_path):
     }
     loaded = ae.load(tmp_path / "model.npz").noise
     assert (loaded.std, loaded.clip) == (0.3, (0, 1))
-    assert len(persistence.PARTS) == 14
+    assert len(persistence.PARTS) == 18
 
 
 def test_what_cannot_be_written_is_refused_or_left_out(tmp_path):

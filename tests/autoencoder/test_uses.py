@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "uses"
 NAMES = (
     "dimension_reduction", "denoising", "sparse_contractive", "generation", "anomalies",
-    "compressing", "pretraining",
+    "compressing", "pretraining", "kinds",
 )  # fmt: skip
 
 
@@ -116,3 +116,25 @@ def test_copies_are_the_pictures_themselves_mirrored_or_moved(module):
         assert (row == plain).all() or (row == turned).all()
     train, test = pictures.split(seed=0)
     assert not set(train.labels) & set(test.labels)
+
+
+def test_every_kind_does_what_it_is_for(results):
+    """With every seed; what it costs is on the page."""
+    kinds = results["kinds"]["kinds"]
+    gains = {
+        ("conditional", "lower bound (nats)"): 3,
+        ("conditional", "digit read off the code"): 0.3,
+        ("conditional", "samples that are the digit asked for (plain: by chance)"): 0.7,
+        ("importance-weighted, 10 draws", "log-likelihood, 256 draws (nats)"): 0,
+        ("free bits, 0.2", "live units of 32"): 1,
+        ("total correlation, weight 2", "total correlation (nats)"): 2,
+        ("MMD", "from samples to digits"): 0.02,
+        ("vector-quantised", "MSE at 48 bits"): 0.002,
+        ("U-shaped", "PSNR (dB)"): 0.2,
+        ("masked patches", "MSE of hidden patches, plain with lost pixels"): 0.01,
+    }
+    assert {name for name, _ in gains} == set(kinds)
+    for (name, measure), least in gains.items():
+        found = kinds[name][measure]
+        difference = np.subtract(found["kind"], found["plain"]) * (1 if found["higher"] else -1)
+        assert len(difference) == 3 and min(difference) > least, (name, measure)

@@ -12,8 +12,10 @@ from autoencoder import (
     ContractiveAutoencoder,
     DenoisingAutoencoder,
     GaussianNoise,
+    PatchMasking,
     SparseAutoencoder,
     VariationalAutoencoder,
+    VectorQuantisedCode,
     captured_epoch,
     load,
     olivetti,
@@ -102,6 +104,17 @@ ESTIMATORS = {
     "variational": VariationalAutoencoder(3, hidden=(5,), dropout=0.2),
     "optimal": VariationalAutoencoder(3).set_params(likelihood__variance="optimal"),
     "bernoulli": Autoencoder(3, likelihood="bernoulli"),
+    "importance weights": VariationalAutoencoder(3).set_params(code__n_draws=3),
+    "free bits": VariationalAutoencoder(3).set_params(code__free_bits=0.1),
+    "total correlation": VariationalAutoencoder(3, penalty="total_correlation"),
+    "conditional": VariationalAutoencoder(3, conditional=True, noise="masking"),
+    "vectors": Autoencoder(4, code=VectorQuantisedCode(8, length=2)),
+    "mmd": Autoencoder(3, penalty="mmd"),
+    "patches": DenoisingAutoencoder(3, noise="patches"),
+    "hidden patches": DenoisingAutoencoder(3, noise=PatchMasking(rate=0.5, scored="hidden")),
+    "u-shaped": DenoisingAutoencoder(
+        64, network="u_shaped", hidden=(3, 4), image_shape=(8, 8, 1), noise=GaussianNoise(1.0)
+    ),
 }
 
 
@@ -109,19 +122,19 @@ ESTIMATORS = {
 def test_a_captured_training_is_the_uncaptured_to_the_last_bit(kind, monkeypatch):
     """Of every kind of autoencoder, with a last batch that is smaller than the others."""
     model = ESTIMATORS[kind].set_params(device="cuda", max_epochs=3, batch_size=3, random_state=0)
-    X = images(10)
+    X, y = images(10), np.arange(10) % 2
     with device.installed():
         captured = mg.cuda.Captured
         records = []
         monkeypatch.setattr(
             captured_epoch.Captured, "_record", _counting(captured._record, records)
         )
-        first = model.fit(X)
+        first = model.fit(X, y)
         assert records, "nothing was captured"
         history, weights = first.history_, first.network_.state_dict()
         assert history["loss"][-1] < history["loss"][0]
         monkeypatch.setattr(captured_epoch, "Captured", _Uncaptured)
-        second = model.fit(X)
+        second = model.fit(X, y)
         assert second.history_ == history
         for name, weight in second.network_.state_dict().items():
             np.testing.assert_array_equal(weight, weights[name])
