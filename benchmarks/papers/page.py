@@ -1,0 +1,52 @@
+"""The page docs/papers.md, made of papers.json, of published.py and of each experiment's words."""
+
+import deep_2006
+import encoder_1986
+import linear_1989
+import writing
+
+PAPERS = {
+    "encoder_1986": encoder_1986,
+    "linear_1989": linear_1989,
+    "deep_2006": deep_2006,
+}
+
+HEAD = """# The literature, reproduced
+
+What papers report, what this package gives, and what differs: data, sizes, lengths. Written by
+`python benchmarks/papers`, which needs {minutes:.0f} minutes of one core for all of it with the
+digits named below; every measured number comes from `papers.json`, and what papers say from
+`benchmarks/papers/published.py`. On all of MNIST it is the same command without `--digits`.
+"""
+
+
+def keep(page, name, results):
+    """Put the results of one experiment into papers.json beside those of the others."""
+    writing.keep(page.with_suffix(".json"), name, results, PAPERS)
+
+
+def render(results):
+    """The whole page as Markdown."""
+    minutes = sum(numbers["seconds"] for numbers in results.values()) / 60
+    lines = [
+        [PAPERS[name].TITLE.split(":")[0], *row]
+        for name, numbers in results.items()
+        for row in PAPERS[name].rows(numbers)
+    ]
+    sections = [HEAD.format(minutes=max(minutes, 1))]
+    sections.append(writing.table(["year", "what", "published", "ours"], lines) + "\n")
+    sections += [_section(name, numbers) for name, numbers in results.items()]
+    return writing.wrapped("\n".join(sections))
+
+
+def _section(name, numbers):
+    paper = PAPERS[name]
+    sources = "\n\n".join(f"{s.name}; {s.place}. {s.checked}" for s in paper.SOURCES)
+    seconds = f"`python benchmarks/papers --only {name}`, {numbers['seconds']:.0f} s of one core."
+    differs = f"**What differs.** {paper.DIFFERS}"
+    return f"## {paper.TITLE}\n\n{sources}\n\n{paper.text(numbers)}\n\n{differs}\n\n{seconds}\n"
+
+
+def write(page):
+    """Write the `page`, a path, from the results beside it."""
+    page.write_text(render(writing.load(page.with_suffix(".json"))))
