@@ -50,18 +50,16 @@ def _train(root, units, networks, steps):
 
 
 def rows(results):
-    """Rows of the table of all papers: what, published, ours."""
+    """Rows of the table of all papers: what, published, ours, what differs."""
     above = results["worst"] / results["PCA"] - 1
     return [
         [
             "error of linear autoencoders above PCA's",
             "0 at every minimum (theorem)",
             f"at most {above:.0e} of it, from {results['networks']} starts",
+            f"measured on 8x8 digits, {results['units']} units, {results['steps']:,} steps of Adam",
         ]
     ]
-
-
-DIFFERS = """The paper proves it for any data; here it is measured on scikit-learn's digits."""
 
 
 def text(results):

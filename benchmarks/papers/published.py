@@ -1,4 +1,4 @@
-"""What the papers say, with where they say it and how that was checked; nothing here is measured."""
+"""What the papers say, where they say it, and how that was checked; nothing here is measured."""
 
 from typing import NamedTuple
 
