@@ -111,7 +111,6 @@ def text(results):
     return f"""{n} networks from {n} starts. "1986" is gradient descent with momentum on the squared
 error (rate 0.25, momentum 0.9), "today" Adam on the cross-entropy. A network reproduces the
 patterns where each of its 64 outputs is on the right side of 1/2; its code is binary where the
-three units, rounded, are the eight numbers from 000 to 111. The others use values between, as does
-the code in the paper.
+three units, rounded, are the eight numbers from 000 to 111. The others use values between.
 
 {table(["networks after so many steps", *results["steps"]], lines)}"""
