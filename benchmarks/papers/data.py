@@ -68,11 +68,11 @@ class Job(NamedTuple):
         if self.fast:
             data, copies = datasets.make_faces(people=4, variations=2), 6
         else:
-            data, copies = datasets.load_olivetti(), 40
+            data, copies = datasets.load_olivetti(), 400
         faces, rng = data.images[..., 0], np.random.default_rng(0)
         strangers = data.labels >= np.unique(data.labels)[-len(np.unique(data.labels)) // 4]
         train = _cut(faces[~strangers], copies, rng)
-        test = _cut(faces[strangers], max(copies // 4, 1), rng)
+        test = _cut(faces[strangers], max(copies // 20, 1), rng)
         mean = train.mean(axis=0)
         unit = np.sqrt(np.square(train - mean).mean())  # one number: the mean variance becomes 1
         return Patches(data.name, *((rows - mean) / unit for rows in (train, test)))

@@ -4,6 +4,7 @@ import bounds_2016
 import codes_2010
 import deep_2006
 import encoder_1986
+import faces_2006
 import linear_1989
 import writing
 
@@ -11,6 +12,7 @@ PAPERS = {
     "encoder_1986": encoder_1986,
     "linear_1989": linear_1989,
     "deep_2006": deep_2006,
+    "faces_2006": faces_2006,
     "codes_2010": codes_2010,
     "bounds_2016": bounds_2016,
 }
