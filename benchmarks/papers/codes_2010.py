@@ -134,7 +134,15 @@ fine-tune with all labels; here each strength was chosen once, and there was one
 
 {table(header, lines)}
 
-{" ".join(_against_plain(kinds, name) for name in list(KINDS)[1:])}"""
+{" ".join(_against_plain(kinds, name) for name in list(KINDS)[1:])} The order of the norms is
+{_order(kinds)}that of the paper."""
+
+
+def _order(kinds):
+    """ "not " where the kinds differ in the order of their Jacobians from the paper's."""
+    ours = sorted(KINDS, key=lambda name: kinds[name]["jacobian"])
+    theirs = sorted(KINDS, key=lambda name: CONTRACTIVE.numbers[name][1])
+    return "" if ours == theirs else "not "
 
 
 def _against_plain(kinds, name):

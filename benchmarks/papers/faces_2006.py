@@ -6,7 +6,7 @@ from writing import shown, table
 
 TITLE = "2006: deep autoencoders of faces"
 SOURCES = (DEEP,)
-EPOCHS = 6
+EPOCHS = 4
 
 
 def run(job):

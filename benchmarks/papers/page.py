@@ -20,9 +20,9 @@ PAPERS = {
 HEAD = """# The literature, reproduced
 
 What papers report, what this package gives, and what differs: data, sizes, lengths. Written by
-`python benchmarks/papers`, which needs {minutes:.0f} minutes of one core for all of it with the
-digits named below; every measured number comes from `papers.json`, and what papers say from
-`benchmarks/papers/published.py`. On all of MNIST it is the same command without `--digits`.
+`python benchmarks/papers --all --digits FILE` in {minutes:.0f} minutes of one core, with the digits
+named below; without `--digits` the same command downloads all of MNIST. Every measured number comes
+from `papers.json`, and what papers say from `benchmarks/papers/published.py`.
 """
 
 
