@@ -74,6 +74,10 @@ def test_what_the_papers_say_holds(results):
     assert deep["sigmoid, pretrained"] < deep["PCA"]
     kinds = results["codes_2010"]["kinds"]
     assert kinds["CAE"]["jacobian"] < kinds["AE"]["jacobian"]
+    plain, *better = (np.mean(kinds[name]["errors"]["10"]) for name in ("AE", "DAE-b", "CAE"))
+    assert max(better) < plain
+    vae, five, fifty = (each["bound"] for each in results["bounds_2016"]["models"].values())
+    assert fifty < five < vae  # negative log-likelihoods
 
 
 def test_logistic_pca_never_gets_less_likely(module):
