@@ -69,6 +69,6 @@ IMPORTANCE = Paper(
     'Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016',
     "table 1, MNIST, one stochastic layer: negative log-likelihood, estimated with 5,000 draws",
     {"VAE": 86.76, "IWAE 5": 85.54, "IWAE 50": 84.78},
-    "Checked against the quotation in github.com/nbip/IWAE; network, steps and data are those of "
-    "the authors' program, github.com/yburda/iwae.",
+    "Checked against the quotation in github.com/nbip/IWAE; what is said of the paper's network, "
+    "epochs and data is checked against the authors' program, github.com/yburda/iwae.",
 )
