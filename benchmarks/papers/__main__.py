@@ -1,7 +1,7 @@
 """The literature, reproduced: runs the experiments of papers and writes docs/papers.md.
 
     python benchmarks/papers --all                   # on MNIST, which is downloaded: hours
-    python benchmarks/papers --all --digits FILE     # on the digits of an .npz: half an hour of one core
+    python benchmarks/papers --all --digits FILE     # on the digits of an .npz: half an hour
     python benchmarks/papers --only deep_2006        # one of them; the others keep their numbers
     python benchmarks/papers --fast                  # seconds, for a look, in a temporary folder
     python benchmarks/papers --page                  # only the page, from papers.json

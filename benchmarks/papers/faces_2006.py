@@ -71,4 +71,4 @@ test. Networks {_shape(results)} with the squared error, {results["epochs"]} epo
 {table(["squared error", "new people", "the thirty"], lines)}
 
 On new people the better network has {ratio:.2f} of PCA's error, and {best(seen) / seen["PCA"]:.2f}
-on those it was trained on; the paper's has {published:.2f} on new ones."""
+on those it was trained on; the paper's has {published:.2f} on its test patches."""

@@ -72,6 +72,8 @@ def test_what_the_papers_say_holds(results):
     assert results["encoder_1986"]["ways"]["today"]["reproduced"][-1] == 100
     assert deep["relu, from scratch"] < deep["PCA"] < deep["sigmoid, from scratch"]
     assert deep["sigmoid, pretrained"] < deep["PCA"]
+    faces = results["faces_2006"]["errors"]
+    assert faces["relu, pretrained"] < faces["relu, from scratch"] < faces["PCA"]
     kinds = results["codes_2010"]["kinds"]
     assert kinds["CAE"]["jacobian"] < kinds["AE"]["jacobian"]
     plain, *better = (np.mean(kinds[name]["errors"]["10"]) for name in ("AE", "DAE-b", "CAE"))
