@@ -42,7 +42,7 @@ def shown(value, digits=3):
     return value if isinstance(value, str | int) else f"{value:.{digits}f}"
 
 
-def table(header, rows):
-    """A Markdown table of texts and whole numbers, with the first column to the left."""
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+def table(header, rows, left=1):
+    """A Markdown table of texts and whole numbers, with the first `left` columns to the left."""
+    lines = [header, ["---"] * left + ["---:"] * (len(header) - left), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
