@@ -121,6 +121,12 @@ class Optimizer:
         if not callable(group["lr"]) and not group["lr"] > 0:
             raise ValueError(f"{type(self).__name__}: lr must be positive, got {group['lr']}")
 
+    def __getstate__(self):  # not every way of keeping objects knows dicts whose keys are Tensors
+        return {**vars(self), "state": list(self.state.items())}
+
+    def __setstate__(self, kept):
+        vars(self).update({**kept, "state": dict(kept["state"])})
+
     def slots(self, group):
         """The names of the arrays to keep for each parameter of `group`; they begin as zeros."""
         return ()

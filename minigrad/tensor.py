@@ -6,6 +6,7 @@ Operators and mathematical methods are put on Tensor in ``operators.py``, and
 
 import warnings
 import zlib
+from copy import copy
 
 import numpy as np
 from numpy import ndarray
@@ -168,19 +169,22 @@ class Tensor:
         return self._data.__dlpack_device__()
 
     def __deepcopy__(self, memo):
-        rebuild, arguments = self.__reduce__()
-        memo[id(self)] = made = rebuild(*arguments)
+        memo[id(self)] = made = copy(self)
         if self.grad is not None:
             made.grad = own_copy(self.grad._data)
         return made
 
-    def __reduce__(self):  # copies and pickles carry the values, never the graph
+    def __getstate__(self):  # copies and pickles carry the values, never the graph
         if self.requires_grad and not self.is_leaf:
             raise TypeError(
                 f"{describe(self)} is the result of an operation; a copy or a pickle of it would "
                 "lose the graph: take detach(), or copy the leaves and compute it again"
             )
-        return _rebuild, (type(self), self._data, self.requires_grad)
+        return {"data": self._data, "requires_grad": self.requires_grad}
+
+    def __setstate__(self, state):
+        data = own_copy(state["data"])  # copy.copy hands over the array itself
+        Tensor.__init__(self, data, leaf_node(data) if state["requires_grad"] else None)
 
     # ------------------------------------------------------------------ Python
     def __repr__(self):
@@ -297,9 +301,3 @@ def _differentiable(array):
             "write 1.0 instead of 1, or give dtype=np.float32"
         )
     return array
-
-
-def _rebuild(cls, data, requires_grad):
-    made, data = cls.__new__(cls), own_copy(data)  # copy.copy hands over the array itself
-    Tensor.__init__(made, data, leaf_node(data) if requires_grad else None)
-    return made

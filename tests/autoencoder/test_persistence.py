@@ -3,8 +3,10 @@ and that what cannot be written or read is refused in a sentence."""
 
 import json
 
+import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 import autoencoder as ae
 from autoencoder import persistence
@@ -190,3 +192,35 @@ class Own(ae.Autoencoder):
 def test_a_class_of_ones_own_is_found(tmp_path):
     quick(Own).fit(data()).save(tmp_path / "model.npz")
     assert type(ae.load(tmp_path / "model.npz")) is Own
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ae.Autoencoder(2, hidden=(4,), penalty="kl_sparsity", code="sigmoid"),
+        ae.VariationalAutoencoder(2),
+        ae.AutoencoderAnomalyDetector(ae.Autoencoder(2)),
+        ae.Autoencoder(2, code="vector_quantised"),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+@pytest.mark.parametrize("library", ["joblib", "skops"])
+def test_others_ways_of_keeping_models_keep_all(model, library, tmp_path):
+    """They go on training, too, as the original does."""
+    X = np.random.default_rng(0).random((40, 6), dtype=np.float32)
+    model = clone(model).set_params(random_state=0)
+    inner = model.autoencoder if hasattr(model, "autoencoder") else model
+    inner.set_params(max_epochs=2, schedule=None)
+    model.fit(X)
+    path = tmp_path / "model"
+    if library == "joblib":
+        joblib.dump(model, path)
+        copy = joblib.load(path)
+    else:
+        skops = pytest.importorskip("skops.io")
+        skops.dump(model, path)
+        copy = skops.load(path, trusted=skops.get_untrusted_types(file=path))
+    for _ in range(2):
+        np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
+        model.partial_fit(X)
+        copy.partial_fit(X)
