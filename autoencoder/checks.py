@@ -9,6 +9,8 @@ import numbers
 
 import numpy as np
 
+from minigrad.backend import type_name
+
 SEVERAL = (list, tuple, np.ndarray)
 ROUNDING = 16 * float(np.finfo(np.float32).eps)  # what a scaled 0 or 1 may be off by
 
@@ -47,6 +49,8 @@ def as_rows(who, X, image_shape=None):
     >>> as_rows("fit", np.zeros((5, 4, 3)), (4, 3, 1)).shape
     (5, 12)
     """
+    if hasattr(X, "__dlpack__") and not isinstance(X, np.ndarray):
+        X = _numpy(who, X)
     is_array = hasattr(X, "shape") or hasattr(X, "__array__") or isinstance(X, (*SEVERAL, str))
     if not is_array and hasattr(X, "__iter__"):
         raise ValueError(
@@ -58,6 +62,16 @@ def as_rows(who, X, image_shape=None):
     if isinstance(X, list | tuple) and len(X) and getattr(X[0], "ndim", 0) > 1:  # of images
         X = _stacked(who, X)
     return _flat(who, X, image_shape) if getattr(X, "ndim", 2) > 2 else X
+
+
+def _numpy(who, X):
+    """An array of another library as NumPy's: results are, whatever scikit-learn's dispatch is."""
+    try:
+        return np.asarray(X)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"{who}: X, a {type_name(X)}, cannot be read as a NumPy array ({error}): hand over one"
+        ) from None
 
 
 def _refuse_dates(who, X):

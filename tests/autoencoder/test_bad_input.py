@@ -1,14 +1,17 @@
 """Proves that wrong data and wrong parameters are refused in a sentence that says what to do."""
 
 import datetime
+import importlib.util
 import warnings
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler
 
 import autoencoder as ae
+import minigrad as mg
 from autoencoder.diagnosis import DiagnosisWarning
 
 
@@ -237,3 +240,39 @@ def test_weights_that_would_pay_for_being_large(weight):
     ):
         with pytest.raises(ValueError, match="must be a number of at least 0, got"):
             ae.Autoencoder(2, **parameters).fit(np.ones((4, 3)))
+
+
+def others():
+    """The same rows as NumPy's, and as other libraries hold them."""
+    X = data().astype(np.float32)
+    yield "list", X, X.tolist()
+    yield "minigrad", X, mg.tensor(X)
+    for name, make in (("pandas", "DataFrame"), ("torch", "tensor")):
+        if importlib.util.find_spec(name):
+            yield name, X, getattr(importlib.import_module(name), make)(X)
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+@pytest.mark.parametrize("kind", ["list", "minigrad", "pandas", "torch", "memmap"])
+def test_rows_of_other_libraries_are_taken_everywhere(kind, dispatch, tmp_path, monkeypatch):
+    """Results are NumPy arrays, with scikit-learn's array API dispatch as well."""
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # scikit-learn asks for it
+    found = {name: (X, theirs) for name, X, theirs in others()}
+    if kind == "memmap":
+        np.save(tmp_path / "x.npy", data())
+        found[kind] = data(), np.load(tmp_path / "x.npy", mmap_mode="r")
+    if kind not in found:
+        pytest.skip(f"{kind} is not installed")
+    X, theirs = found[kind]
+    with config_context(array_api_dispatch=dispatch), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of names that a model was fitted without
+        model, same = quick().fit(theirs), quick().fit(X)
+        for method in ("transform", "reconstruct", "score_samples"):
+            result = getattr(model, method)(theirs)
+            assert type(result) is np.ndarray
+            np.testing.assert_allclose(result, getattr(same, method)(X), rtol=1e-4, atol=1e-6)
+
+
+def test_arrays_that_cannot_be_read_get_a_sentence():
+    with pytest.raises(TypeError, match=r"X, a minigrad.Tensor, cannot be read as a NumPy array"):
+        quick().fit(mg.tensor(data(), requires_grad=True))
