@@ -9,7 +9,9 @@ programs which the tests start meet the mutant too. Which tests run which line w
 """
 
 import contextlib
+import functools
 import gc
+import hashlib
 import importlib
 import inspect
 import json
@@ -60,6 +62,12 @@ def prepare(folder, name):
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, tree / path)
     return tree
+
+
+@functools.cache
+def digest(file):
+    """A short digest of a source of the project, as it is now."""
+    return hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:16]
 
 
 def start():
@@ -322,11 +330,22 @@ def record(folder, files):
                         for line, tests in read.contexts_by_lineno(measured_file).items():
                             lines[name][line] |= set(tests) & recorder.tests.keys()
             kept = {f: {n: sorted(t) for n, t in by.items() if t} for f, by in lines.items()}
-            result.write_text(json.dumps({"tests": recorder.tests, "lines": kept}))
+            sources = {name: _keep(folder, tree / name) for name in kept}
+            found = {"tests": recorder.tests, "lines": kept, "sources": sources}
+            result.write_text(json.dumps(found))
             return 0
 
         began = time.time()
         status = child(tree, folder / "scratch", work, 600)
         print(f"{file}: {time.time() - began:.1f} s, status {status}", flush=True)
         if not result.exists():
-            result.write_text(json.dumps({"tests": {}, "lines": {}}))
+            result.write_text(json.dumps({"tests": {}, "lines": {}, "sources": {}}))
+
+
+def _keep(folder, path):
+    """Keep a source by its digest, so that later changes of it can be followed."""
+    name = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    (folder / "sources").mkdir(exist_ok=True)
+    shutil.copy(path, folder / "sources" / name)
+    return name
+
