@@ -348,4 +348,3 @@ def _keep(folder, path):
     (folder / "sources").mkdir(exist_ok=True)
     shutil.copy(path, folder / "sources" / name)
     return name
-

@@ -22,6 +22,8 @@ from autoencoder.datasets import (
     make_faces,
 )
 from autoencoder.datasets.faces import PERSON_FACTORS, PERSON_TRAITS, VARIATION_FACTORS
+from autoencoder.datasets.images import shrink
+from minigrad import resize_bicubic
 
 HOME = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
 needs_olivetti = pytest.mark.skipif(
@@ -346,6 +348,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     dataset = load_images(tmp_path)
     check(dataset, (3, 6, 4, 1))
     assert dataset.name == tmp_path.name
+    assert dataset.labels.tolist() == [0, 1, 2]  # one folder is not one person
     expected = IMAGES[[1, 0, 2]].astype(np.float32) / 255
     np.testing.assert_array_equal(dataset.images[..., 0], expected)
 
@@ -399,6 +402,15 @@ def test_folders_that_cannot_be_used_are_one_sentence(tmp_path):
     Image.fromarray(IMAGES[0].astype(np.uint16) * 200).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=r"b\.png has more than 8 bits a pixel"):
         load_images(tmp_path)
+
+
+def test_images_shrink_by_whole_numbers_and_otherwise_by_interpolation():
+    images = np.random.default_rng(0).random((2, 12, 12, 1), dtype=np.float32)
+    np.testing.assert_array_equal(shrink(images, 4), images[:, ::3, ::3])
+    assert shrink(images, 12) is images
+    for array, size in ((images, 8), (images[:, :, :8], 4), (images, 5), (images, 24)):
+        expected = resize_bicubic(array, size, half_pixel_centers=False)
+        np.testing.assert_array_equal(shrink(array, size), expected)
 
 
 def test_everything_public_is_listed():
