@@ -4,6 +4,7 @@ schedules' rates, the best weights kept, and a divergence that ends in a sentenc
 import contextlib
 import io
 import pickle
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import autoencoder as ae
-from autoencoder import training
+from autoencoder import solvers, training
 from autoencoder.parts import assemble
 from minigrad import optim, tensor
 
@@ -464,3 +465,30 @@ def test_the_network_reads_centred_data_and_begins_at_the_mean():
         at_mean = model.inverse_transform(np.zeros((1, 3)))[0]
         np.testing.assert_allclose(at_mean[:5], X.mean(axis=0)[:5], rtol=1e-6)
         assert at_mean[5] == pytest.approx(0, abs=1.1e-3)
+
+
+def test_a_schedule_begins_anew_with_each_fit_and_knows_its_length():
+    settings = types.SimpleNamespace(schedule="cosine", learning_rate=0.5)
+    optimizer = types.SimpleNamespace(t=17)
+    found = solvers.learning_rate(settings, optimizer, 15, 8)
+    assert found == solvers.SCHEDULES["cosine"](0.5, 8)(2)
+    assert solvers.SCHEDULES["step"](1.0, 9)(3) == pytest.approx(0.1)
+    assert solvers.SCHEDULES["step"](1.0, 9)(2) == 1.0
+    assert solvers.SCHEDULES["exponential"](1.0, 10)(10) == pytest.approx(0.01)
+    assert [solvers.SCHEDULES["cooldown"](2.0, 8)(step) for step in (0, 6, 7, 8)] == [2, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("epochs", "length"), [(0, 4), (1, 4), (2, 8)])
+def test_the_length_of_a_fit_is_that_of_its_epochs(epochs, length, monkeypatch):
+    asked = []
+    found = solvers.learning_rate
+
+    def watched(settings, optimizer, first_step, steps):
+        asked.append(steps)
+        return found(settings, optimizer, first_step, steps)
+
+    monkeypatch.setattr(training, "learning_rate", watched)
+    model = quick(schedule="cosine", max_epochs=epochs).fit(data())
+    assert asked == [length] * (4 * epochs)
+    model.partial_fit(data())
+    assert asked[-1] == length
