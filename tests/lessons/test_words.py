@@ -305,7 +305,7 @@ def test_a_run_that_is_cut_short_ends_in_a_sentence(raising, status, said, how):
              "import importlib.util as u", "s = u.spec_from_file_location('e', sys.argv[2])",
              "_ending = u.module_from_spec(s)", "s.loader.exec_module(_ending)"]  # fmt: skip
     lines += [how, f"    {raising}"] if how.endswith(":") else [how, raising]
-    words = [sys.executable, "-S", "-c", "\n".join(lines), str(FOLDER.parent), _ending.__file__]
+    words = [sys.executable, "-c", "\n".join(lines), str(FOLDER.parent), _ending.__file__]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == status
     assert said in done.stderr and bool(done.stderr) == bool(said)
@@ -540,6 +540,18 @@ def test_recording_keeps_the_numbers_of_both_modes_and_a_picture(tmp_path, monke
     assert runner.record([9]) == 1
     assert capsys.readouterr().out == "lesson 9 failed, nothing is recorded: ValueError: no\n"
     assert not (tmp_path / "09.json").exists()
+
+
+def test_the_table_takes_its_place_between_the_marks(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "FOLDER", tmp_path)
+    monkeypatch.setattr(runner, "table", lambda: "| new |")
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- table -->\n\n| old |\n\n<!-- end of table -->\nafter\n")
+    for _ in range(2):
+        assert runner.write_table() == 0
+        assert path.read_text() == (
+            "before\n<!-- table -->\n\n| new |\n\n<!-- end of table -->\nafter\n"
+        )
 
 
 def test_what_was_wrong_with_a_run():

@@ -96,3 +96,35 @@ def test_a_model_of_another_shape(saved):
     with pytest.raises(ValueError, match=r"bias is missing; weight is missing|weight is missing"):
         mg.checkpoint.load(saved, into=model)
     np.testing.assert_array_equal(model.weight.data, before)
+
+
+def test_members_that_are_compressed_or_have_one_name_are_refused(saved):
+    with zipfile.ZipFile(saved) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    assert mg.checkpoint.load(saved).about == {"epochs": 5}
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    refused(saved, "its members are compressed, or two have one name")
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("w.npy", members[-1][1])
+    refused(saved, "its members are compressed, or two have one name")
+
+
+def test_the_number_of_members_is_looked_at_before_they_are(saved, monkeypatch):
+    counts = []
+    monkeypatch.setattr(mg.checkpoint, "_members", lambda archive, size: counts.append(1) or 1 / 0)
+    refused(saved, "is damaged")
+    assert counts == [1]
+    monkeypatch.setattr(mg.checkpoint, "MOST_ARRAYS", 2)  # the header and one array
+    refused(saved, "is damaged")
+    assert counts == [1, 1]
+    monkeypatch.setattr(mg.checkpoint, "MOST_ARRAYS", 1)
+    refused(saved, "it does not end as an archive of at most 1 members")
+    assert counts == [1, 1]
