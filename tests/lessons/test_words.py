@@ -11,7 +11,18 @@ import sys
 import types
 from pathlib import Path
 
-from lessons import Todo, _doctor, _ending, _lesson, _numbers, _paste, _progress, _run, _watch
+from lessons import (
+    Todo,
+    _doctor,
+    _ending,
+    _guess,
+    _lesson,
+    _numbers,
+    _paste,
+    _progress,
+    _run,
+    _watch,
+)
 from lessons import __main__ as runner
 from lessons._compare import apart, argument, call, describe_error, difference, full, same
 from lessons._device import Device, FarArray, far
@@ -587,6 +598,31 @@ def test_files_are_seen_to_be_saved(tmp_path):
     path.write_text("")
     os.utime(path, ns=(5, 7))
     assert runner._times([path, other]) == [7, 0]
+
+
+def test_a_guess_is_what_is_typed(monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", lambda question: f"  {question} ")
+    assert _guess.ask("How many?") == "? How many? (Enter: no guess)"
+
+    def ended(question):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", ended)
+    assert _guess.ask("How many?") == ""
+    assert capsys.readouterr().out == "\n"  # what comes next has a line of its own
+
+    class Terminal:
+        def __init__(self, there):
+            self.isatty = lambda: there
+
+    for stdin, stdout, can in (
+        (Terminal(True), Terminal(True), True),
+        (Terminal(True), Terminal(False), False),
+        (Terminal(False), Terminal(True), False),
+        (None, Terminal(True), False),
+    ):
+        monkeypatch.setattr(_guess, "sys", types.SimpleNamespace(stdin=stdin, stdout=stdout))
+        assert _guess.can_ask() is can
 
 
 # ---------------------------------------------------------------------- the doctor

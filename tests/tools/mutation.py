@@ -40,6 +40,7 @@ DRAWN = ("autoencoder/runs/figures.py", "autoencoder/runs/html.py", "lessons/_fi
 TESTS = (
     "tests/minigrad/cpu/test_*.py", "tests/minigrad/test_*.py", "tests/test_imports.py",
     "tests/minigrad/cuda/test_capture.py", "tests/minigrad/cuda/test_device_library.py",
+    "tests/minigrad/cuda/test_training_step.py",
     "tests/autoencoder/test_*.py", "tests/autoencoder/*/test_*.py", "tests/lessons/test_*.py",
     "tests/tools/test_*.py",
 )  # fmt: skip

@@ -9,6 +9,7 @@ programs which the tests start meet the mutant too. Which tests run which line w
 """
 
 import contextlib
+import ctypes
 import functools
 import gc
 import hashlib
@@ -131,6 +132,8 @@ def child(tree, scratch, work, limit):
         code = 70
         try:
             os.setsid()
+            with contextlib.suppress(AttributeError, OSError):  # Linux: end with the parent
+                ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
             os.chdir(tree)
             quiet = os.open(scratch / "output", os.O_WRONLY | os.O_CREAT)
             os.dup2(quiet, 1)
