@@ -95,3 +95,14 @@ def test_the_numbers_of_an_activation_are_weak(slope):
         assert y.dtype == x.grad.dtype == activation(x.detach().numpy(), slope).dtype == np.float32
         with pytest.raises(TypeError, match=r"(slope|alpha) must be a number, got a \(1,\)"):
             activation(x, mg.tensor([0.5], requires_grad=True))  # its gradient would be lost
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16, np.bool_])
+def test_one_argument_of_another_dtype_is_refused_as_well(dtype):
+    x = mg.tensor(np.array([0, 1]).astype(dtype))
+    for operation in (mg.exp, mg.tanh, lambda x: x * 2.0, lambda x: -x, mg.sum):
+        with pytest.raises(
+            TypeError, match=r"expected float32 or float64 arrays, all of one dtype"
+        ):
+            operation(x)
+    assert mg.reshape(x, (2, 1)).dtype == x[:1].dtype == dtype  # what only moves numbers takes all
