@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import autoencoder as ae
-from autoencoder import solvers, training
+from autoencoder import budget, solvers, training
 from autoencoder.parts import assemble
 from minigrad import optim, tensor
 
@@ -492,3 +492,49 @@ def test_the_length_of_a_fit_is_that_of_its_epochs(epochs, length, monkeypatch):
     assert asked == [length] * (4 * epochs)
     model.partial_fit(data())
     assert asked[-1] == length
+
+
+def test_a_fit_that_has_levelled_off_ends_with_the_quarter_that_is_to_come():
+    plan = training.Plan(goal=100, start=10)
+    plan.shorten(40)  # 30 epochs are three quarters
+    assert (plan.goal, plan.is_level) == (50, True)
+    plan = training.Plan(goal=45)
+    plan.shorten(41)
+    assert plan.goal == 45
+    plan = training.Plan(goal=100)
+    plan.shorten(4)
+    assert plan.goal == 6
+
+
+@pytest.mark.parametrize(
+    ("losses", "steps", "level"),
+    [
+        ([9.0, 5, 3, 2, 1, 0.5], 200, False),
+        ([9.0, 1, 1, 1, 1], 200, True),
+        ([9.0, 1, 1, 1], 200, False),  # too few epochs to say
+        ([9.0, 1, 1, 1, 1], 150, False),  # three of them are 400 steps
+        ([9.0, 1, 1, 1, 1, 1, 1], 150, True),
+        ([11.0, 1.015, 1.015, 1, 1], 200, True),  # by less than a five-hundredth of the fall
+        ([11.0, 1.025, 1.025, 1, 1], 200, False),
+        ([1.0, 2, 2, 2, 2], 200, True),  # it has risen
+        ([1.0, 4, 4, 2, 2], 200, False),  # and falls again
+        ([9.0, 1, 1, 1, 1], 5000, True),  # two epochs at the least
+    ],
+)
+def test_a_loss_has_levelled_off(losses, steps, level):
+    assert budget.levelled_off(losses, steps) is level
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"),
+    [(1, 32), (60 * 64 - 1, 32), (60 * 64, 64), (60 * 256 - 1, 128), (60 * 256, 256),
+     (10**7, 256)],
+)  # fmt: skip
+def test_batches_are_powers_of_two(rows, batch):
+    assert budget.batch_size(rows) == batch
+
+
+def test_epochs_make_4000_steps():
+    assert [budget.max_epochs(n) for n in (1, 400, 401, 3999, 4000, 9000)] == [4000, 10, 10, 10,
+                                                                              10, 10]  # fmt: skip
+    assert budget.max_epochs(399) == 11

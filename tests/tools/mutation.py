@@ -294,7 +294,9 @@ def main():
     parser.add_argument("folder", type=lambda text: Path(text).resolve())
     parser.add_argument("what", choices=["record", "run", "report", "named"])
     parser.add_argument("patterns", nargs="*", help="only these sources, or tests to record")
-    parser.add_argument("--count", type=int, default=1480, help="mutants in the sample, and a few more")
+    parser.add_argument(
+        "--count", type=int, default=1480, help="mutants in the sample, and a few more"
+    )
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--again", action="store_true", help="try again what survived")
     options = parser.parse_args()
