@@ -231,6 +231,17 @@ def test_files_that_are_none_of_a_run_are_refused(tmp_path):
         read_metrics(tmp_path)
 
 
+@pytest.mark.parametrize(("name", "most"), [("config.json", 2**26), ("metrics.json", 2**22)])
+def test_files_of_an_absurd_size_are_not_read(tmp_path, name, most):
+    path = tmp_path / name
+    read = read_config if name == "config.json" else lambda path: read_metrics(path.parent)
+    for size, words in ((most, "Expecting value"), (most + 1, f"it has more than {most} bytes")):
+        with open(path, "wb") as file:
+            file.truncate(size)  # of zeros, which take no room
+        with pytest.raises(ValueError, match=words):
+            read(path)
+
+
 # ---------------------------------------------------------------------- the lock
 def test_errors_of_the_system_are_not_taken_for_another_writer(tmp_path, monkeypatch):
     def broken(handle, how):
@@ -327,6 +338,7 @@ def test_a_training_says_what_it_trains_and_measures(trained):
     metrics, history = trained.metrics, open_run(trained.folder).history()
     assert (metrics["ended"], metrics["epochs"], metrics["restarts"]) == ("all epochs", 3, 0)
     assert metrics["parameters"] == 64 * 4 + 4 + 4 * 64 + 64 and metrics["data"] == "d"
+    assert 0 <= metrics["seconds"] == round(metrics["seconds"], 1)
     assert metrics["final_loss"] == history["loss"][-1]
     assert history["epoch"] == [1, 2, 3]
     assert metrics["best_epoch"] == 1 + int(np.argmin(history["loss"]))
