@@ -301,6 +301,11 @@ def test_the_solutions_run_in_the_place_of_answers(tmp_path, monkeypatch):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
     outcome = run(1, "--fast", "--solution", quiet=True)
     assert [v.status for v in outcome.lesson.verdicts.values()] == ["right"] * 2
+    assert 0 < outcome.lesson.seconds < 100
+    assert f" {outcome.lesson.seconds:.1f} s, wrote " in outcome.text
+    ends = [line for line in outcome.text.splitlines() if line.startswith("compare ")]
+    assert [line.split(": ")[0] for line in ends] == ["compare 1.1 slope", "compare 1.2 best_step"]
+    assert all("solutions/01.py, and in the library minigrad/" in line for line in ends)
     assert not (tmp_path / "progress.json").exists()
 
 
@@ -357,7 +362,13 @@ def test_a_guess_is_asked_for_in_a_terminal_and_shown_beside_the_number(tmp_path
         return source.replace("agree = 0", line, 1)
 
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "39")
-    text = run(3, "--fast", "--all", quiet=True, change=change).text
+    outcome = run(3, "--fast", "--all", quiet=True, change=change)
+    text = outcome.text
+    assert outcome.lesson.asked == [
+        "pairs of shapes that agree",
+        "pairs of shapes that agree",  # the lesson's own
+        "loss of perfect predictions",
+    ]
     assert not asked and "you guessed" not in text  # no terminal: not asked, not blocked
     monkeypatch.setattr(_lesson, "can_ask", lambda: True)
     text = run(3, "--fast", "--all", quiet=True, change=change).text

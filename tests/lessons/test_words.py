@@ -135,6 +135,9 @@ def test_what_two_single_numbers_have_to_do_with_each_other_is_not_guessed():
         return relation([(np.array(a), np.array(e))], [()])
 
     assert of(6.0, 3.0) == "Yours is 2 times the expected one."
+    assert of(0.6, 0.3) == "Yours is 2 times the expected one."
+    assert of([2.0, 1.0], [1.0, 2.0]) == "Yours is the expected one in reverse order."
+    assert of([[2.0, 1.0]], [[1.0, 2.0]]).endswith("in reverse order along its last axis.")
     assert of(4.5, 3.7) == ""
     assert of(5.2, 3.2) == "Yours is the expected one plus 2."
     assert of(3.2 - 0.5, 3.2) == "Yours is the expected one minus 0.5."

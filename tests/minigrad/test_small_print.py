@@ -11,7 +11,9 @@ import pytest
 from sentences import one_sentence
 
 import minigrad as mg
-from minigrad import debug, gradient, memory, nn, optim, optimizer, state
+from minigrad import debug, gradient, memory, nn, optim, optimizer, state, testing
+from minigrad.conv import Geometry
+from minigrad.cpu import winograd
 from minigrad.functional import check_rng
 from minigrad.testing import assert_close_to_torch, gradcheck
 
@@ -251,3 +253,36 @@ def test_gradients_of_outputs_that_do_not_depend_on_an_input_are_zero():
         return mg.sum(x) * 2.0  # whose gradient depends on nothing
 
     gradcheck(linear, [np.array([1.0, 2.0])], order=3)
+
+
+def test_directions_have_a_largest_element_of_one():
+    for seed in range(5):
+        d = testing._direction((3, 2), np.random.default_rng(seed))
+        assert np.abs(d).max() == pytest.approx(1.0)
+    assert testing._direction((0,), np.random.default_rng(0)).shape == (0,)
+
+
+def test_files_say_that_they_have_format_2(tmp_path):
+    path = tmp_path / "model.npz"
+    mg.checkpoint.save(path, {"w": np.ones(2)})
+    with np.load(path) as stored:
+        headers = [str(stored[n]) for n in stored.files if stored[n].dtype.kind == "U"]
+    assert '"format": 2' in headers[0]
+
+
+def test_the_bound_on_winograds_rounding_counts_the_roundings_of_a_term():
+    """By both transforms of the image and of the kernel, the product, the sum over channels and the
+    transform of the result: 6 + 6, 3 + 3, 2, C and 6 + 6; for the kernel's gradient it is over
+    tiles."""
+    geometry = Geometry.of((8, 12), (3, 3), (1, 1), "same", (1, 1), 1)
+    x, w, y = np.ones((2, 8, 12, 5)), np.ones((3, 3, 5, 7)), np.ones((2, 8, 12, 7))
+    absolute = lambda dtype: [np.abs(m) for m in winograd.matrices(dtype)]  # noqa: E731
+    tiles = 2 * 2 * 3
+    for kernel, a, b, count in (
+        (winograd.conv_y, x, w, 32 + 5),
+        (winograd.conv_x, y, w, 32 + 7),
+        (winograd.conv_w, x, y, 34 + tiles),
+    ):
+        relative = winograd.error_bound(kernel, a, b, geometry) / kernel(a, b, geometry, absolute)
+        roundings = np.log1p(relative) / np.log1p(np.finfo(float).eps / 2)
+        np.testing.assert_allclose(roundings, count, rtol=1e-6)

@@ -185,10 +185,13 @@ def attempt(mutant, known, tree, run, results, limits, files=(1000, 1000)):
     if limits is LIMITS and fate(mutant, outcomes(results)):
         return
     tests, tried, outcome, by = known.tests(mutant), {}, "survived", ""
+    given = limits, files
     began, path = time.time(), tree / mutant.file
     for old in path.parent.glob(f"__pycache__/{path.stem}.*"):
         old.unlink()
     path.write_text(mutant.source)
+    if reason(mutant):  # no test can tell it: one look is enough
+        limits, files = limits[:1], files[:1]
     for (seconds, count), most in zip(limits, files, strict=True):
         rest = {t: s for t, s in tests.items() if t not in tried}
         chosen = at_most(few_files(rest, most), known.setup, seconds, count)
@@ -202,7 +205,7 @@ def attempt(mutant, known, tree, run, results, limits, files=(1000, 1000)):
             if run(None, until, 90 + 10 * sum(until.values()))[0]:  # it fails by itself
                 print(f"left out, because it fails without a mutant: {by}", flush=True)
                 del known.seconds[by]
-                return attempt(mutant, known, tree, run, results, limits, files)
+                return attempt(mutant, known, tree, run, results, *given)
             known.reliable.add(by)
         if status:
             outcome = "timeout" if status in (None, -signal.SIGPROF) else "killed"
