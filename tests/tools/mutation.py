@@ -273,10 +273,10 @@ def report(chosen, results):
             continue
         if outcome == "survived" and reason(mutant):
             outcome = "equivalent"
-            lines.append(f"equivalent: {mutant.key}: {reason(mutant)}")
+            lines.append(f"equivalent: {mutant.key} | {reason(mutant)}")
         elif outcome == "survived":
             why = reason(mutant, SURVIVORS) or "not studied"
-            lines.append(f"survived: {mutant.key}: {why}")
+            lines.append(f"survived: {mutant.key} | {why}")
         for row in (table[package(mutant.file)], table["in all"]):
             row[outcome] += 1
     print("\n".join(sorted(lines)))
@@ -288,7 +288,7 @@ def report(chosen, results):
             f"{name}: {tried} mutants, {dead} killed ({row['timeout']} by their time), "
             f"{row['equivalent']} equivalent, {row['survived']} survived: {score:.1%}"
         )
-    studied = not any(line.endswith(": not studied") for line in lines)
+    studied = not any(line.endswith(" | not studied") for line in lines)
     return not (table and studied and tried >= ENOUGH[0] and score >= ENOUGH[1])
 
 

@@ -207,6 +207,16 @@ DEFECTS = (
 )
 
 
+MUTANTS = (
+    "A mutant is one small change of one source; the sample has them from every file, in proportion "
+    "to what can be changed there. It is killed if a test fails with it, or does not end. Those "
+    "that are equivalent, because no test could tell them from the original, have their reasons in "
+    "`tests/tools/mutation_known.py` and do not count. Tests were written for mutants of this "
+    "sample that had survived, so the score of others is lower than the one here. A result counts "
+    "for as long as the file of the mutant is the same and has the test that killed it."
+)
+
+
 def run(name):
     """Run the command of a row: what docs/trust.json keeps of it."""
     row, began = ROWS[name], time.perf_counter()
@@ -265,12 +275,14 @@ def page(record):
     lines += [f"* {defect}" for defect in DEFECTS]
     packages = record.get("mutation", {}).get("packages", [])
     if packages:
-        lines += ["", "## Mutants by package", ""]
+        lines += ["", "## Mutants by package", "", MUTANTS, ""]
         lines += [f"* {line}" for line in packages]
     survivors = record.get("mutation", {}).get("survivors", [])
     if survivors:
         lines += ["", "## Mutants that survived", ""]
-        lines += [f"* `{line.removeprefix('survived: ')}`" for line in survivors]
+        for line in survivors:
+            mutant, _, reason = line.removeprefix("survived: ").rpartition(" | ")
+            lines.append(f"* `{mutant}`: {reason}")
     return "\n".join(lines) + "\n"
 
 
