@@ -208,7 +208,7 @@ DEFECTS = (
 
 
 MUTANTS = (
-    "A mutant is one small change of one source; the sample has them from every file, in proportion "
+    "A mutant is one small change of one source; the sample has some of every file, in proportion "
     "to what can be changed there. It is killed if a test fails with it, or does not end. Those "
     "that are equivalent, because no test could tell them from the original, have their reasons in "
     "`tests/tools/mutation_known.py` and do not count. Tests were written for mutants of this "
