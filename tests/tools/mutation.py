@@ -44,7 +44,7 @@ TESTS = (
     "tests/autoencoder/test_*.py", "tests/autoencoder/*/test_*.py", "tests/lessons/test_*.py",
     "tests/tools/test_*.py",
 )  # fmt: skip
-LIMITS = (4, 50), (20, 200)  # seconds and number of tests that are tried first, and then
+LIMITS = (4, 50), (10, 200)  # seconds and number of tests that are tried first, and then
 AGAIN = (60, 200), (200, 600)  # the same for what survived
 ENOUGH = 1500, 0.97  # mutants that are tried, and the share of them that is killed
 
@@ -103,10 +103,11 @@ class Known:
         for test in sorted(found, key=self.seconds.get):
             function = test.split("[")[0]
             alike[function] += 1  # one case of each test before the second of any
-            near = 0.2 if stem in function else 1
-            cost = near * (self.seconds[test] + self.setup[test.split("::")[0]])
-            deadly = -killers[function] if alike[function] <= 3 else 0
-            ranked.append((deadly, alike[function], cost, test))
+            file = test.split("::")[0]
+            far = stem not in Path(file).stem  # the tests of a module have its name
+            cost = self.seconds[test] + self.setup[file] / 5  # which others in the file share
+            deadly = -killers[function] if alike[function] <= 3 and cost < 1 else 0
+            ranked.append((far, deadly, alike[function], cost, test))
         return {test: self.seconds[test] for *_, test in sorted(ranked)}
 
 
