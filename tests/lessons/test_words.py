@@ -326,6 +326,49 @@ def test_a_run_that_is_cut_short_ends_in_a_sentence(raising, status, said, how):
     assert said == "Traceback" or said.startswith("Value") or "Traceback" not in done.stderr
 
 
+class Left(BaseException):
+    """In the place of the end of the process."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "\nStopped. Nothing is lost: run it again, and a --full run "
+         "goes on where it was.\n"),
+        (BrokenPipeError(), 0, ""),
+        (ModuleNotFoundError("no", name="scipy"), 1,
+         f"The lessons need scipy: run  pip install -e .  in {FOLDER.parent}\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_the_end_is_said_and_has_its_status(error, status, said, monkeypatch, capfd):
+    def leave(status):
+        raise Left(status)
+
+    double = types.SimpleNamespace(**{n: getattr(os, n) for n in ("open", "devnull", "O_WRONLY")})
+    double.dup2 = lambda new, old: os.close(new)  # the test's own output stays
+    double._exit = leave
+    monkeypatch.setattr(_ending, "os", double)
+    with pytest.raises(Left) as left:
+        _ending.hook(type(error), error, None)
+    assert (left.value.args, capfd.readouterr().err) == ((status,), said)
+    if not isinstance(error, ModuleNotFoundError):
+        with pytest.raises(Left) as left, _ending.polite():
+            raise error
+        assert (left.value.args, capfd.readouterr().err) == ((status,), said)
+
+
+def test_other_ends_are_for_whoever_wrote_the_program(monkeypatch, capsys):
+    monkeypatch.setattr(_ending, "_leave", lambda error: 1 / 0)
+    for error in (ValueError("mine"), ModuleNotFoundError("no", name="lessons"),
+                  ModuleNotFoundError("no")):  # fmt: skip
+        assert _ending.sentence(error) is None
+        _ending.hook(type(error), error, None)
+        assert type(error).__name__ in capsys.readouterr().err
+        with pytest.raises(type(error)), _ending.polite():
+            raise error
+
+
 # ---------------------------------------------------------------------- files
 def test_what_is_recorded_comes_back(tmp_path, monkeypatch):
     monkeypatch.setattr(_numbers, "EXPECTED", tmp_path)

@@ -167,7 +167,8 @@ def run(folder, chosen, results, again=False):
         server.hot(tree, place / "hot", sorted(tests), in_place)
     for mutant in chosen:
         if pairs[mutant.key] is None:
-            attempt(mutant, known, tree, imported, results, limits, files=(3, 8))
+            most = (8, 30) if again else (3, 8)
+            attempt(mutant, known, tree, imported, results, limits, files=most)
     shutil.rmtree(place)
 
 

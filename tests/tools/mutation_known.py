@@ -88,6 +88,8 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
         ("minigrad/cpu/pool.py", "self.helpers, self.inbox", "Sub -> Add"),
         ("minigrad/cpu/pool.py", "_here.inside = True", "statement left out"),
         ("minigrad/cpu/tiles.py", "tiles = max(_CACHE", "36 -> 37"),
+        ("minigrad/cpu/tiles.py", "rows, columns = -(-out[0]", "USub dropped (3)"),
+        ("minigrad/cpu/tiles.py", "rows, columns = -(-out[0]", "USub dropped (4)"),
         ("minigrad/memory.py", "if size < _SMALL", "Lt -> LtE"),
         ("minigrad/engine.py", "if dtype is not None or (got", "And -> Or"),
         ("minigrad/pool.py", "@functools.lru_cache(256)", "256 -> 257"),
@@ -131,6 +133,12 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
     ),
     "what it lets through is refused two lines later, as no file of ours": (
         ("autoencoder/codec/codec.py", "if short or len(payload) % 4", "Gt -> GtE"),
+    ),
+    "all of them, drawn and put in order, are all of them": (
+        ("autoencoder/evaluation/comparison.py", "if count <= at_most", "LtE -> Lt"),
+    ),
+    "overruled by the line below": (
+        ("autoencoder/runs/verdict.py", 'word = "Better than PCA" if', "Gt -> GtE"),
     ),
     "never reached: 17 digits tell all numbers apart": (
         ("lessons/_compare.py", "for digits in range(8, 18)", "18 -> 19"),
