@@ -130,6 +130,14 @@ def test_a_sum_for_a_mean_is_recognised_by_the_lengths_of_the_input(axis, words)
     )
 
 
+def test_a_length_that_only_some_inputs_have_explains_nothing():
+    assert relation([(A * 5, A), (B * 2, B)], [(np.ones((3, 5)),), (np.ones(7),)]) == ""
+    assert relation([(A * 3, A), (B * 7, B)], [(np.ones((3, 5)),), (np.ones(7),)]) == (
+        "Yours is N times the expected one, N from input 1, its length along axis 0: a sum for a "
+        "mean?."
+    )
+
+
 def test_what_two_single_numbers_have_to_do_with_each_other_is_not_guessed():
     def of(a, e):
         return relation([(np.array(a), np.array(e))], [()])

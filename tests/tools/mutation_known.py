@@ -166,6 +166,7 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
         ),
         ("autoencoder/evaluation/metrics.py", "errors = mse(images", "arguments exchanged"),
         ("autoencoder/datasets/faces.py", "away = np.sqrt(", "operands of Sub exchanged"),
+        ("autoencoder/datasets/faces.py", "t = (x - centre_x) / half", "operands of Sub exchanged"),
         ("autoencoder/runs/verdict.py", "if abs(ours - linear)", "operands of Sub exchanged"),
         ("lessons/_numbers.py", "return bool(((value >=", "arguments exchanged"),
         (
