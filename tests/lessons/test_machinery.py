@@ -110,6 +110,10 @@ def test_answers_of_several_values_are_judged_one_by_one():
     two = check(judges=[Judge("both", lambda x: (x, 2 * x))], mistakes=[])
     assert two.verdict(lambda x: [mg.tensor(x), x + x]).status == "right"
     assert two.verdict(lambda x: x).text.startswith("wrong: returned an array of float64")
+    assert two.verdict(lambda x: (2 * x, x)).text.endswith(" The two values are exchanged.")
+    text = two.verdict(lambda x: (x, 4 * x)).text
+    assert text.endswith(" In value 2: yours is 2 times the expected one.")
+    assert two.verdict(lambda x: (x, x, x)).text.endswith("against both).")
     text = two.verdict(lambda x: (x, 3 * x)).text
     assert text.startswith("wrong in value 2 of 2 at (1,): yours 6, expected 4")
 

@@ -728,7 +728,13 @@ def test_the_doctor_knows_where_things_are(monkeypatch, tmp_path):
     assert next(_doctor.writing())[0] is True and (tmp_path / "lessons/out").is_dir()
     (tmp_path / "lessons/out").rmdir()
     (tmp_path / "lessons/out").write_text("a file")
-    assert next(_doctor.writing())[0] is None
+    for variable, cache in (("/c", "/c"), (None, "~/.cache")):
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        if variable:
+            monkeypatch.setenv("XDG_CACHE_HOME", variable)
+        ((good, words),) = _doctor.writing()
+        assert good is None
+        assert words.endswith(f": figures and progress go to {cache}/minigrad-lessons")
     for home, good in ((tmp_path / "no", None), (tmp_path, True)):
         monkeypatch.setenv("SCIKIT_LEARN_DATA", str(home))
         (tmp_path / "olivetti_py3.pkz").write_bytes(b"")
