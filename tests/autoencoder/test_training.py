@@ -538,3 +538,16 @@ def test_epochs_make_4000_steps():
     assert [budget.max_epochs(n) for n in (1, 400, 401, 3999, 4000, 9000)] == [4000, 10, 10, 10,
                                                                               10, 10]  # fmt: skip
     assert budget.max_epochs(399) == 11
+
+
+@pytest.mark.parametrize(
+    ("rows", "fraction", "held_out"),
+    [(5, 0.2, 1), (5, 0.09, 0), (5, 0.89, 4), (5, 0.91, 0), (2, 0.5, 1), (10, 0.25, 2)],
+)
+def test_rows_are_held_out_where_both_sides_have_some(rows, fraction, held_out):
+    X, rng = np.arange(rows)[:, None], np.random.default_rng(3)
+    train, validation = training.split(X, fraction, rng)
+    assert (0 if validation is None else len(validation)) == held_out
+    both = train if validation is None else np.concatenate([train, validation])
+    assert np.sort(both, axis=0).tolist() == X.tolist() and train.tolist() == sorted(train.tolist())
+    assert rng.random() == np.random.default_rng(3).random()  # it is left as it was

@@ -107,7 +107,8 @@ def test_an_answer_that_changes_its_arguments_does_not_change_the_question():
 
 
 def test_answers_of_several_values_are_judged_one_by_one():
-    two = check(judges=[Judge("both", lambda x: (x, 2 * x))], mistakes=[])
+    both = lambda x: (x, 2 * x)  # noqa: E731
+    two = check(library=both, judges=[Judge("both", both)], mistakes=[])
     assert two.verdict(lambda x: [mg.tensor(x), x + x]).status == "right"
     assert two.verdict(lambda x: x).text.startswith("wrong: returned an array of float64")
     assert two.verdict(lambda x: (2 * x, x)).text.endswith(" The two values are exchanged.")

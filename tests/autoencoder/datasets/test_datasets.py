@@ -292,6 +292,8 @@ def test_npy_files_of_many_kinds_become_images(tmp_path, array, shape):
         (np.full((2, 4, 4), 300), "run from 300 to 300, but integers from 0 to 255"),
         (np.full((2, 4, 4), 1.5), "run from 1.5 to 1.5, but values from 0 to 1"),
         (np.full((2, 4, 4), -0.1), "run from -0.1"),
+        (np.linspace(-0.1, 0.5, 32).reshape(2, 4, 4), "run from -0.1 to 0.5"),
+        (np.linspace(0.1, 1.5, 32).reshape(2, 4, 4), "run from 0.1 to 1.5"),
         (np.full((2, 4, 4), np.nan), "run from nan to nan"),
         (np.full((2, 4, 4), 1j), "are complex128, but numbers are needed"),
         (np.full((2, 4, 4), None), "cannot be read as a NumPy file: it holds something else"),
