@@ -44,8 +44,8 @@ TESTS = (
     "tests/autoencoder/test_*.py", "tests/autoencoder/*/test_*.py", "tests/lessons/test_*.py",
     "tests/tools/test_*.py",
 )  # fmt: skip
-LIMITS = (4, 50), (10, 200)  # seconds and number of tests that are tried first, and then
-AGAIN = (60, 200), (200, 600)  # the same for what survived
+LIMITS = (4, 50), (5, 100)  # seconds and number of tests: a quick look, and then
+AGAIN = (60, 200), (200, 600)  # the same for what survived that, by --again
 ENOUGH = 1500, 0.97  # mutants that are tried, and the share of them that is killed
 
 
