@@ -106,6 +106,24 @@ def test_an_answer_that_changes_its_arguments_does_not_change_the_question():
     assert text.startswith("wrong: the value is right, but the call changed its input x, ")
 
 
+def test_a_mistake_in_the_value_is_named_whatever_else_is_wrong_with_the_call():
+    def also_in_place(x):
+        y = x.copy()
+        x += 1
+        return y
+
+    assert check().verdict(also_in_place).text.endswith("You forgot the square.")
+
+
+def test_what_breaks_elsewhere_is_explained_by_the_call_that_was_wrong():
+    elsewhere = eval(compile("lambda f, x: f(x) + 1", "elsewhere", "eval"))
+    watched = check(returns="array", observe=elsewhere, mistakes=[])
+    text = watched.verdict(lambda x: list(x)).text
+    assert text.startswith("wrong: returned a list of 2, expected an array of floats: np.array(...")
+    text = watched.verdict(lambda x: None).text
+    assert text.startswith("wrong: returned None, is a return missing?")
+
+
 def test_answers_of_several_values_are_judged_one_by_one():
     both = lambda x: (x, 2 * x)  # noqa: E731
     two = check(library=both, judges=[Judge("both", both)], mistakes=[])
@@ -345,6 +363,9 @@ def test_it_stops_at_the_next_exercise_that_is_not_solved(tmp_path, monkeypatch)
     stopped = run(1, "--fast", quiet=True, change=wrong)
     assert (stopped.status, stopped.lesson.waits) == (1, "1.1")
     assert problem(stopped, "fast") == "wrong: 1.1 slope"
+    assert stopped.text.endswith("The rest waits for 1.1: --all goes on without it\n")
+    hinted = run(1, "--fast", "--hint", quiet=True).text
+    assert hinted.endswith("The rest waits for 1.1: --all goes on without it\n")
     assert run(1, "--fast", "--all", quiet=True, change=wrong).lesson.waits is None
 
 

@@ -54,6 +54,17 @@ def test_a_file_with_a_changed_byte(saved):
             assert loaded.about == {"epochs": 5}
 
 
+def test_an_array_of_another_numpy_format(saved):
+    content = saved.read_bytes()
+    assert content.count(b"\x93NUMPY\x01\x00") == 2
+    saved.write_bytes(content.replace(b"\x93NUMPY\x01\x00", b"\x93NUMPY\x02\x00"))
+    with zipfile.ZipFile(saved) as archive, pytest.raises(zipfile.BadZipFile):
+        archive.read("w.npy")
+    with zipfile.ZipFile(saved, "w") as archive:
+        archive.writestr("w.npy", b"\x93NUMPY\x02\x00")
+    refused(saved, "is damaged")
+
+
 def test_a_foreign_file(tmp_path):
     path = tmp_path / "foreign.npz"
     np.savez(path, w=np.ones(3))
