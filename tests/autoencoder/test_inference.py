@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autoencoder as ae
-from autoencoder import inference
+from autoencoder import inference, variants
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode, GaussianLikelihood
 
@@ -56,3 +56,10 @@ def test_the_bounds_of_an_estimator_are_ordered():
     vae = ae.VariationalAutoencoder(2, max_epochs=2, random_state=0, scale=None).fit(X)
     elbo, evidence = vae.elbo(X, n_draws=64), vae.log_likelihood(X, n_draws=64)
     assert (elbo <= evidence + 0.5).all()
+
+
+def test_all_rows_have_a_bound_however_few_are_computed_at_once(monkeypatch):
+    vae = ae.VariationalAutoencoder(2, max_epochs=1, random_state=0).fit(X)
+    whole = vae.log_likelihood(X, n_draws=2)
+    monkeypatch.setattr(variants, "ROWS", 3)
+    assert vae.log_likelihood(X, n_draws=2).shape == whole.shape == (7,)
