@@ -288,3 +288,11 @@ def test_the_variance_of_gaussian_codes_is_a_mean_over_thousands_of_draws(monkey
         kind = ae.VariationalAutoencoder(2, max_epochs=1, likelihood="optimal_gaussian")
         kind.fit(data(rows))
         assert 4000 <= sum(drawn) < 5000 and set(drawn) == {rows}
+
+
+def test_there_is_no_network_before_the_fit():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        quick().network_  # noqa: B018
+    model = quick()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        model.network_ = quick().fit(data()).network_

@@ -271,8 +271,9 @@ def test_hidden_units_that_are_dead_are_counted():
     def dead(n_encoder, n_decoder):
         first, second = (m for m in network.modules() if getattr(m, "activation", None) == "relu")
         for layer, n in ((first, n_encoder), (second, n_decoder)):
-            bias = np.full(8, 100.0)
-            bias[:n] = -1000.0
+            bias = np.full(8, 0.25)
+            bias[:n] = -0.25
+            layer.weight.data[...] = 0.0
             layer.bias.data[...] = bias
         return diagnosis._dead_units(model, SOME, codes)
 

@@ -184,6 +184,18 @@ def test_an_endless_loop_is_stopped_and_named_by_its_line(answer, monkeypatch):
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+def test_an_answer_that_does_not_end_is_not_called_again(monkeypatch):
+    monkeypatch.setattr(_watch, "SECONDS", 0.05)
+    called = []
+
+    def answer(x):
+        called.append(x.ndim)
+        turns_for_ever(x)
+
+    assert check().verdict(answer).status == "wrong"
+    assert called == [1]
+
+
 def test_a_thread_says_that_it_cannot_stop_an_endless_loop(tmp_path, monkeypatch):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
     with ThreadPoolExecutor(1) as pool:

@@ -31,6 +31,15 @@ def test_a_whole_file_loads(saved):
     assert loaded.about == {"epochs": 5} and loaded.arrays["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_arrays_that_are_read_when_they_are_asked_for(saved):
+    arrays = mg.checkpoint.load(saved, lazy=True).arrays
+    assert list(arrays) == ["w"] and len(arrays) == 1
+    assert arrays["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    for name in ("v", mg.checkpoint._HEADER):
+        with pytest.raises(KeyError, match=name):
+            arrays[name]
+
+
 def test_a_missing_file(tmp_path):
     refused(tmp_path / "none.npz", "there is no file", exception=FileNotFoundError)
 
@@ -57,12 +66,17 @@ def test_a_file_with_a_changed_byte(saved):
 def test_an_array_of_another_numpy_format(saved):
     content = saved.read_bytes()
     assert content.count(b"\x93NUMPY\x01\x00") == 2
+    with np.load(saved) as stored:
+        members = {f"{name}.npy": stored[name] for name in stored.files}
     saved.write_bytes(content.replace(b"\x93NUMPY\x01\x00", b"\x93NUMPY\x02\x00"))
     with zipfile.ZipFile(saved) as archive, pytest.raises(zipfile.BadZipFile):
         archive.read("w.npy")
-    with zipfile.ZipFile(saved, "w") as archive:
-        archive.writestr("w.npy", b"\x93NUMPY\x02\x00")
-    refused(saved, "is damaged")
+    for version in ((2, 0), (3, 0)):
+        with zipfile.ZipFile(saved, "w") as archive:
+            for name, array in members.items():
+                with archive.open(name, "w") as file:
+                    np.lib.format.write_array(file, array, version)
+        refused(saved, "is damaged")
 
 
 def test_a_foreign_file(tmp_path):

@@ -137,6 +137,15 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
     "all of them, drawn and put in order, are all of them": (
         ("autoencoder/evaluation/comparison.py", "if count <= at_most", "LtE -> Lt"),
     ),
+    "below the chin, where nothing of the head is seen": (
+        ("autoencoder/datasets/faces.py", "chin = np.clip(v + 0.1, 0, 1.2)", "1.2 -> 2.2"),
+    ),
+    "a single pixel has no direction in which it varies, and is refused for that": (
+        ("autoencoder/evaluation/baselines.py", "if rows.size == 0 or test.size", "0 -> 1"),
+    ),
+    "the first answer that takes too long ends the judging": (
+        ("lessons/_check.py", "seen += [seen[-1]] * (len(cases)", "Sub -> Add"),
+    ),
     "overruled by the line below": (
         ("autoencoder/runs/verdict.py", 'word = "Better than PCA" if', "Gt -> GtE"),
     ),
@@ -167,6 +176,11 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
         ("autoencoder/evaluation/metrics.py", "errors = mse(images", "arguments exchanged"),
         ("autoencoder/datasets/faces.py", "away = np.sqrt(", "operands of Sub exchanged"),
         ("autoencoder/datasets/faces.py", "t = (x - centre_x) / half", "operands of Sub exchanged"),
+        (
+            "autoencoder/datasets/faces.py",
+            "return np.abs(y - middle) - thickness",
+            "operands of Sub exchanged (2)",
+        ),
         ("autoencoder/runs/verdict.py", "if abs(ours - linear)", "operands of Sub exchanged"),
         ("lessons/_numbers.py", "return bool(((value >=", "arguments exchanged"),
         (

@@ -321,6 +321,38 @@ def test_codes_that_are_not_there_or_pickled_are_refused(place, capsys, tmp_path
     assert "c.npy holds no codes: give the file that encode wrote" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "ours"),
+    [
+        ("a.npz", b"PK damaged", False), ("a.npz", b"other", False), ("a.npz", b"", False),
+        ("a.npy", b"\x93NUMPY", True), ("a.npy", b"\x93NUMP", False), ("a.png", b"\x89PNG..", True),
+        ("a.png", b"GIF", False), ("a.csv", b"image,score,anomalous\n", True),
+        ("a.csv", b"image,other", False), ("a.mgae", b"MGAE", True), ("a.mgae", b"MGA", False),
+    ],
+)  # fmt: skip
+def test_only_files_of_our_own_are_written_over(tmp_path, name, content, ours):
+    path = tmp_path / name
+    path.write_bytes(content)
+    if ours:
+        assert files.check_output(path, (path.suffix,)) == path
+        return
+    with pytest.raises(FileExistsError, match="is there already and is something else: give anoth"):
+        files.check_output(path, (path.suffix,))
+
+
+def test_only_arrays_of_our_own_are_written_over(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, images=np.ones(3), names=np.array(["a"]))
+    assert files.check_output(path, (".npz",)) == path
+    np.savez(path, images=np.ones(3), mine=np.ones(3))
+    with pytest.raises(FileExistsError, match="is something else"):
+        files.check_output(path, (".npz",))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(FileExistsError, match="is something else"):
+        files.check_output(path, (".npz",))
+
+
 def test_a_training_is_not_written_where_its_data_are(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "digits"  # a name that a data set has, too
     folder.mkdir()
