@@ -86,7 +86,7 @@ class Known:
                 for line, tests in lines.items():
                     for at in now.get(int(line), ()):
                         self.lines[file][at] |= passed.keys() & tests
-        self.killers, self.reliable = defaultdict(Counter), set()
+        self.killers, self.reliable = defaultdict(Counter), {result["by"] for result in killed}
         for result in killed:
             self.killers[result["key"].split(":")[0]][result["by"].split("[")[0]] += 1
 
