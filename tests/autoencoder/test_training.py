@@ -551,3 +551,11 @@ def test_rows_are_held_out_where_both_sides_have_some(rows, fraction, held_out):
     both = train if validation is None else np.concatenate([train, validation])
     assert np.sort(both, axis=0).tolist() == X.tolist() and train.tolist() == sorted(train.tolist())
     assert rng.random() == np.random.default_rng(3).random()  # it is left as it was
+
+
+@pytest.mark.parametrize(
+    ("rows", "skip", "steps"), [(35, False, 4), (35, True, 3), (30, True, 2), (5, True, 1)]
+)
+def test_the_last_batch_can_be_left_out_but_for_the_only_one(rows, skip, steps):
+    settings = types.SimpleNamespace(batch_size=10, skip_last_batch=skip)
+    assert training.steps_of_an_epoch(settings, rows) == steps

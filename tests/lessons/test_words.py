@@ -20,10 +20,12 @@ from lessons import (
     _numbers,
     _paste,
     _progress,
+    _results,
     _run,
     _watch,
 )
 from lessons import __main__ as runner
+from lessons._check import Verdict
 from lessons._compare import apart, argument, call, describe_error, difference, full, same
 from lessons._device import Device, FarArray, far
 from lessons._earlier import earlier
@@ -440,6 +442,28 @@ def test_progress_is_kept_where_something_can_be_written(tmp_path, monkeypatch, 
     monkeypatch.setattr(_progress.tempfile, "gettempdir", lambda: str(blocked))
     with pytest.raises(SystemExit, match="There is no folder to write to: tried"):
         _progress.writable(blocked / "out")
+
+
+def test_verdicts_are_added_to_those_in_the_file(tmp_path):
+    path = tmp_path / "results.json"
+    verdicts = {"3.1 f": Verdict("right", "right: 0"), "3.2 g": Verdict("wrong", "wrong: 1")}
+    header = types.SimpleNamespace(title="A title", exercises=3)
+    lesson = types.SimpleNamespace(number=3, header=header, seed=7, verdicts=verdicts)
+    assert _results.read_results(path) == {}
+    _results.add_result(path, lesson)
+    lesson.number = 4
+    _results.add_result(path, lesson)
+    found = json.loads(path.read_text())
+    assert list(found) == ["3", "4"] and found["3"] == found["4"]
+    assert found["3"] == {
+        "title": "A title", "seed": 7, "right": 1, "of": 3,
+        "exercises": {"3.1 f": {"status": "right", "text": "right: 0"},
+                      "3.2 g": {"status": "wrong", "text": "wrong: 1"}},
+    }  # fmt: skip
+    for content in ("[]", "no JSON"):
+        path.write_text(content)
+        with pytest.raises(SystemExit, match="is not a file of --json: give another name, or remo"):
+            _results.read_results(path)
 
 
 def test_a_solution_is_pasted_with_the_imports_that_the_lesson_lacks(tmp_path):

@@ -202,16 +202,18 @@ def changed(path, old, new):
 
     None where more than the code of functions differs.
     """
-    pairs, left = [], [(compile(old, path, "exec"), compile(new, path, "exec"))]
+    pairs, left = [], [(compile(old, path, "exec"), compile(new, path, "exec"), True)]
     while left:
-        first, second = left.pop()
+        first, second, at_import = left.pop()
         inner = [[c for c in code.co_consts if isinstance(c, types.CodeType)]
                  for code in (first, second)]  # fmt: skip
         names = [[c.co_qualname for c in codes] for codes in inner]
         if names[0] != names[1]:
             return None
-        left += zip(*inner, strict=True)
-        if not first.co_flags & inspect.CO_NEWLOCALS:  # a module or a class, executed at import
+        body = not first.co_flags & inspect.CO_NEWLOCALS  # of a module or a class
+        at_import &= body or first.co_name.endswith("comp>") or first.co_name == "<genexpr>"
+        left += [(*pair, at_import) for pair in zip(*inner, strict=True)]
+        if at_import:
             if _own(first) != _own(second):
                 return None
         elif first != second or first.co_linetable != second.co_linetable:
