@@ -204,6 +204,11 @@ DEFECTS = (
     "were not flushed; a contamination such as 0.29 of 99 calibration rows took the rank below.",
     "A data name with `$\\frac$` made a run that could not be finished; shuffled labels passed; a "
     "progress bar that could not be written ended the training.",
+    "Mutants: a lesson did not recognise an answer that was summed over the last axis; "
+    "`solver_options={1: 2}` ended in Python's own words, `assert_close_to_torch` in a warning "
+    "where both sides were infinite; defaults, a second NumPy format and four other pieces of code did "
+    "nothing and are gone. No test had noticed that an operation with a single integer argument is "
+    "refused.",
 )
 
 
@@ -220,6 +225,7 @@ MUTANTS = (
 def run(name):
     """Run the command of a row: what docs/trust.json keeps of it."""
     row, began = ROWS[name], time.perf_counter()
+    commit = subprocess.check_output(["git", "describe", "--always"], cwd=ROOT, text=True).strip()
     done = subprocess.run(
         [sys.executable, *row.command.split()],
         cwd=ROOT,
@@ -238,6 +244,7 @@ def run(name):
         "figure": last,
         "seconds": round(time.perf_counter() - began),
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit,
         "survivors": survivors,
         "packages": [line for line in lines if re.match(r"\S[^:]*: \d+ mutants, ", line)],
     }
@@ -275,7 +282,8 @@ def page(record):
     lines += [f"* {defect}" for defect in DEFECTS]
     packages = record.get("mutation", {}).get("packages", [])
     if packages:
-        lines += ["", "## Mutants by package", "", MUTANTS, ""]
+        commit = record["mutation"].get("commit", "unknown")
+        lines += ["", "## Mutants by package", "", f"{MUTANTS} Of commit {commit}:", ""]
         lines += [f"* {line}" for line in packages]
     survivors = record.get("mutation", {}).get("survivors", [])
     if survivors:
