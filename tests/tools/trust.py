@@ -206,7 +206,7 @@ DEFECTS = (
     "progress bar that could not be written ended the training.",
     "Mutants: a lesson did not recognise an answer that was summed over the last axis; "
     "`solver_options={1: 2}` ended in Python's own words, `assert_close_to_torch` in a warning "
-    "where both sides were infinite; defaults, a second NumPy format and four other pieces of code did "
+    "where both sides were infinite; a second NumPy format and five other pieces of code did "
     "nothing and are gone. No test had noticed that an operation with a single integer argument is "
     "refused.",
 )
