@@ -63,3 +63,17 @@ def test_all_rows_have_a_bound_however_few_are_computed_at_once(monkeypatch):
     whole = vae.log_likelihood(X, n_draws=2)
     monkeypatch.setattr(variants, "ROWS", 3)
     assert vae.log_likelihood(X, n_draws=2).shape == whole.shape == (7,)
+
+
+def test_images_have_16_and_32_channels_unless_one_says_otherwise():
+    images = np.random.default_rng(0).random((4, 64))
+    model = ae.Autoencoder(2, image_shape=(8, 8, 1), hidden="auto", max_epochs=0).fit(images)
+    shapes = [w.shape for name, w in model.network_.state_dict().items() if name.endswith("weight")]
+    assert [shape[-1] for shape in shapes[:2]] == [16, 32]
+
+
+def test_the_reference_model_has_the_published_settings():
+    settings = ae.olivetti.settings(32, 50)
+    names = ("learning_rate", "n_components", "batch_size", "max_epochs", "skip_last_batch")
+    assert [settings[name] for name in names] == [0.001, 256, 50, 600, True]
+    assert settings["solver_options"] == {"epsilon": 1e-8 / 50, "epsilon_hat": True}

@@ -21,6 +21,7 @@ from lessons import (
     _paste,
     _progress,
     _results,
+    _resume,
     _run,
     _watch,
 )
@@ -442,6 +443,29 @@ def test_progress_is_kept_where_something_can_be_written(tmp_path, monkeypatch, 
     monkeypatch.setattr(_progress.tempfile, "gettempdir", lambda: str(blocked))
     with pytest.raises(SystemExit, match="There is no folder to write to: tried"):
         _progress.writable(blocked / "out")
+
+
+def test_a_long_run_goes_on_from_what_it_saved(tmp_path):
+    def state(seed):
+        rng = np.random.default_rng(seed)
+        parameters = [mg.nn.Parameter(rng.standard_normal(n)) for n in (2, 3)]
+        return parameters, mg.optim.Adam(parameters, lr=0.1), rng, {"losses": [float(seed)] * seed}
+
+    path, first = tmp_path / "run.npz", state(3)
+    first[0][0].grad = first[0][1].grad = None
+    mg.sum(first[0][0] * first[0][0]).backward()
+    first[1].step()
+    _resume.Saved(path, {"size": (2, 3)}).keep(*first)
+    other = state(5)
+    assert not _resume.Saved(path, {"size": (2, 4)}).restore(*other)
+    saved = _resume.Saved(path, {"size": (2, 3)})
+    assert saved.restore(*other)
+    for mine, theirs in zip(other[0], first[0], strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+    assert other[3] == first[3] and other[1].t == first[1].t == 1
+    assert other[2].random() == first[2].random()
+    saved.forget()
+    assert not path.exists() and not saved.restore(*other)
 
 
 def test_verdicts_are_added_to_those_in_the_file(tmp_path):

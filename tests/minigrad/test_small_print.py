@@ -286,3 +286,14 @@ def test_the_bound_on_winograds_rounding_counts_the_roundings_of_a_term():
         relative = winograd.error_bound(kernel, a, b, geometry) / kernel(a, b, geometry, absolute)
         roundings = np.log1p(relative) / np.log1p(np.finfo(float).eps / 2)
         np.testing.assert_allclose(roundings, count, rtol=1e-6)
+
+
+def test_a_parameter_that_was_stretched_cannot_be_trained():
+    for n in (2, 3):
+        p = mg.tensor(np.ones(n), requires_grad=True)
+        p._data = np.lib.stride_tricks.as_strided(np.ones(1), (n,), (0,))
+        with pytest.raises(ValueError, match="cannot be changed in place, its array is read-only"):
+            optim.SGD([p], lr=0.1)
+    one = mg.tensor(np.ones(1), requires_grad=True)
+    one._data = np.lib.stride_tricks.as_strided(np.ones(1), (1,), (0,))
+    optim.SGD([one], lr=0.1)

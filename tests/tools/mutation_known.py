@@ -146,6 +146,9 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
     "the first answer that takes too long ends the judging": (
         ("lessons/_check.py", "seen += [seen[-1]] * (len(cases)", "Sub -> Add"),
     ),
+    "a place beyond the last of four": (
+        ("minigrad/cpu/tiles.py", "strips[:, :, :, -1, y.shape[2]", "4 -> 5 (2)"),
+    ),
     "overruled by the line below": (
         ("autoencoder/runs/verdict.py", 'word = "Better than PCA" if', "Gt -> GtE"),
     ),
@@ -221,6 +224,9 @@ SURVIVORS = {  # the same for those that could be told from the original, but no
         ("autoencoder/datasets/loaders.py", "data = zlib.decompressobj()", "10000 -> 10001"),
         ("autoencoder/captured_epoch.py", "_MOST_TERMS = 12", "12 -> 13"),
         ("autoencoder/runs/lock.py", "WAIT, ATTEMPTS = 0.05, 4", "4 -> 5"),
+    ),
+    "slower: PyTorch is asked for its opinion as well": (
+        ("lessons/_earlier.py", "right = check.verdict(f, quick=True)", "True -> False"),
     ),
     "words only: lines that are one letter longer": (
         ("lessons/_compare.py", "text = np.array2string(", "100 -> 101"),

@@ -103,6 +103,18 @@ def test_images_are_divided_as_the_split_says():
             dataset.divide(data, {"how": "", "test": test}, (2, 2, 1))
 
 
+def test_only_models_that_shrink_their_data_read_larger_images():
+    images = np.zeros((2, 8, 8, 1), np.float32)
+    assert dataset.fit_size(images, (4, 4, 1), "dots", shrinks=True).shape == (2, 4, 4, 1)
+    for array, shape, shrinks in (
+        (images, (4, 4, 1), False),
+        (images, (3, 3, 1), True),
+        (images[:, :4], (2, 4, 1), True),
+    ):
+        with pytest.raises(ValueError, match=r"the images of dots are .* grey, the model reads"):
+            dataset.fit_size(array, shape, "dots", shrinks)
+
+
 def test_data_that_could_not_be_had_are_looked_for_under_the_name_of_their_substitute(monkeypatch):
     asked = []
     monkeypatch.setattr(
