@@ -106,3 +106,13 @@ def test_one_argument_of_another_dtype_is_refused_as_well(dtype):
         ):
             operation(x)
     assert mg.reshape(x, (2, 1)).dtype == x[:1].dtype == dtype  # what only moves numbers takes all
+
+
+@pytest.mark.parametrize("operation", [mg.add, mg.multiply, mg.matmul, mg.maximum])
+def test_two_float_dtypes_do_not_mix(operation):
+    one, other = np.ones((2, 2), np.float32), np.ones((2, 2))
+    for a, b in ((one, other), (other, one)):
+        with pytest.raises(
+            TypeError, match=r"expected float32 or float64 arrays, all of one dtype"
+        ):
+            operation(mg.tensor(a), mg.tensor(b))

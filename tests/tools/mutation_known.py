@@ -146,6 +146,13 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
     "the first answer that takes too long ends the judging": (
         ("lessons/_check.py", "seen += [seen[-1]] * (len(cases)", "Sub -> Add"),
     ),
+    "0 / 0 is no ratio either": (
+        (
+            "lessons/_relation.py",
+            "if a.shape != e.shape or not np.isfinite(a).all() or not np.abs",
+            "0 -> 1",
+        ),
+    ),
     "a place beyond the last of four": (
         ("minigrad/cpu/tiles.py", "strips[:, :, :, -1, y.shape[2]", "4 -> 5 (2)"),
     ),
