@@ -222,9 +222,10 @@ def test_a_validation_loss_rises_where_the_best_is_long_ago(losses, best, rose):
 
 @pytest.mark.parametrize(("k", "found"), [(3, False), (4, True), (5, True)])
 def test_a_code_as_long_as_there_are_rows_is_too_long(k, found):
-    finding = diagnosis._large_code(SOME, k)
+    finding = diagnosis._large_code(SOME, k, 6)
     assert (finding is not None) == found
     assert finding is None or finding.sentence.startswith(f"a code of {k} numbers for 4 rows can")
+    assert diagnosis._large_code(SOME, k, k) is None  # it is not meant to describe them
 
 
 def test_units_that_never_change_are_counted():

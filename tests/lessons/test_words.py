@@ -426,23 +426,32 @@ def test_progress_is_kept_where_something_can_be_written(tmp_path, monkeypatch, 
     assert _progress.read_progress(out) == {"3": ["right"], "4": ["wrong"]}
     (out / "progress.json").write_text("damaged")
     assert _progress.read_progress(out) == {}
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr(_progress, "users", lambda: cache)
     blocked = tmp_path / "file"
     blocked.write_text("")
+    monkeypatch.setattr(_progress, "FOLDER", blocked)
     for _ in range(2):  # said once
-        assert _progress.writable(blocked / "out") == cache / "minigrad-lessons"
+        assert _progress.writable(blocked / "out") == cache
     assert capsys.readouterr().out == (
-        f"{blocked / 'out'} cannot be written: figures and progress go to "
-        f"{cache / 'minigrad-lessons'}\n\n"
+        f"{blocked / 'out'} cannot be written: figures and progress go to {cache}\n\n"
     )
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    home = tmp_path / "home/.cache/minigrad-lessons"
-    assert _progress.writable(blocked / "out") == home
-    monkeypatch.setenv("HOME", str(blocked))
+    monkeypatch.setattr(_progress, "_told", set())
+    assert _progress.writable(cache) == cache  # the usual one of an installed course
+    assert capsys.readouterr().out == f"Figures and progress go to {cache}\n\n"
+    monkeypatch.setattr(_progress, "users", lambda: blocked / "cache")
+    monkeypatch.setattr(_progress.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    assert _progress.writable(blocked / "out") == tmp_path / "tmp/minigrad-lessons"
     monkeypatch.setattr(_progress.tempfile, "gettempdir", lambda: str(blocked))
     with pytest.raises(SystemExit, match="There is no folder to write to: tried"):
         _progress.writable(blocked / "out")
+
+
+def test_a_checkout_is_written_to_and_an_installation_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(_progress, "FOLDER", tmp_path / "lessons")
+    monkeypatch.setattr(_progress, "users", lambda: tmp_path / "mine")
+    assert _progress.usual() == tmp_path / "mine"
+    (tmp_path / "pyproject.toml").write_text("")
+    assert _progress.usual() == tmp_path / "lessons/out"
 
 
 def test_a_long_run_goes_on_from_what_it_saved(tmp_path):
@@ -771,18 +780,16 @@ def test_the_doctor_knows_where_things_are(monkeypatch, tmp_path):
     assert next(_doctor.project())[0] is False
     assert [good for good, _ in _doctor.optional()] == [None, None]
     assert list(_doctor.gpu()) == [(None, "no CuPy, so no GPU: no lesson needs one")]
-    monkeypatch.setattr(_doctor, "__file__", str(tmp_path / "lessons/_doctor.py"))
     (tmp_path / "lessons").mkdir()
-    assert next(_doctor.writing())[0] is True and (tmp_path / "lessons/out").is_dir()
-    (tmp_path / "lessons/out").rmdir()
-    (tmp_path / "lessons/out").write_text("a file")
-    for variable, cache in (("/c", "/c"), (None, "~/.cache")):
-        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-        if variable:
-            monkeypatch.setenv("XDG_CACHE_HOME", variable)
-        ((good, words),) = _doctor.writing()
-        assert good is None
-        assert words.endswith(f": figures and progress go to {cache}/minigrad-lessons")
+    out = tmp_path / "lessons/out"
+    monkeypatch.setattr(_progress, "usual", lambda: out)
+    monkeypatch.setattr(_progress, "users", lambda: Path("/mine"))
+    assert list(_doctor.writing()) == [(True, f"figures and progress are written to {out}")]
+    assert out.is_dir()
+    out.rmdir()
+    out.write_text("a file")
+    ((good, words),) = _doctor.writing()
+    assert good is None and words.endswith(": figures and progress go to /mine")
     for home, good in ((tmp_path / "no", None), (tmp_path, True)):
         monkeypatch.setenv("SCIKIT_LEARN_DATA", str(home))
         (tmp_path / "olivetti_py3.pkz").write_bytes(b"")

@@ -135,6 +135,7 @@ def hidden(text):
 )  # fmt: skip
 def test_every_option_is_understood(line, expected):
     found = vars(arguments.parser().parse_args(line.split()))
+    assert found.pop("version") is None
     assert found == {"verb": line.split()[0], **expected}
 
 
