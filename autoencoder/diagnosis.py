@@ -155,7 +155,7 @@ def _dead_units(model, some, codes):
     alive = {}
 
     def look(layer, args, output):
-        units = np.asarray(output.numpy() if hasattr(output, "numpy") else output)
+        units = output.numpy()
         alive[id(layer)] = (units > 0).any(axis=tuple(range(units.ndim - 1)))
 
     hooks = [layer.register_forward_hook(look) for layer in layers]

@@ -93,7 +93,8 @@ def _is_channels_first(first, second, third):
 
 
 def _options(name, value):
-    if value is not None and not (isinstance(value, dict) and all(map(str.isidentifier, value))):
+    names = value if isinstance(value, dict) else () if value is None else [None]
+    if not all(isinstance(n, str) and n.isidentifier() for n in names):
         raise ValueError(
             f"{name} must be None or a dict of the optimizer's arguments, such as "
             f'{{"weight_decay": 0.01}}, got {value!r}'

@@ -118,7 +118,7 @@ def _offset(wrong):
 
 def _axis(wrong):
     """Off by one along an axis, or not summed over one."""
-    for axis in range(max(a.ndim for a, _, _ in wrong)):
+    for axis in range(max(x.ndim for a, e, _ in wrong for x in (a, e))):
         for step, words in ((1, "later"), (-1, "earlier")):
             if all(
                 a.shape == e.shape and a.ndim > axis and a.shape[axis] > 2

@@ -4,11 +4,8 @@ from contextlib import contextmanager
 
 from minigrad import registry
 
-# What replaces which primitive, and the fused layer that has to go through it.
-_PARTS = {
-    "conv2d": ("conv_y", "conv_layer"),
-    "conv2d_transpose": ("conv_x", "conv_transpose_layer"),
-}
+# What replaces which primitive; the fused layers are made of these.
+_PARTS = {"conv2d": "conv_y", "conv2d_transpose": "conv_x"}
 
 
 @contextmanager
@@ -31,7 +28,7 @@ def use(**functions):
     unknown = set(functions) - set(_PARTS)
     if unknown:
         raise TypeError(f"use() knows {', '.join(_PARTS)}, not {', '.join(sorted(unknown))}")
-    before = {name: registry[name].cpu for pair in _PARTS.values() for name in pair}
+    before = {name: registry[name].cpu for name in _PARTS.values()}
 
     def conv2d(x, w, geometry):
         return functions["conv2d"](x, w, geometry.stride, geometry.pads)
@@ -43,9 +40,7 @@ def use(**functions):
     adapters = {"conv2d": conv2d, "conv2d_transpose": conv2d_transpose}
     try:
         for name in functions:
-            primitive, fused = _PARTS[name]
-            registry[primitive].cpu = adapters[name]
-            registry[fused].cpu = registry[fused].forward  # the parts, one after the other
+            registry[_PARTS[name]].cpu = adapters[name]
         yield
     finally:
         for name, kernel in before.items():

@@ -276,12 +276,8 @@ def _members(archive, size):
 def _read(archive, member):
     """One array, of no more bytes than the member has, read into its own memory."""
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran_order, dtype = read_header(file)
+        np.lib.format.read_magic(file)  # 1.0, others have another header, which is refused
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
         size = member.file_size - file.tell()
         if dtype.kind not in "biufU" or math.prod(shape) * dtype.itemsize != size:
             raise ValueError(f"an array of {shape} {dtype} does not take {size} bytes")

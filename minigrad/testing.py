@@ -96,7 +96,9 @@ def assert_close_to_torch(mine, theirs, *, tolerance=1e-12, what="value"):
     np.testing.assert_array_equal(mine[~finite], theirs[~finite], err_msg=what)
     if not finite.any():
         return 0.0
-    difference = np.abs(mine - theirs, where=finite, out=np.zeros(mine.shape, mine.dtype))
+    difference = np.zeros(mine.shape, mine.dtype)
+    np.subtract(mine, theirs, where=finite, out=difference)
+    difference = np.abs(difference)
     error = float(difference.max()) / max(float(np.abs(theirs[finite]).max()), 1e-300)
     if error > tolerance:
         k = np.unravel_index(difference.argmax(), difference.shape)

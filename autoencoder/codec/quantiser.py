@@ -100,8 +100,7 @@ def fit_quantiser(codes, steps):
         )
     levels = levels.astype(np.int64)
     edges = median + (first - 0.5) * steps
-    empty = Quantiser(edges, steps, levels, np.zeros(0), np.zeros(0))
-    symbols = empty.quantise(codes)
+    symbols = Quantiser(edges, steps, levels, None, None).quantise(codes)
     values, frequencies = [], []
     for unit, count in enumerate(levels):
         counts = np.bincount(symbols[:, unit], minlength=count)  # (count,)

@@ -166,13 +166,12 @@ def _files(names, count):
 
 @contextlib.contextmanager
 def whole_folder(path):
-    """A folder to fill that takes the place of `path`, which is new or empty, when the block ends.
+    """A folder to make and fill, which takes the place of `path`, new or empty, at the block's end.
 
     Anything raised in the block leaves `path` as it is.
     """
     target = Path(os.path.realpath(path))
     folder = part_of(target)
-    folder.mkdir()
     try:
         yield folder
         if target.is_dir():

@@ -60,7 +60,7 @@ def folded(x, w, geometry):
         return x, w, geometry
     c, f = w.shape[3:]
     taps = column_taps(geometry, c)
-    wide = np.zeros((1, w.shape[1], taps[-1][0] + 1, t * c, f), w.dtype)
+    wide = np.zeros((*w.shape[:2], taps[-1][0] + 1, t * c, f), w.dtype)  # of one group
     for j, (tap, channels) in enumerate(taps):
         wide[:, :, tap, channels] = w[:, :, j]
     rows, (left, _) = geometry.pads

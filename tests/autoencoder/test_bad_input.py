@@ -276,3 +276,62 @@ def test_rows_of_other_libraries_are_taken_everywhere(kind, dispatch, tmp_path, 
 def test_arrays_that_cannot_be_read_get_a_sentence():
     with pytest.raises(TypeError, match=r"X, a minigrad.Tensor, cannot be read as a NumPy array"):
         quick().fit(mg.tensor(data(), requires_grad=True))
+
+
+@pytest.mark.parametrize(
+    ("shape", "first"),
+    [((3, 32, 48), True), ((3, 5, 5), True), ((3, 4, 5), False), ((3, 5, 4), False),
+     ((1, 28, 28), True), ((1, 5, 5), True), ((1, 4, 4), False), ((1, 28, 27), False),
+     ((1, 5, 6), False), ((28, 28, 1), False), ((32, 32, 3), False), ((4, 32, 32), False),
+     ((3, 3, 3), False), ((2, 8, 8), False)],
+)  # fmt: skip
+def test_what_counts_as_channels_first(shape, first):
+    from autoencoder.parameters import _is_channels_first
+
+    assert _is_channels_first(*shape) is first
+
+
+@pytest.mark.parametrize("options", [["weight_decay"], {1: 2}, {"a b": 1}, "weight_decay"])
+def test_options_of_the_solver_are_named(options):
+    with pytest.raises(ValueError, match="solver_options must be None or a dict of"):
+        quick(solver_options=options).fit(data())
+    quick(solver="adamw", solver_options={"weight_decay": 0.01}).fit(data())
+
+
+def test_codes_that_are_not_finite_have_no_normal_distribution():
+    from autoencoder.parts import PointCode
+    from autoencoder.parts.prior import draw_codes
+
+    arguments = (4, PointCode("linear"), np.zeros(2))
+    rng = np.random.default_rng(0)
+    assert draw_codes("gaussian", *arguments, np.eye(2), rng).shape == (4, 2)
+    with pytest.raises(ValueError, match="the covariance of the training codes is not finite"):
+        draw_codes("gaussian", *arguments, np.diag([1.0, np.inf]), rng)
+
+
+def test_sparse_data_are_declared():
+    from sklearn.utils import get_tags
+
+    assert get_tags(quick()).input_tags.sparse is True
+
+
+def test_the_variance_of_gaussian_codes_is_a_mean_over_thousands_of_draws(monkeypatch):
+    from autoencoder import inference
+
+    drawn, error = [], inference._mean_square
+    monkeypatch.setattr(
+        inference, "_mean_square", lambda m, z, X: drawn.append(len(z)) or error(m, z, X)
+    )
+    for rows in (40, 3):
+        drawn.clear()
+        kind = ae.VariationalAutoencoder(2, max_epochs=1, likelihood="optimal_gaussian")
+        kind.fit(data(rows))
+        assert 4000 <= sum(drawn) < 5000 and set(drawn) == {rows}
+
+
+def test_there_is_no_network_before_the_fit():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        quick().network_  # noqa: B018
+    model = quick()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        model.network_ = quick().fit(data()).network_

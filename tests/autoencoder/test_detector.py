@@ -327,3 +327,12 @@ def test_a_file_of_other_columns_than_its_weights_have(tmp_path, change, words):
     checkpoint.save(path, arrays, about)
     with pytest.raises(ValueError, match=words):
         ae.load(path)
+
+
+def test_a_threshold_is_found_among_finite_scores_only():
+    from autoencoder.detector import _finite
+
+    assert _finite(np.array([1.0, -2.0])).tolist() == [1.0, -2.0]
+    for bad in (-np.inf, np.nan):
+        with pytest.raises(ValueError, match="are not finite, because the data are too large or"):
+            _finite(np.array([1.0, bad]))

@@ -1,6 +1,7 @@
 """Proves that each thing that can be wrong with a fit is found, named and said with its cure, and
 that a good fit is told nothing."""
 
+import types
 import warnings
 
 import numpy as np
@@ -10,8 +11,11 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 import autoencoder as ae
-from autoencoder import diagnosis
+from autoencoder import diagnosis, inference
 from autoencoder.diagnosis import DiagnosisWarning
+from autoencoder.networks import Sizes, build
+from autoencoder.parts import GaussianCode, PointCode
+from autoencoder.parts.likelihood import BernoulliLikelihood, GaussianLikelihood
 
 
 def digits(n=300):
@@ -158,3 +162,157 @@ def test_partial_fit_and_untrained_ones_are_not_judged_and_files_keep_the_verdic
     model, _ = fitted(max_epochs=1)
     model.save(tmp_path / "m.npz")
     assert ae.load(tmp_path / "m.npz").diagnosis_ == model.diagnosis_
+
+
+# ---------------------------------------------------------------------- one by one, at their limits
+SOME = np.arange(12.0).reshape(4, 3)  # rows that are not equal
+
+
+def history(losses, rates=None):
+    return {"loss": losses, "learning_rate": rates or [0.1] * len(losses)}
+
+
+@pytest.mark.parametrize(
+    ("losses", "rates", "falls"),
+    [
+        ([5.0, 3.0], None, False),  # too few to say
+        ([5.0, 3.0, 2.0], None, True),
+        ([5.0, 3.0, 3.0], None, False),
+        ([5.0, 2.0, 3.0], None, False),
+        ([3.0, 2.0, 4.0], None, False),  # it rose
+        ([12.0] + [2.021] * 18 + [2.0] * 2, None, False),  # 0.021 of a fall of 10
+        ([12.0] + [2.5] * 17 + [2.3] * 2, None, True),  # a single epoch is a tenth of 19, too
+        ([12.0] + [2.0] * 18 + [2.0, 1.5], None, True),  # 0.25 over two epochs
+        ([12.0, 4.0, 3.0, 2.0, 1.0], [0.1, 0.1, 0.05, 0.01, 0.001], False),  # of two only
+        ([12.0, 9.0, 6.0, 6.0, 1.0], [0.1, 0.1, 0.1, 0.1, 0.01], False),
+        ([12.0, 9.0, 6.0, 6.0, 1.0], [0.1, 0.1, 0.1, 0.01, 0.01], True),
+    ],
+)
+def test_a_loss_still_falls_by_a_fiftieth_of_its_fall_in_a_tenth_of_the_epochs(
+    losses, rates, falls
+):
+    found = diagnosis._still_falling(history(losses, rates))
+    assert (found is not None) == falls
+    if losses == [12.0] + [2.0] * 18 + [2.0, 1.5]:
+        assert found.sentence.startswith(
+            "after 21 epochs the loss was still falling, from 2 to 1.75 over 2 of them: use a"
+        )
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "rose"),
+    [
+        ([5.0, 4.0, 3.0, 4.0, 5.0], 3, True),
+        ([5.0, 4.0, 3.0, 5.0], 3, False),  # of fewer than five nothing is said
+        ([5.0, 4.0, 4.0, 3.0, 5.0], 4, True),
+        ([5.0, 4.0, 4.0, 3.0, 5.0], 5, False),
+        ([5.0, 4.0, 3.0, 3.0, 3.03], 3, False),  # by less than a fiftieth of the fall
+        ([5.0, 4.0, 3.0, 3.0, 3.05], 3, True),
+        ([5.0, 4.0, np.inf, 3.0, 5.0], 3, False),
+        ([5.0, 4.0, np.nan, 3.0, 3.0, 4.0], 3, True),
+    ],
+)
+def test_a_validation_loss_rises_where_the_best_is_long_ago(losses, best, rose):
+    training = types.SimpleNamespace(history={"validation_loss": losses}, best_epoch=best, epoch=5)
+    found = diagnosis._validation(training)
+    assert (found is not None) == rose
+    assert found is None or (f"epoch {best} of 5" in found.sentence and not found.is_warning)
+    assert diagnosis._validation(types.SimpleNamespace(history={})) is None
+
+
+@pytest.mark.parametrize(("k", "found"), [(3, False), (4, True), (5, True)])
+def test_a_code_as_long_as_there_are_rows_is_too_long(k, found):
+    finding = diagnosis._large_code(SOME, k, 6)
+    assert (finding is not None) == found
+    assert finding is None or finding.sentence.startswith(f"a code of {k} numbers for 4 rows can")
+    assert diagnosis._large_code(SOME, k, k) is None  # it is not meant to describe them
+
+
+def test_units_that_never_change_are_counted():
+    model = types.SimpleNamespace(code=PointCode("linear"))
+    codes = np.random.default_rng(0).normal(size=(4, 20))
+    assert diagnosis._silent_units(model, SOME, None, codes) is None
+    codes[:, :2] = 7.0
+    found = diagnosis._silent_units(model, SOME, None, codes)
+    assert found.sentence.startswith(
+        "2 of the 20 code units are the same for all rows, so the code"
+    )
+    assert not found.is_warning  # a tenth of them is no reason to act
+    codes[:, 2] = 7.0 + 5e-5 * codes[:, 2] / codes.std(axis=0).max()
+    found = diagnosis._silent_units(model, SOME, None, codes)
+    assert found.sentence.startswith("3 of the 20") and found.is_warning
+    assert found.sentence.endswith(": use code='linear', a smaller learning_rate or another "
+                                   "random_state")  # fmt: skip
+    assert diagnosis._silent_units(model, np.ones((4, 3)), None, codes) is None
+
+
+def test_units_of_gaussian_codes_are_counted_by_their_nats():
+    model = types.SimpleNamespace(code=GaussianCode())
+    means = np.array([[0.2, 0.0], [-0.2, 0.0], [0.2, 0.1], [-0.2, -0.1]])
+    h = np.concatenate([means, np.zeros((4, 2))], axis=1)  # of variance 1: mean**2 / 2 nats
+    found = diagnosis._silent_units(model, SOME, h, means)  # 0.02 and 0.0025
+    assert found.sentence.startswith("1 of the 2 code units carry less than 0.01 nats, so")
+    assert not found.is_warning
+    found = diagnosis._silent_units(model, SOME, 0.5 * h, 0.5 * means)
+    assert found.sentence.startswith("2 of the 2 code units") and found.is_warning
+    h[:, 2:] = 1.0  # (e - 1 - 1) / 2 nats more
+    assert diagnosis._silent_units(model, SOME, h, means) is None
+    h[:, 2:] = -0.15
+    found = diagnosis._silent_units(model, SOME, h, means)
+    assert found.sentence.startswith("1 of the 2")  # 0.0053 nats more: 0.0078
+    h[:, 2:] = -0.18
+    assert diagnosis._silent_units(model, SOME, h, means) is None  # 0.0076 more: 0.0101
+
+
+def test_hidden_units_that_are_dead_are_counted():
+    network = build(Sizes(3, 2, hidden=(8,)), PointCode("linear"), np.random.default_rng(0), float)
+    model = inference.Model(network, PointCode("linear"), GaussianLikelihood(), None, 1024)
+    codes = np.random.default_rng(1).normal(size=(4, 2))
+
+    def dead(n_encoder, n_decoder):
+        first, second = (m for m in network.modules() if getattr(m, "activation", None) == "relu")
+        for layer, n in ((first, n_encoder), (second, n_decoder)):
+            bias = np.full(8, 0.25)
+            bias[:n] = -0.25
+            layer.weight.data[...] = 0.0
+            layer.bias.data[...] = bias
+        return diagnosis._dead_units(model, SOME, codes)
+
+    assert dead(0, 0) is None
+    found = dead(1, 3)
+    assert found.sentence == "4 of the 16 hidden relu units are 0 for all rows: they learn no more"
+    assert not found.is_warning  # a quarter
+    found = dead(2, 3)
+    assert found.is_warning and found.sentence.startswith("5 of the 16")
+    assert found.sentence.endswith(": use a smaller learning_rate, or activation='softplus' or "
+                                   "'tanh'")  # fmt: skip
+
+
+def test_outputs_that_are_0_or_1_where_the_data_are_not():
+    model = types.SimpleNamespace(likelihood=BernoulliLikelihood())
+    t, x = np.full((10, 10), 16.0), np.ones((10, 10))
+    assert diagnosis._saturated(model, t, x) is None  # as the data are
+    x[0, 0] = 0.5
+    assert diagnosis._saturated(model, t, x) is None  # a hundredth
+    x[0, 1] = 0.5
+    assert diagnosis._saturated(model, t, x).sentence.startswith("2% of the outputs are 0 or 1")
+    assert diagnosis._saturated(model, -t, 1 - x).sentence.startswith("2% of the outputs")
+    assert diagnosis._saturated(model, t - 1.5, x) is None
+    model.likelihood = GaussianLikelihood()
+    assert diagnosis._saturated(model, t, x) is None
+
+
+def test_principal_components_of_few_of_many_wide_rows_may_be_exceeded_by_more():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 1100)) + 5
+    least, tolerance = diagnosis.principal_error(X, X[::2], 4)
+    assert tolerance == pytest.approx(1.1 + 2 * 4 / 40)
+    pca = PCA(4, svd_solver="full").fit(X[::2])
+    expected = np.square(X[::2] - pca.inverse_transform(pca.transform(X[::2]))).mean()
+    assert least == pytest.approx(expected)
+    assert diagnosis.principal_error(X, X, 4)[1] == 1.1
+    narrow = rng.normal(size=(30, 6)) + 3
+    pca = PCA(2, svd_solver="full").fit(narrow)
+    expected = np.square(narrow - pca.inverse_transform(pca.transform(narrow))).mean()
+    assert diagnosis.principal_error(narrow, narrow[:3], 2) == (pytest.approx(expected), 1.1)
+    assert diagnosis.principal_error(narrow, narrow, 9)[0] == 0.0

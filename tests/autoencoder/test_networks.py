@@ -10,7 +10,7 @@ from autoencoder import networks
 from autoencoder.networks import Sizes
 from autoencoder.parts import GaussianCode, PointCode
 from minigrad import grad, no_grad
-from minigrad.nn import Dropout
+from minigrad.nn import Dense, Dropout
 from minigrad.optim import SGD
 from minigrad.testing import check_adjoint
 
@@ -228,3 +228,48 @@ def test_impossible_networks_are_refused_in_a_sentence(settings, sentence):
 def test_dropout_needs_its_generator():
     with pytest.raises(TypeError, match="Dropout: rng must be"):
         build(12, hidden=(3,), dropout=0.1)
+
+
+def test_the_reference_models_network_is_for_even_square_grey_images():
+    for shape in (None, (4, 8, 1), (8, 4, 1), (5, 5, 1), (4, 4, 3)):
+        sizes = Sizes(32 if shape is None else size(shape), 4, image_shape=shape)
+        with pytest.raises(ValueError, match="is for square grey images with an even number of"):
+            networks.build(sizes, PointCode("linear"), np.random.default_rng(0), network="olivetti")
+
+
+def two_layers(sizes, code, rng, dtype):
+    make = dict(rng=rng, dtype=dtype)
+    return (
+        Dense(sizes.n_features, code.width(sizes.n_components), **make),
+        Dense(sizes.n_components, sizes.n_features, **make),
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "words"),
+    [
+        (lambda sizes, code: None, TypeError, r"is called with \(sizes, code, rng, dtype\): "),
+        (lambda *a: (*two_layers(*a), Dense(1, 1, rng=a[2])), TypeError, "two .*s, got tuple"),
+        (lambda *a: (two_layers(*a)[0], len), TypeError, "two .*s, got Dense, builtin_function"),
+        (lambda *a: two_layers(*a)[0], TypeError, "expected an encoder and a decoder, .*got Dense"),
+        (lambda *a: two_layers(*a)[::-1], ValueError,
+         r"its encoder cannot read an array of shape \(1, 12\): "),
+        (lambda *a: (two_layers(*a)[0],) * 2, ValueError,
+         r"its decoder cannot read an array of shape \(1, 3\): "),
+        (lambda s, c, rng, dtype: (two_layers(s, c, rng, dtype)[0], Dense(3, 5, rng=rng,
+                                                                          dtype=dtype)),
+         ValueError, r"its decoder turns an array of shape \(1, 3\) into \(1, 5\), expected"),
+        (lambda *a: (Dropout(0.1, rng=a[2]), Dropout(0.1, rng=a[2])), ValueError,
+         "it has no parameters to train"),
+        (lambda s, c, rng, dtype: two_layers(s, c, rng, np.float32), TypeError,
+         "its weights are float32, the data float64: hand the argument dtype on"),
+    ],
+)  # fmt: skip
+def test_a_function_that_makes_no_network_for_the_data_is_refused(function, kind, words):
+    with pytest.raises(kind, match=r"^network .*" + words):
+        networks.build(Sizes(12, 3), PointCode("linear"), np.random.default_rng(0), float,
+                       network=function)  # fmt: skip
+    made = networks.build(
+        Sizes(12, 3), PointCode("linear"), np.random.default_rng(0), float, network=two_layers
+    )
+    assert made.training

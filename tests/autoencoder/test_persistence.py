@@ -224,3 +224,56 @@ def test_others_ways_of_keeping_models_keep_all(model, library, tmp_path):
         np.testing.assert_array_equal(copy.score_samples(X), model.score_samples(X))
         model.partial_fit(X)
         copy.partial_fit(X)
+
+
+def test_histories_that_no_training_has_are_refused():
+    good = {"epoch": [1, 2], "loss": [0.5, 0.25]}
+    plan = dict(goal=2, start=0, best_epoch=2, waited=0, best_loss=0.25)
+    persistence._check_history(good, {"epoch": 2}, plan)
+    persistence._check_history(good, {"epoch": 2}, None)
+    wide = {**good, **{str(k): [0, 0] for k in range(persistence.MOST_COLUMNS - 2)}}
+    persistence._check_history(wide, {}, None)
+    for history, words in (
+        ({**wide, "more": [0, 0]}, "is no table"),
+        ({**good, "loss": "ab"}, "is no table"),
+        ({**good, "loss": [0.5]}, "differ in length"),
+        ({"epoch": [1]}, "differ in length"),
+        ({**good, "loss": [0.5, True]}, "something else than numbers"),
+        ({**good, "loss": [0.5, "1"]}, "something else than numbers"),
+        ({**good, "epoch": [1, 2.5]}, "no whole numbers"),
+        ({**good, "epoch": [-1, 2]}, "no whole numbers"),
+        ({**good, "epoch": [1, 2**63]}, "no whole numbers"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            persistence._check_history(history, {}, plan)
+    for change, words in (({"best_loss": None}, "best loss is None"), ({"goal": 1.5}, "no whole"),
+                          ({"waited": True}, "no whole")):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            persistence._check_history(good, {}, plan | change)
+    with pytest.raises(ValueError, match="no whole"):
+        persistence._check_history(good, {"epoch": -1}, plan)
+
+
+def test_settings_are_written_as_plain_numbers():
+    plain = persistence._plain
+    assert [type(plain(v, "x")) for v in (np.float32(0.5), np.array(3), np.bool_(True), 2)] == [
+        float, int, bool, int,
+    ]  # fmt: skip
+    assert plain(np.array([1, 2]), "x") == [1, 2] and plain((1, None), "x") == [1, None]
+
+
+def test_attributes_that_an_estimator_does_not_have_are_refused():
+    mean, covariance = np.zeros(3), np.eye(3)
+    persistence._check_fitted({"n_features_in_": 5}, {"code_mean_": mean}, 3)
+    persistence._check_fitted({}, {"code_mean_": mean, "code_covariance_": covariance}, 3)
+    for numbers, arrays, name in (
+        ({"transform": 5}, {}, "transform"),
+        ({"n_features_in_": "5"}, {}, "n_features_in_"),
+        ({"n_features_in_": True}, {}, "n_features_in_"),
+        ({}, {"fit": mean}, "fit"),
+        ({}, {"code_mean_": covariance}, "code_mean_"),
+        ({}, {"code_covariance_": mean}, "code_covariance_"),
+        ({}, {"code_mean_": mean.astype(int)}, "code_mean_"),
+    ):
+        with pytest.raises(ValueError, match=f"no fitted estimator has such an attribute {name}"):
+            persistence._check_fitted(numbers, arrays, 3)

@@ -6,6 +6,7 @@ import pytest
 from scipy import sparse
 
 import autoencoder as ae
+from autoencoder import rows, scaling
 from autoencoder.scaling import Scaling
 
 RNG = np.random.default_rng(0)
@@ -141,3 +142,41 @@ def test_validation_rows_are_in_the_same_units(dtype):
     inside = quick().fit(X, X_val=new).history_["validation_loss"]
     before = quick(scale=None).fit(units.apply(X), X_val=units.apply(new))
     np.testing.assert_allclose(inside, before.history_["validation_loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "stays"),
+    [
+        (0.0, 1.0, True), (0.0, 0.5, True), (0.2, 0.9, True), (0.0, 0.499, False),
+        (0.0, 1.001, False), (-0.001, 1.0, False), (0.0, 1 + 2e-16, True), (-4e-16, 0.7, True),
+        (0.0, 1 + 4e-15, False), (-4e-15, 0.7, False),
+    ],
+)  # fmt: skip
+def test_what_fills_the_unit_interval_is_not_scaled(low, high, stays):
+    X = np.array([[low, 0.3], [high, 0.3]])
+    gaussian = ae.GaussianLikelihood()
+    assert (scaling.choose("auto", X, gaussian) is None) == stays
+    assert scaling.choose(None, X, gaussian) is None
+    assert scaling.choose("standard", X, gaussian) is not None
+    assert scaling.choose("auto", X, ae.BernoulliLikelihood()) is None
+    with pytest.raises(ValueError, match="which is not for any numbers: use scale=None, or"):
+        scaling.choose("standard", X, ae.BernoulliLikelihood())
+
+
+def test_a_column_that_varies_by_its_rounding_alone_is_constant():
+    noise = np.array([1.0, -1.0] * 4)
+    for size, constant in ((1.0, True), (30.0, False)):
+        X = np.stack([1000 + size * noise * 1000 * np.finfo(float).eps, noise], axis=1)
+        std = scaling.Scaling.of(X).std
+        assert (std[0] == 1.0) == constant and std[1] == 1.0
+    assert scaling.Scaling.of(np.zeros((3, 1))).std == [1.0]
+
+
+def test_the_volume_counts_what_is_known_of_each_row():
+    units = scaling.Scaling(np.zeros(2), np.array([np.e, np.e**2]))
+    assert units.log_volume(np.zeros((5, 2))) == pytest.approx(3.0)
+    observed = np.ones((2500, 2), bool)
+    observed[1100, 1] = observed[2400, 0] = False
+    found = units.log_volume(rows.Rows(np.zeros((2500, 2)), None, observed))
+    assert found.shape == (2500,)
+    assert [found[k] for k in (0, 1099, 1100, 2400, 2499)] == pytest.approx([3, 3, 1, 2, 3])

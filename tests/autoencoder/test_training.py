@@ -4,6 +4,7 @@ schedules' rates, the best weights kept, and a divergence that ends in a sentenc
 import contextlib
 import io
 import pickle
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 import autoencoder as ae
-from autoencoder import training
+from autoencoder import budget, solvers, training
 from autoencoder.parts import assemble
 from minigrad import optim, tensor
 
@@ -464,3 +465,97 @@ def test_the_network_reads_centred_data_and_begins_at_the_mean():
         at_mean = model.inverse_transform(np.zeros((1, 3)))[0]
         np.testing.assert_allclose(at_mean[:5], X.mean(axis=0)[:5], rtol=1e-6)
         assert at_mean[5] == pytest.approx(0, abs=1.1e-3)
+
+
+def test_a_schedule_begins_anew_with_each_fit_and_knows_its_length():
+    settings = types.SimpleNamespace(schedule="cosine", learning_rate=0.5)
+    optimizer = types.SimpleNamespace(t=17)
+    found = solvers.learning_rate(settings, optimizer, 15, 8)
+    assert found == solvers.SCHEDULES["cosine"](0.5, 8)(2)
+    assert solvers.SCHEDULES["step"](1.0, 9)(3) == pytest.approx(0.1)
+    assert solvers.SCHEDULES["step"](1.0, 9)(2) == 1.0
+    assert solvers.SCHEDULES["exponential"](1.0, 10)(10) == pytest.approx(0.01)
+    assert [solvers.SCHEDULES["cooldown"](2.0, 8)(step) for step in (0, 6, 7, 8)] == [2, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("epochs", "length"), [(0, 4), (1, 4), (2, 8)])
+def test_the_length_of_a_fit_is_that_of_its_epochs(epochs, length, monkeypatch):
+    asked = []
+    found = solvers.learning_rate
+
+    def watched(settings, optimizer, first_step, steps):
+        asked.append(steps)
+        return found(settings, optimizer, first_step, steps)
+
+    monkeypatch.setattr(training, "learning_rate", watched)
+    model = quick(schedule="cosine", max_epochs=epochs).fit(data())
+    assert asked == [length] * (4 * epochs)
+    model.partial_fit(data())
+    assert asked[-1] == length
+
+
+def test_a_fit_that_has_levelled_off_ends_with_the_quarter_that_is_to_come():
+    plan = training.Plan(goal=100, start=10)
+    plan.shorten(40)  # 30 epochs are three quarters
+    assert (plan.goal, plan.is_level) == (50, True)
+    plan = training.Plan(goal=45)
+    plan.shorten(41)
+    assert plan.goal == 45
+    plan = training.Plan(goal=100)
+    plan.shorten(4)
+    assert plan.goal == 6
+
+
+@pytest.mark.parametrize(
+    ("losses", "steps", "level"),
+    [
+        ([9.0, 5, 3, 2, 1, 0.5], 200, False),
+        ([9.0, 1, 1, 1, 1], 200, True),
+        ([9.0, 1, 1, 1], 200, False),  # too few epochs to say
+        ([9.0, 1, 1, 1, 1], 150, False),  # three of them are 400 steps
+        ([9.0, 1, 1, 1, 1, 1, 1], 150, True),
+        ([11.0, 1.015, 1.015, 1, 1], 200, True),  # by less than a five-hundredth of the fall
+        ([11.0, 1.025, 1.025, 1, 1], 200, False),
+        ([1.0, 2, 2, 2, 2], 200, True),  # it has risen
+        ([1.0, 4, 4, 2, 2], 200, False),  # and falls again
+        ([9.0, 1, 1, 1, 1], 5000, True),  # two epochs at the least
+    ],
+)
+def test_a_loss_has_levelled_off(losses, steps, level):
+    assert budget.levelled_off(losses, steps) is level
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"),
+    [(1, 32), (60 * 64 - 1, 32), (60 * 64, 64), (60 * 256 - 1, 128), (60 * 256, 256),
+     (10**7, 256)],
+)  # fmt: skip
+def test_batches_are_powers_of_two(rows, batch):
+    assert budget.batch_size(rows) == batch
+
+
+def test_epochs_make_4000_steps():
+    assert [budget.max_epochs(n) for n in (1, 400, 401, 3999, 4000, 9000)] == [4000, 10, 10, 10,
+                                                                              10, 10]  # fmt: skip
+    assert budget.max_epochs(399) == 11
+
+
+@pytest.mark.parametrize(
+    ("rows", "fraction", "held_out"),
+    [(5, 0.2, 1), (5, 0.09, 0), (5, 0.89, 4), (5, 0.91, 0), (2, 0.5, 1), (10, 0.25, 2)],
+)
+def test_rows_are_held_out_where_both_sides_have_some(rows, fraction, held_out):
+    X, rng = np.arange(rows)[:, None], np.random.default_rng(3)
+    train, validation = training.split(X, fraction, rng)
+    assert (0 if validation is None else len(validation)) == held_out
+    both = train if validation is None else np.concatenate([train, validation])
+    assert np.sort(both, axis=0).tolist() == X.tolist() and train.tolist() == sorted(train.tolist())
+    assert rng.random() == np.random.default_rng(3).random()  # it is left as it was
+
+
+@pytest.mark.parametrize(
+    ("rows", "skip", "steps"), [(35, False, 4), (35, True, 3), (30, True, 2), (5, True, 1)]
+)
+def test_the_last_batch_can_be_left_out_but_for_the_only_one(rows, skip, steps):
+    settings = types.SimpleNamespace(batch_size=10, skip_last_batch=skip)
+    assert training.steps_of_an_epoch(settings, rows) == steps

@@ -106,10 +106,33 @@ def test_an_answer_that_changes_its_arguments_does_not_change_the_question():
     assert text.startswith("wrong: the value is right, but the call changed its input x, ")
 
 
+def test_a_mistake_in_the_value_is_named_whatever_else_is_wrong_with_the_call():
+    def also_in_place(x):
+        y = x.copy()
+        x += 1
+        return y
+
+    assert check().verdict(also_in_place).text.endswith("You forgot the square.")
+
+
+def test_what_breaks_elsewhere_is_explained_by_the_call_that_was_wrong():
+    elsewhere = eval(compile("lambda f, x: f(x) + 1", "elsewhere", "eval"))
+    watched = check(returns="array", observe=elsewhere, mistakes=[])
+    text = watched.verdict(lambda x: list(x)).text
+    assert text.startswith("wrong: returned a list of 2, expected an array of floats: np.array(...")
+    text = watched.verdict(lambda x: None).text
+    assert text.startswith("wrong: returned None, is a return missing?")
+
+
 def test_answers_of_several_values_are_judged_one_by_one():
-    two = check(judges=[Judge("both", lambda x: (x, 2 * x))], mistakes=[])
+    both = lambda x: (x, 2 * x)  # noqa: E731
+    two = check(library=both, judges=[Judge("both", both)], mistakes=[])
     assert two.verdict(lambda x: [mg.tensor(x), x + x]).status == "right"
     assert two.verdict(lambda x: x).text.startswith("wrong: returned an array of float64")
+    assert two.verdict(lambda x: (2 * x, x)).text.endswith(" The two values are exchanged.")
+    text = two.verdict(lambda x: (x, 4 * x)).text
+    assert text.endswith(" In value 2: yours is 2 times the expected one.")
+    assert two.verdict(lambda x: (x, x, x)).text.endswith("against both).")
     text = two.verdict(lambda x: (x, 3 * x)).text
     assert text.startswith("wrong in value 2 of 2 at (1,): yours 6, expected 4")
 
@@ -159,6 +182,18 @@ def test_an_endless_loop_is_stopped_and_named_by_its_line(answer, monkeypatch):
     assert re.match(r"wrong: still running after 10 s in line \d+, stopped: an endl", verdict.text)
     assert verdict.text.endswith(").")
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_answer_that_does_not_end_is_not_called_again(monkeypatch):
+    monkeypatch.setattr(_watch, "SECONDS", 0.05)
+    called = []
+
+    def answer(x):
+        called.append(x.ndim)
+        turns_for_ever(x)
+
+    assert check().verdict(answer).status == "wrong"
+    assert called == [1]
 
 
 def test_a_thread_says_that_it_cannot_stop_an_endless_loop(tmp_path, monkeypatch):
@@ -301,6 +336,11 @@ def test_the_solutions_run_in_the_place_of_answers(tmp_path, monkeypatch):
     monkeypatch.setattr(_lesson, "OUT", tmp_path)
     outcome = run(1, "--fast", "--solution", quiet=True)
     assert [v.status for v in outcome.lesson.verdicts.values()] == ["right"] * 2
+    assert 0 < outcome.lesson.seconds < 100
+    assert f" {outcome.lesson.seconds:.1f} s, wrote " in outcome.text
+    ends = [line for line in outcome.text.splitlines() if line.startswith("compare ")]
+    assert [line.split(": ")[0] for line in ends] == ["compare 1.1 slope", "compare 1.2 best_step"]
+    assert all("solutions/01.py, and in the library minigrad/" in line for line in ends)
     assert not (tmp_path / "progress.json").exists()
 
 
@@ -335,6 +375,9 @@ def test_it_stops_at_the_next_exercise_that_is_not_solved(tmp_path, monkeypatch)
     stopped = run(1, "--fast", quiet=True, change=wrong)
     assert (stopped.status, stopped.lesson.waits) == (1, "1.1")
     assert problem(stopped, "fast") == "wrong: 1.1 slope"
+    assert stopped.text.endswith("The rest waits for 1.1: --all goes on without it\n")
+    hinted = run(1, "--fast", "--hint", quiet=True).text
+    assert hinted.endswith("The rest waits for 1.1: --all goes on without it\n")
     assert run(1, "--fast", "--all", quiet=True, change=wrong).lesson.waits is None
 
 
@@ -357,7 +400,13 @@ def test_a_guess_is_asked_for_in_a_terminal_and_shown_beside_the_number(tmp_path
         return source.replace("agree = 0", line, 1)
 
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "39")
-    text = run(3, "--fast", "--all", quiet=True, change=change).text
+    outcome = run(3, "--fast", "--all", quiet=True, change=change)
+    text = outcome.text
+    assert outcome.lesson.asked == [
+        "pairs of shapes that agree",
+        "pairs of shapes that agree",  # the lesson's own
+        "loss of perfect predictions",
+    ]
     assert not asked and "you guessed" not in text  # no terminal: not asked, not blocked
     monkeypatch.setattr(_lesson, "can_ask", lambda: True)
     text = run(3, "--fast", "--all", quiet=True, change=change).text

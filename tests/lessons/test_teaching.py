@@ -213,6 +213,29 @@ def test_the_assignment_runs_and_its_tests_can_fail(tmp_path, monkeypatch):
     assert failed == len(exercises(2))
 
 
+def test_an_assignment_is_written_for_each_lesson_and_a_configuration_once(tmp_path, capsys):
+    pytest.importorskip("nbformat", reason="nbformat is not installed: pip install -e '.[docs]'")
+    folder = tmp_path / "course"
+    assert _nbgrader.main([str(folder), "1", "2", "--seed", "3"]) == 0
+    stems = [lessons()[n].stem for n in (1, 2)]
+    paths = [folder / "source" / stem / f"{stem}.ipynb" for stem in stems]
+    assert capsys.readouterr().out == (
+        f"{paths[0]}\n{paths[1]}\n\n"
+        f"seed 3; next:  cd {folder} && nbgrader generate_assignment NAME\n"
+    )
+    assert sorted(p for p in folder.rglob("*") if p.is_file()) == [
+        folder / "nbgrader_config.py", *paths,
+    ]  # fmt: skip
+    cells = json.loads(paths[0].read_text(encoding="utf-8"))["cells"]
+    assert len(cells) == len(_nbgrader.assignment(1, 3).cells)
+    (folder / "nbgrader_config.py").write_text("mine")
+    assert _nbgrader.main([str(folder), "1"]) == 0
+    assert (folder / "nbgrader_config.py").read_text() == "mine"
+    with pytest.raises(SystemExit):
+        _nbgrader.main([str(folder), "99"])
+    assert "there is no lesson 99" in capsys.readouterr().err
+
+
 def test_nbgrader_itself_accepts_the_assignment(tmp_path, capsys):
     reason = "nbgrader is not installed: pip install nbgrader"
     validator = pytest.importorskip("nbgrader.nbgraderformat.v3", reason=reason)

@@ -31,6 +31,15 @@ def test_a_whole_file_loads(saved):
     assert loaded.about == {"epochs": 5} and loaded.arrays["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_arrays_that_are_read_when_they_are_asked_for(saved):
+    arrays = mg.checkpoint.load(saved, lazy=True).arrays
+    assert list(arrays) == ["w"] and len(arrays) == 1
+    assert arrays["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    for name in ("v", mg.checkpoint._HEADER):
+        with pytest.raises(KeyError, match=name):
+            arrays[name]
+
+
 def test_a_missing_file(tmp_path):
     refused(tmp_path / "none.npz", "there is no file", exception=FileNotFoundError)
 
@@ -52,6 +61,22 @@ def test_a_file_with_a_changed_byte(saved):
         else:
             assert loaded.arrays["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
             assert loaded.about == {"epochs": 5}
+
+
+def test_an_array_of_another_numpy_format(saved):
+    content = saved.read_bytes()
+    assert content.count(b"\x93NUMPY\x01\x00") == 2
+    with np.load(saved) as stored:
+        members = {f"{name}.npy": stored[name] for name in stored.files}
+    saved.write_bytes(content.replace(b"\x93NUMPY\x01\x00", b"\x93NUMPY\x02\x00"))
+    with zipfile.ZipFile(saved) as archive, pytest.raises(zipfile.BadZipFile):
+        archive.read("w.npy")
+    for version in ((2, 0), (3, 0)):
+        with zipfile.ZipFile(saved, "w") as archive:
+            for name, array in members.items():
+                with archive.open(name, "w") as file:
+                    np.lib.format.write_array(file, array, version)
+        refused(saved, "is damaged")
 
 
 def test_a_foreign_file(tmp_path):
@@ -96,3 +121,35 @@ def test_a_model_of_another_shape(saved):
     with pytest.raises(ValueError, match=r"bias is missing; weight is missing|weight is missing"):
         mg.checkpoint.load(saved, into=model)
     np.testing.assert_array_equal(model.weight.data, before)
+
+
+def test_members_that_are_compressed_or_have_one_name_are_refused(saved):
+    with zipfile.ZipFile(saved) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    assert mg.checkpoint.load(saved).about == {"epochs": 5}
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    refused(saved, "its members are compressed, or two have one name")
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("w.npy", members[-1][1])
+    refused(saved, "its members are compressed, or two have one name")
+
+
+def test_the_number_of_members_is_looked_at_before_they_are(saved, monkeypatch):
+    counts = []
+    monkeypatch.setattr(mg.checkpoint, "_members", lambda archive, size: counts.append(1) or 1 / 0)
+    refused(saved, "is damaged")
+    assert counts == [1]
+    monkeypatch.setattr(mg.checkpoint, "MOST_ARRAYS", 2)  # the header and one array
+    refused(saved, "is damaged")
+    assert counts == [1, 1]
+    monkeypatch.setattr(mg.checkpoint, "MOST_ARRAYS", 1)
+    refused(saved, "it does not end as an archive of at most 1 members")
+    assert counts == [1, 1]

@@ -95,3 +95,24 @@ def test_the_numbers_of_an_activation_are_weak(slope):
         assert y.dtype == x.grad.dtype == activation(x.detach().numpy(), slope).dtype == np.float32
         with pytest.raises(TypeError, match=r"(slope|alpha) must be a number, got a \(1,\)"):
             activation(x, mg.tensor([0.5], requires_grad=True))  # its gradient would be lost
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16, np.bool_])
+def test_one_argument_of_another_dtype_is_refused_as_well(dtype):
+    x = mg.tensor(np.array([0, 1]).astype(dtype))
+    for operation in (mg.exp, mg.tanh, lambda x: x * 2.0, lambda x: -x, mg.sum):
+        with pytest.raises(
+            TypeError, match=r"expected float32 or float64 arrays, all of one dtype"
+        ):
+            operation(x)
+    assert mg.reshape(x, (2, 1)).dtype == x[:1].dtype == dtype  # what only moves numbers takes all
+
+
+@pytest.mark.parametrize("operation", [mg.add, mg.multiply, mg.matmul, mg.maximum])
+def test_two_float_dtypes_do_not_mix(operation):
+    one, other = np.ones((2, 2), np.float32), np.ones((2, 2))
+    for a, b in ((one, other), (other, one)):
+        with pytest.raises(
+            TypeError, match=r"expected float32 or float64 arrays, all of one dtype"
+        ):
+            operation(mg.tensor(a), mg.tensor(b))

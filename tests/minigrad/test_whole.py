@@ -173,3 +173,27 @@ def test_files_of_very_many_members_are_refused_at_once(tmp_path):
         (tmp_path / "c.npz").write_bytes(content)
         with pytest.raises(ValueError, match="is damaged"):
             checkpoint.load(tmp_path / "c.npz")
+
+
+def test_folders_are_made_and_the_names_of_new_ones_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(checkpoint, "flush_folder", flushed.append)
+    checkpoint.make_folder(tmp_path / "a/b/c")
+    assert (tmp_path / "a/b/c").is_dir()
+    assert sorted(flushed) == [tmp_path, tmp_path / "a", tmp_path / "a/b"]
+    flushed.clear()
+    checkpoint.make_folder(tmp_path / "a/b")
+    assert not flushed
+    made = iter([True, False])  # somebody else makes it just now
+    monkeypatch.setattr(checkpoint.Path, "exists", lambda self: next(made, True))
+    checkpoint.make_folder(tmp_path / "a/b")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files cannot be counted")
+def test_no_file_stays_open(tmp_path):
+    write(tmp_path / "file")
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        write(tmp_path / "file")
+        checkpoint.flush_folder(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == len(before)

@@ -7,6 +7,7 @@ numbers. Docstrings, messages of errors, annotations, imports, ``__repr__`` and 
 
 import ast
 import copy
+from collections import Counter
 from typing import NamedTuple
 
 OPERATORS = {
@@ -33,10 +34,12 @@ class Mutant(NamedTuple):
     text: str
     lines: range
     source: str  # of the whole file, changed
+    which: int = 1  # of several alike on one line
 
     @property
     def key(self):
-        return f"{self.file}:{self.line}: {self.words}: {self.text}"
+        which = f" ({self.which})" if self.which > 1 else ""
+        return f"{self.file}:{self.line}: {self.words}{which}: {self.text}"
 
 
 def mutants(file, source):
@@ -59,8 +62,13 @@ def mutants(file, source):
                 seen.add((begin, end, text))
                 mutated = (data[:begin] + text.encode() + data[end:]).decode()
                 line = lines[node.lineno - 1].strip()
-                found.append(Mutant(file, node.lineno, words, line, node.lines, mutated))
-    return sorted(found, key=lambda m: (m.line, m.words))
+                mutant = Mutant(file, node.lineno, words, line, node.lines, mutated)
+                found.append((begin, mutant))
+    alike, numbered = Counter(), []
+    for _, mutant in sorted(found, key=lambda pair: pair[0]):
+        alike[mutant.key] += 1
+        numbered.append(mutant._replace(which=alike[mutant.key]))
+    return sorted(numbered, key=lambda m: (m.line, m.words, m.which))
 
 
 def _mark(tree):

@@ -9,7 +9,10 @@ programs which the tests start meet the mutant too. Which tests run which line w
 """
 
 import contextlib
+import ctypes
+import functools
 import gc
+import hashlib
 import importlib
 import inspect
 import json
@@ -60,6 +63,12 @@ def prepare(folder, name):
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, tree / path)
     return tree
+
+
+@functools.cache
+def digest(file):
+    """A short digest of a source of the project, as it is now."""
+    return hashlib.sha256((ROOT / file).read_bytes()).hexdigest()[:16]
 
 
 def start():
@@ -123,6 +132,8 @@ def child(tree, scratch, work, limit):
         code = 70
         try:
             os.setsid()
+            with contextlib.suppress(AttributeError, OSError):  # Linux: end with the parent
+                ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
             os.chdir(tree)
             quiet = os.open(scratch / "output", os.O_WRONLY | os.O_CREAT)
             os.dup2(quiet, 1)
@@ -191,16 +202,18 @@ def changed(path, old, new):
 
     None where more than the code of functions differs.
     """
-    pairs, left = [], [(compile(old, path, "exec"), compile(new, path, "exec"))]
+    pairs, left = [], [(compile(old, path, "exec"), compile(new, path, "exec"), True)]
     while left:
-        first, second = left.pop()
+        first, second, at_import = left.pop()
         inner = [[c for c in code.co_consts if isinstance(c, types.CodeType)]
                  for code in (first, second)]  # fmt: skip
         names = [[c.co_qualname for c in codes] for codes in inner]
         if names[0] != names[1]:
             return None
-        left += zip(*inner, strict=True)
-        if not first.co_flags & inspect.CO_NEWLOCALS:  # a module or a class, executed at import
+        body = not first.co_flags & inspect.CO_NEWLOCALS  # of a module or a class
+        at_import &= body or first.co_name.endswith("comp>") or first.co_name == "<genexpr>"
+        left += [(*pair, at_import) for pair in zip(*inner, strict=True)]
+        if at_import:
             if _own(first) != _own(second):
                 return None
         elif first != second or first.co_linetable != second.co_linetable:
@@ -322,11 +335,21 @@ def record(folder, files):
                         for line, tests in read.contexts_by_lineno(measured_file).items():
                             lines[name][line] |= set(tests) & recorder.tests.keys()
             kept = {f: {n: sorted(t) for n, t in by.items() if t} for f, by in lines.items()}
-            result.write_text(json.dumps({"tests": recorder.tests, "lines": kept}))
+            sources = {name: _keep(folder, tree / name) for name in kept}
+            found = {"tests": recorder.tests, "lines": kept, "sources": sources}
+            result.write_text(json.dumps(found))
             return 0
 
         began = time.time()
         status = child(tree, folder / "scratch", work, 600)
         print(f"{file}: {time.time() - began:.1f} s, status {status}", flush=True)
         if not result.exists():
-            result.write_text(json.dumps({"tests": {}, "lines": {}}))
+            result.write_text(json.dumps({"tests": {}, "lines": {}, "sources": {}}))
+
+
+def _keep(folder, path):
+    """Keep a source by its digest, so that later changes of it can be followed."""
+    name = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    (folder / "sources").mkdir(exist_ok=True)
+    shutil.copy(path, folder / "sources" / name)
+    return name

@@ -54,3 +54,9 @@ def test_what_is_done_at_import_cannot_be_changed_in_place():
 @pytest.mark.parametrize("mutant", named(), ids=lambda mutant: mutant.words)
 def test_named_mutants_are_in_the_source(mutant):
     compile(mutant.source, mutant.file, "exec")
+
+
+def test_a_comprehension_of_a_module_runs_at_import():
+    source = "TABLE = [k + 1 for k in range(3)]\n\n\ndef f(n):\n    return [k + 1 for k in n]\n"
+    found = {m.line: changed("f.py", source, m.source) for m in mutants("f.py", source)}
+    assert found[1] is None and found[5]

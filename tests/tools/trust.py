@@ -204,12 +204,28 @@ DEFECTS = (
     "were not flushed; a contamination such as 0.29 of 99 calibration rows took the rank below.",
     "A data name with `$\\frac$` made a run that could not be finished; shuffled labels passed; a "
     "progress bar that could not be written ended the training.",
+    "Mutants: a lesson did not recognise an answer that was summed over the last axis; "
+    "`solver_options={1: 2}` ended in Python's own words, `assert_close_to_torch` in a warning "
+    "where both sides were infinite; a second NumPy format and five other pieces of code did "
+    "nothing and are gone. No test had noticed that an operation with a single integer argument is "
+    "refused.",
+)
+
+
+MUTANTS = (
+    "A mutant is one small change of one source; the sample has some of every file, in proportion "
+    "to what can be changed there. It is killed if a test fails with it, or does not end. Those "
+    "that are equivalent, because no test could tell them from the original, have their reasons in "
+    "`tests/tools/mutation_known.py` and do not count. Tests were written for mutants of this "
+    "sample that had survived, so the score of others is lower than the one here. A result counts "
+    "for as long as the file of the mutant is the same and has the test that killed it."
 )
 
 
 def run(name):
     """Run the command of a row: what docs/trust.json keeps of it."""
     row, began = ROWS[name], time.perf_counter()
+    commit = subprocess.check_output(["git", "describe", "--always"], cwd=ROOT, text=True).strip()
     done = subprocess.run(
         [sys.executable, *row.command.split()],
         cwd=ROOT,
@@ -228,6 +244,7 @@ def run(name):
         "figure": last,
         "seconds": round(time.perf_counter() - began),
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit,
         "survivors": survivors,
         "packages": [line for line in lines if re.match(r"\S[^:]*: \d+ mutants, ", line)],
     }
@@ -265,12 +282,15 @@ def page(record):
     lines += [f"* {defect}" for defect in DEFECTS]
     packages = record.get("mutation", {}).get("packages", [])
     if packages:
-        lines += ["", "## Mutants by package", ""]
+        commit = record["mutation"].get("commit", "unknown")
+        lines += ["", "## Mutants by package", "", f"{MUTANTS} Of commit {commit}:", ""]
         lines += [f"* {line}" for line in packages]
     survivors = record.get("mutation", {}).get("survivors", [])
     if survivors:
         lines += ["", "## Mutants that survived", ""]
-        lines += [f"* `{line.removeprefix('survived: ')}`" for line in survivors]
+        for line in survivors:
+            mutant, _, reason = line.removeprefix("survived: ").rpartition(" | ")
+            lines.append(f"* `{mutant}`: {reason}")
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from autoencoder.codec import Codec
+from autoencoder.codec.codec import _consistent
+from autoencoder.codec.quantiser import MAX_LEVELS, TOTAL, Quantiser
 from autoencoder.datasets import load_digits
 from minigrad import checkpoint
 
@@ -177,3 +179,44 @@ def test_a_codec_knows_the_weights_of_its_model(codec, tmp_path, name):
     getattr(other, name).flat[3] += 1e-6  # no output of it would show that
     with pytest.raises(ValueError, match="belongs to another model"):
         Codec.load(tmp_path / "codec.npz", other)
+
+
+class Scaled:
+    """A model without fitted numbers: what it does shows in its outputs only."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def transform(self, X):
+        return X / self.factor
+
+    def inverse_transform(self, Z):
+        return Z * self.factor
+
+
+def test_a_codec_knows_what_its_model_makes_of_codes(tmp_path):
+    X = digits()[:50]
+    Codec(Scaled(2.0), step=0.7).fit(X).save(tmp_path / "codec.npz")
+    Codec.load(tmp_path / "codec.npz", Scaled(2.0002))  # rounding of another machine is far less
+    with pytest.raises(ValueError, match="belongs to another model"):
+        Codec.load(tmp_path / "codec.npz", Scaled(2.02))
+
+
+@pytest.mark.parametrize(
+    ("levels", "frequencies", "good"),
+    [
+        ([2], [1, TOTAL - 1], True),
+        ([2], [0, TOTAL], False),
+        ([1], [TOTAL], True),
+        ([1, 1], [TOTAL, TOTAL], True),
+        ([MAX_LEVELS], [1] * (MAX_LEVELS - 1) + [TOTAL - MAX_LEVELS + 1], True),
+        ([MAX_LEVELS + 1], [1] * MAX_LEVELS + [TOTAL - MAX_LEVELS], False),
+        ([0], [], False),
+        ([2], [TOTAL + 1, -1], False),
+    ],
+)
+def test_tables_are_those_of_a_quantiser_up_to_their_limits(levels, frequencies, good):
+    units = np.ones(len(levels))
+    values = np.zeros(len(frequencies))
+    tables = Quantiser(units, units, np.array(levels), values, np.array(frequencies, np.int64))
+    assert _consistent(tables) == good

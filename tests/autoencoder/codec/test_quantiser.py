@@ -108,6 +108,15 @@ def test_gains_of_a_curved_decoder_are_those_of_its_jacobian():
     np.testing.assert_allclose(gains, expected, rtol=1e-3)
 
 
+def test_gains_are_measured_at_the_first_and_the_last_row_too():
+    # Of z**2, moved by d, the gain is the root mean square of 2 z + d.
+    codes = np.array([[0.0], [1.0], [5.0]])
+    expected = np.sqrt(np.mean((2 * codes + codes.std()) ** 2))
+    np.testing.assert_allclose(decoder_gains(np.square, codes), [expected])
+    ends = np.sqrt(np.mean((2 * codes[[0, 2]] + codes.std()) ** 2))
+    np.testing.assert_allclose(decoder_gains(np.square, codes, probes=2), [ends])
+
+
 def test_codes_that_do_not_fit_are_refused():
     quantiser = fit_quantiser(np.random.default_rng(8).normal(size=(20, 3)), np.ones(3))
     with pytest.raises(ValueError, match=r"shape \(2, 4\), but the tables are for \(N, 3\)"):

@@ -187,6 +187,8 @@ def test_eight_bits_limit_and_round():
     images = np.array([-1, 0, 0.4999 / 255, 0.5001 / 255, 1, 7])
     assert eight_bits(images).tolist() == [0, 0, 0, 1, 255, 255]
     assert eight_bits(images).dtype == np.uint8
+    with pytest.raises(ValueError, match="hold NaN, which no grey level stands for"):
+        eight_bits(np.array([0.5, np.nan]))
 
 
 def test_an_exact_image_has_infinite_psnr():

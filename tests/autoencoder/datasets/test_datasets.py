@@ -22,6 +22,8 @@ from autoencoder.datasets import (
     make_faces,
 )
 from autoencoder.datasets.faces import PERSON_FACTORS, PERSON_TRAITS, VARIATION_FACTORS
+from autoencoder.datasets.images import shrink
+from minigrad import resize_bicubic
 
 HOME = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
 needs_olivetti = pytest.mark.skipif(
@@ -290,6 +292,8 @@ def test_npy_files_of_many_kinds_become_images(tmp_path, array, shape):
         (np.full((2, 4, 4), 300), "run from 300 to 300, but integers from 0 to 255"),
         (np.full((2, 4, 4), 1.5), "run from 1.5 to 1.5, but values from 0 to 1"),
         (np.full((2, 4, 4), -0.1), "run from -0.1"),
+        (np.linspace(-0.1, 0.5, 32).reshape(2, 4, 4), "run from -0.1 to 0.5"),
+        (np.linspace(0.1, 1.5, 32).reshape(2, 4, 4), "run from 0.1 to 1.5"),
         (np.full((2, 4, 4), np.nan), "run from nan to nan"),
         (np.full((2, 4, 4), 1j), "are complex128, but numbers are needed"),
         (np.full((2, 4, 4), None), "cannot be read as a NumPy file: it holds something else"),
@@ -346,6 +350,7 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     dataset = load_images(tmp_path)
     check(dataset, (3, 6, 4, 1))
     assert dataset.name == tmp_path.name
+    assert dataset.labels.tolist() == [0, 1, 2]  # one folder is not one person
     expected = IMAGES[[1, 0, 2]].astype(np.float32) / 255
     np.testing.assert_array_equal(dataset.images[..., 0], expected)
 
@@ -399,6 +404,15 @@ def test_folders_that_cannot_be_used_are_one_sentence(tmp_path):
     Image.fromarray(IMAGES[0].astype(np.uint16) * 200).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=r"b\.png has more than 8 bits a pixel"):
         load_images(tmp_path)
+
+
+def test_images_shrink_by_whole_numbers_and_otherwise_by_interpolation():
+    images = np.random.default_rng(0).random((2, 12, 12, 1), dtype=np.float32)
+    np.testing.assert_array_equal(shrink(images, 4), images[:, ::3, ::3])
+    assert shrink(images, 12) is images
+    for array, size in ((images, 8), (images[:, :, :8], 4), (images, 5), (images, 24)):
+        expected = resize_bicubic(array, size, half_pixel_centers=False)
+        np.testing.assert_array_equal(shrink(array, size), expected)
 
 
 def test_everything_public_is_listed():

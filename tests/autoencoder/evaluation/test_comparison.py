@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 
 from autoencoder.datasets import load_digits, make_faces
 from autoencoder.estimator import Autoencoder
-from autoencoder.evaluation import evaluate, metrics, table, wiener
+from autoencoder.evaluation import comparison, evaluate, metrics, table, wiener
 from autoencoder.parts import GaussianNoise, MaskingNoise
 from autoencoder.variants import DenoisingAutoencoder, VariationalAutoencoder
 
@@ -287,6 +287,15 @@ def test_a_code_longer_than_the_rank_is_compared_with_all_components():
     assert "PCA 5" in evaluate(model, few, few)["reconstruction"]
 
 
+def test_the_untrained_network_has_the_weights_that_the_training_began_with():
+    few = TRAIN[:40].astype(np.float64)
+    settings = dict(max_epochs=3, random_state=0)
+    rows = evaluate(Autoencoder(3, **settings).fit(few), few, few)["reconstruction"]
+    began = Autoencoder(3, **{**settings, "max_epochs": 0}).fit(few)
+    expected = np.mean((few - began.reconstruct(few)) ** 2)
+    assert rows["untrained network"]["MSE"] == pytest.approx(expected, rel=1e-12)
+
+
 # The real estimators
 
 
@@ -356,6 +365,16 @@ def test_cells_have_the_decimals_of_their_column():
         "a  0.01828  27.69   3  -12345.68     inf",
         "b  0.00003      -  12       1.00  2.0000",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [([1, 2], 0), ([0.0999], 5), ([0.1], 4), ([9.99, 9.98], 4), ([10.0], 2), ([10.5], 2),
+     ([9999.0], 2), ([1e4], 1), ([-0.05, np.inf, np.nan], 5), ([np.nan], 5), ([1, 2.5], 4),
+     ([0.01, 20.0, 30.0], 2)],
+)  # fmt: skip
+def test_a_column_has_the_decimals_of_its_middle_number(values, decimals):
+    assert comparison._decimals(values) == decimals
 
 
 # Refusals

@@ -390,5 +390,15 @@ def test_impossible_requests_are_one_sentence(call, sentence):
         call()
 
 
+def test_numbers_of_neighbours_up_to_their_limits(rng):
+    X, labels = rng.random((10, 3)), np.arange(10) % 2
+    assert 0 <= trustworthiness(X, X[:, :1], n_neighbors=4) <= 1
+    with pytest.raises(ValueError, match="got 10 samples, 10 codes, 5 neighbours"):
+        trustworthiness(X, X, n_neighbors=5)
+    assert knn_accuracy(X, labels, X[:3], labels[:3], n_neighbors=10) >= 0
+    with pytest.raises(ValueError, match="11 neighbours cannot be had among 10 codes"):
+        knn_accuracy(X, labels, X[:3], labels[:3], n_neighbors=11)
+
+
 def test_everything_public_is_listed():
     assert all(hasattr(metrics, name) for name in metrics.__all__)

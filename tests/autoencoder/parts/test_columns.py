@@ -134,6 +134,8 @@ def test_weights_count_in_every_kind():
     ("columns", "message"),
     [
         ("gaussian", "columns must be pairs of a kind"),
+        ([("gaussian",)], "columns must be pairs of a kind"),
+        ([8], "columns must be pairs of a kind"),
         ([("normal", 8)], r"columns must be pairs of a kind \('gaussian', 'bernoulli'"),
         ([("gaussian", 0), ("gaussian", 8)], "number of gaussian columns must be a whole number"),
         ([("gaussian", 7)], "names 7 columns, and the data have 8"),

@@ -111,6 +111,8 @@ def test_a_perfect_reconstruction_has_a_finite_optimal_likelihood(dtype):
 def test_an_impossible_variance_is_refused(variance):
     with pytest.raises(ValueError, match="variance must be a number above 0 or 'optimal', got "):
         GaussianLikelihood(variance).log_prob(*some())
+    with pytest.raises(ValueError, match="variance must be a number above 0 or 'optimal', got "):
+        GaussianLikelihood(variance).check(some()[1])
 
 
 # ---------------------------------------------------------------------- Bernoulli
@@ -263,3 +265,10 @@ def test_loss_and_constant_are_the_gaussians_log_density(variance):
     t, x = rng.normal(size=(2, 5, 3))
     whole = likelihood.loss(tensor(t), tensor(x)).item() + likelihood.constant(3)
     np.testing.assert_allclose(whole, -likelihood.log_prob(t, x).mean(), rtol=1e-12)
+
+
+@each_likelihood
+def test_means_are_of_floats_only(likelihood):
+    for t in (np.array([[1, 2]]), [[0.5]], np.array([[True]])):
+        with pytest.raises(TypeError, match="mean: t must be an array of float32 or float64, got"):
+            likelihood.mean(t)

@@ -38,3 +38,37 @@ def test_a_run_without_a_comparison_has_no_winner():
     assert (
         verdict({"epochs": 1})[-1] == "Whether something is wrong with it has not been looked at."
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"),
+    [(0, "0 s"), (119.4, "119 s"), (120, "2 minutes"), (120.5, "2 minutes"), (151, "3 minutes")],
+)
+def test_times_from_two_minutes_on_are_in_minutes(seconds, time):
+    assert verdict(metrics(seconds=seconds))[1] == f"It was trained for 50 epochs in {time}."
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ("all epochs", "in 61 s."),
+        ("diverged", "in 61 s, and diverged: these are the weights from before."),
+        ("early", "in 61 s, and ended early because the loss no longer fell."),
+        ("interrupted", "in 61 s, and was interrupted."),
+    ],
+)
+def test_how_a_training_ended_is_said(ended, words):
+    assert verdict(metrics(ended=ended))[1].endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [(20.29, "As good"), (20.31, "Better"), (19.91, "As good"), (19.89, "Worse"), (15.01, "Worse")],
+)
+def test_a_fifth_of_a_decibel_is_no_difference(model, word):
+    assert verdict(metrics(model=model, pca=20.1))[0].startswith(f"{word}")
+    few = metrics()
+    del few["evaluation"]["reconstruction"]["mean image"]
+    assert len(verdict(few)) == 2
+    assert verdict(metrics(diagnosis=["a"]))[2] == "What to do: a."
+    assert verdict(metrics(diagnosis=["a", "b", "c"]))[2] == "What to do: a (2 more below)."

@@ -4,6 +4,7 @@ The products are large enough for OpenBLAS to use several threads, which changes
 without the hold these tests fail.
 """
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -238,6 +239,11 @@ def test_blis_is_tried_out(own):
     control = blas._blis(loaded, None)
     assert isinstance(control, blas._PerThread) is own
     assert library.get() == 4
+    local = Function(library.set)  # AMD's
+    loaded.bli_thread_set_num_threads_local = local
+    control = blas._blis(loaded, None)
+    assert (control.get, control.set) == (loaded.bli_thread_get_num_threads, local)
+    assert (local.argtypes, local.restype) == ([ctypes.c_ssize_t], None)
 
 
 def test_openblas_by_its_kind_of_threads():
