@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import io
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -44,6 +45,14 @@ def test_the_version_is_one():
     assert ended.value.code == 0
     assert out.getvalue() == f"autoencoder {minigrad.__version__}\n"
     assert f"## {minigrad.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"version: {minigrad.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_files_that_contributors_are_sent_to_exist():
+    words = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"\b(?:minigrad|autoencoder|lessons|tests|docs)/[\w/]+\.\w+", words)
+    assert len(named) > 15
+    assert [path for path in named if not (ROOT / path).exists() and "NN_" not in path] == []
 
 
 def test_the_stored_runs_of_lesson_17_are_those_of_the_documentation():
