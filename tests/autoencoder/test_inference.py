@@ -1,5 +1,7 @@
 """What is computed with a trained network: bounds are the formulas, for one draw and for many."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,50 @@ def test_the_reference_model_has_the_published_settings():
     names = ("learning_rate", "n_components", "batch_size", "max_epochs", "skip_last_batch")
     assert [settings[name] for name in names] == [0.001, 256, 50, 600, True]
     assert settings["solver_options"] == {"epsilon": 1e-8 / 50, "epsilon_hat": True}
+
+
+# ---------------------------------------------------------------------- what fits leave behind
+def test_lists_of_pictures_are_taken_as_pictures():
+    pictures = list(np.random.default_rng(0).random((9, 4, 4)))
+    model = ae.Autoencoder(2, image_shape=(4, 4, 1), max_epochs=1, random_state=0).fit(pictures)
+    assert model.transform(pictures).shape == (9, 2)
+    rows = ae.Autoencoder(2, max_epochs=1, random_state=0).fit(np.reshape(pictures, (9, 16)))
+    assert rows.transform(np.reshape(pictures, (9, 16))).shape == (9, 2)
+
+
+def test_a_fit_says_how_often_it_began_again():
+    assert ae.Autoencoder(2, max_epochs=1, random_state=0).fit(X).n_restarts_ == 0
+
+
+def test_a_length_that_was_asked_for_is_kept_however_level_the_loss_is():
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    settings = dict(batch_size=1, learning_rate=1e-12, scale=None, schedule=None, random_state=0)
+    assert ae.Autoencoder(2, max_epochs=20, **settings).fit(rows).n_iter_ == 20
+
+
+def test_the_detectors_own_autoencoder_keeps_its_random_state():
+    rows = np.random.default_rng(0).normal(size=(30, 5))
+    model = ae.Autoencoder(2, max_epochs=1, random_state=0)
+    one, other = (ae.AutoencoderAnomalyDetector(model).fit(rows) for _ in range(2))
+    np.testing.assert_array_equal(one.score_samples(rows), other.score_samples(rows))
+    seeded = (ae.AutoencoderAnomalyDetector(model, random_state=k).fit(rows) for k in (1, 2))
+    one, other = (detector.score_samples(rows) for detector in seeded)
+    assert not np.array_equal(one, other)
+
+
+def test_a_detector_that_would_train_on_nothing_is_refused():
+    detector = ae.AutoencoderAnomalyDetector(calibration_fraction=0.99, contamination=0.5)
+    with pytest.raises(ValueError, match=r"of 10 rows holds out 10, but .* and rows to train on"):
+        detector.fit(np.random.default_rng(0).normal(size=(10, 3)))
+
+
+def test_parts_have_their_documented_defaults():
+    assert ae.WeightDecay().weight == 1e-4 and ae.WeightDecay().norm == "l2"
+
+
+def test_a_data_set_is_what_it_is():
+    data = ae.datasets.make_faces(people=2, variations=1, size=8)
+    assert data == data and data != dataclasses.replace(data)
+    assert {data: 1}[data] == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.name = "other"

@@ -7,7 +7,7 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from lessons import Check, Judge, Todo, _lesson, _watch, directional, use
+from lessons import Check, Judge, Todo, _lesson, _percent, _watch, directional, use
 from lessons import __main__ as runner
 from lessons._header import FOLDER, lessons, read_header
 from lessons._numbers import within
@@ -257,6 +257,28 @@ def test_a_case_is_shown_with_all_its_numbers(tmp_path, monkeypatch):
     assert "expected: an array of float64 of shape (3, 1)\n[[" in shown.text
     assert "yours:    an array of float64 of shape (3, 4)\n[[" in shown.text
     assert run(3, "--fast", "--case", "3.9", quiet=True).status == 1
+
+
+def test_only_cases_that_there_are_can_be_shown():
+    for number in (0, 3):
+        with pytest.raises(SystemExit, match="there are cases 1 to 2"):
+            check().show(lambda x: x, number)
+
+
+def test_cells_know_their_first_lines():
+    source = '\n'.join([
+        '"""01  A title"""', 'import a', '', '# %% [markdown]', '# Text', '# %%', 'b = 1', '',
+        '@lesson.exercise("1.1")', 'def f():', '    return 2', '', 'c = 3', '',
+    ])  # fmt: skip
+    cells = [(c.kind, c.line, c.exercise, c.text.strip()) for c in
+             _percent.exercises_apart(_percent.cells_of(source))]  # fmt: skip
+    assert cells == [
+        ("code", 2, None, "import a"),
+        ("markdown", 5, None, "Text"),
+        ("code", 7, None, "b = 1"),
+        ("code", 9, ("1.1", "f"), '@lesson.exercise("1.1")\ndef f():\n    return 2'),
+        ("code", 12, None, "c = 3"),
+    ]
 
 
 def test_every_field_of_the_header_is_needed(tmp_path):

@@ -187,6 +187,7 @@ def test_the_assignment_has_two_cells_for_each_exercise(number):
     for cell, mark in zip(cells, marks, strict=True):
         assert mark["locked"] != mark["solution"]
         assert ("points" in mark) == mark["grade"]
+        assert mark.get("points", 1) == 1
         assert "raise Todo" not in cell.source
 
 

@@ -202,6 +202,7 @@ def test_answers_are_the_same_up_to_rounding_and_errors_up_to_their_numbers():
 
 def test_words_for_values_and_errors():
     assert apart(np.float64(1), np.float64(1 + 1e-10)) == ["1", "1.0000000001"]
+    assert apart(np.float64(1 / 3), np.float64(1 / 3 + 1e-9)) == ["0.333333333", "0.333333334"]
     x = np.float64(0.1)
     assert apart(x, np.nextafter(x, 1)) == ["0.10000000000000001", "0.10000000000000002"]
     assert apart("a", 2) == ["a", "2"]
@@ -754,16 +755,16 @@ def test_the_doctor_says_what_to_mend(monkeypatch, capsys):
 
 def test_the_doctor_knows_versions(monkeypatch):
     assert _doctor._numbers("1.22.3rc4") == (1, 22, 3) and _doctor._numbers("2") == (2,)
-    wanted = {"requires-python": ">=3.99", "dependencies": ["numpy>=999.0", "matplotlib>=1.0",
-                                                            "no-such-package>=1.0"]}  # fmt: skip
+    wanted = {"requires-python": ">=3.99", "dependencies": ["no-such-package>=1.0", "numpy>=999.0",
+                                                            "matplotlib>=1.0"]}  # fmt: skip
     monkeypatch.setattr(_doctor, "_wanted", lambda: wanted)
     ((good, words),) = _doctor.python()
     assert good is False and words.endswith("3.99 or newer is needed, see https://www.python.org")
     now = importlib.metadata.version("numpy")
     assert list(_doctor.packages()) == [
+        (False, f"no-such-package is missing: run  pip install -e .  in {_doctor.ROOT}"),
         (False, f"numpy {now}: 999.0 or newer is needed, pip install -U numpy"),
         (True, f"matplotlib {importlib.metadata.version('matplotlib')}"),
-        (False, f"no-such-package is missing: run  pip install -e .  in {_doctor.ROOT}"),
     ]
     wanted["dependencies"] = [f"numpy>={now}"]
     wanted["requires-python"] = f">={'.'.join(map(str, sys.version_info[:3]))}"

@@ -101,3 +101,11 @@ def test_a_model_after_a_cut_is_the_old_or_the_new_one(tmp_path):
             assert arrays["w"].mean() == about["epoch"]
             seen.add(about["epoch"])
         assert seen == epochs
+
+
+def test_a_few_bytes_are_flushed_like_many(before):
+    folder, old = before
+    with Disk(folder) as disk, whole(folder / "a") as file:
+        file.write(b"few")
+    assert contents(disk.found()) == {old, b"few"}
+    assert contents(disk.found(disk.points)) == {b"few"}

@@ -297,3 +297,19 @@ def test_a_parameter_that_was_stretched_cannot_be_trained():
     one = mg.tensor(np.ones(1), requires_grad=True)
     one._data = np.lib.stride_tricks.as_strided(np.ones(1), (1,), (0,))
     optim.SGD([one], lr=0.1)
+
+
+def test_winograd_takes_what_its_tiles_reach():
+    def takes(pads, **more):
+        settings = dict(kernel=(3, 3), stride=(1, 1), dilation=(1, 1), groups=1) | more
+        return winograd.takes(
+            Geometry.of((9, 9), settings["kernel"], settings["stride"], pads, settings["dilation"],
+                        settings["groups"])
+        )  # fmt: skip
+
+    assert takes(((0, 0), (0, 0))) and takes(((2, 2), (2, 2)))
+    for pads in (((3, 0), (0, 0)), ((0, 3), (0, 0)), ((0, 0), (3, 0)), ((0, 0), (0, 3))):
+        assert not takes(pads)
+    one = ((1, 1), (1, 1))
+    assert not takes(one, stride=(2, 1)) and not takes(one, dilation=(1, 2))
+    assert not takes(one, kernel=(3, 5)) and not takes(one, groups=2)

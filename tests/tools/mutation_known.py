@@ -153,6 +153,27 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
             "0 -> 1",
         ),
     ),
+    "it takes more memory for a moment, and gives the same": (
+        ("autoencoder/runs/checkpoints.py", "arrays, about = checkpoint.load(", "True -> False"),
+        ("autoencoder/training.py", "training.optimizer.zero_grad()", "statement left out"),
+        ("minigrad/checkpoint.py", "part = file.read(min(_CHUNK", "operands of Sub exchanged"),
+    ),
+    "a moment that the clock does not hit": (
+        ("autoencoder/runs/lock.py", "if attempts >= ATTEMPTS and", "GtE -> Gt (2)"),
+    ),
+    "both sides were found equal just before": (
+        ("autoencoder/olivetti.py", "if shape is None or shape[0] != shape[1]", "0 -> 1 (2)"),
+    ),
+    "only whether it is above 0 counts": (
+        ("lessons/_relation.py", "for step, words in ((1,", "1 -> 2"),
+    ),
+    "the derivative of any constant is 0": (
+        ("minigrad/testing.py", "return tuple(Tensor(np.zeros(x.shape)) for", "zeros -> ones"),
+        ("minigrad/testing.py", "Tensor(np.zeros(x.shape)) if g is None", "zeros -> ones"),
+    ),
+    "NumPy's arrays stay what they are, and a GPU would be needed for others": (
+        ("minigrad/weights.py", "return value if is_array(value)", "Or -> And"),
+    ),
     "a place beyond the last of four": (
         ("minigrad/cpu/tiles.py", "strips[:, :, :, -1, y.shape[2]", "4 -> 5 (2)"),
     ),
@@ -201,6 +222,7 @@ EQUIVALENT = {  # why: (file, beginning of the line, change), ...
             "operands of Sub exchanged",
         ),
         ("lessons/_check.py", "worst = max(worst, gap)", "arguments exchanged"),
+        ("autoencoder/datasets/faces.py", "cap = np.maximum(", "arguments exchanged"),
         ("lessons/_relation.py", "nice = next(", "operands of Sub exchanged"),
         ("autoencoder/detector.py", "errors = np.square(rows", "operands of Sub exchanged"),
     ),
@@ -231,6 +253,10 @@ SURVIVORS = {  # the same for those that could be told from the original, but no
         ("autoencoder/datasets/loaders.py", "data = zlib.decompressobj()", "10000 -> 10001"),
         ("autoencoder/captured_epoch.py", "_MOST_TERMS = 12", "12 -> 13"),
         ("autoencoder/runs/lock.py", "WAIT, ATTEMPTS = 0.05, 4", "4 -> 5"),
+        ("autoencoder/evaluation/comparison.py", "MOST_SHOTS = 5", "5 -> 6"),
+    ),
+    "one of four looks at the lock of a run; those before and after it are tested": (
+        ("autoencoder/runs/train.py", "checkpoints.lock.check()", "statement left out"),
     ),
     "slower: PyTorch is asked for its opinion as well": (
         ("lessons/_earlier.py", "right = check.verdict(f, quick=True)", "True -> False"),

@@ -306,7 +306,12 @@ def test_warnings_are_sentences_of_the_command(place, capsys):
 
 def test_a_sheet_says_how_many_images_it_leaves_out(tmp_path, monkeypatch):
     told = {}
-    monkeypatch.setattr(files.plots, "image_rows", lambda rows, path, **more: told.update(more))
+    monkeypatch.setattr(
+        files.plots, "image_rows", lambda rows, path, **more: told.update(more, rows=rows)
+    )
+    files.contact_sheet(DIGITS.images[:13], tmp_path / "a.png", "t")
+    assert [(name, len(cells)) for name, cells in told["rows"]] == [("0", 10), ("10", 10)]
+    assert (told["rows"][1][1][3:] == 1).all()  # white
     files.contact_sheet(DIGITS.images[:130], tmp_path / "a.png", "t")
     assert told["footer"].endswith(" 30 images are not shown.")
     files.contact_sheet(DIGITS.images[:100], tmp_path / "a.png", "t")

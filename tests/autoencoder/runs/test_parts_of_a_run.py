@@ -425,8 +425,16 @@ def test_how_a_training_ended(epochs, diverged, interrupts, ended, monkeypatch):
     assert said[1:] == (stopped if ended == "interrupted" else [])
 
 
-def test_ctrl_c_is_ones_own_again_afterwards():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def interrupts():
+    """Ctrl-C interrupts, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_ones_own_again_afterwards(interrupts):
+    before = interrupts
     with train_module.interruptible() as seen:
         assert seen == [] and signal.getsignal(signal.SIGINT) is not before
         signal.raise_signal(signal.SIGINT)
