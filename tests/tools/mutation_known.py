@@ -255,7 +255,7 @@ SURVIVORS = {  # the same for those that could be told from the original, but no
         ("autoencoder/runs/lock.py", "WAIT, ATTEMPTS = 0.05, 4", "4 -> 5"),
         ("autoencoder/evaluation/comparison.py", "MOST_SHOTS = 5", "5 -> 6"),
     ),
-    "one of four looks at the lock of a run; those before and after it are tested": (
+    "one of several looks at the lock of a run, shortly after another one": (
         ("autoencoder/runs/train.py", "checkpoints.lock.check()", "statement left out"),
     ),
     "no quick test looks; those of whole fits, files and of the GPU were not tried on it": (
@@ -269,9 +269,11 @@ SURVIVORS = {  # the same for those that could be told from the original, but no
         ("minigrad/cpu/blas.py", 'if hasattr(os, "register_at_fork")', "condition reversed"),
         ("minigrad/optimizer.py", "steady = False", "False -> True"),
     ),
-    "a default that every caller gives, or that is set before it is read": (
+    "a first value that each fit sets before it is read": (
         ("autoencoder/training.py", "restarts: int = 0", "0 -> 1"),
         ("autoencoder/training.py", "diverged: bool = False", "False -> True"),
+    ),
+    "slower: it waits a second before it says who holds a run": (
         ("autoencoder/runs/folders.py", "def lock_of(folder, patience=0.0)", "0.0 -> 1.0"),
     ),
     "slower: PyTorch is asked for its opinion as well": (
