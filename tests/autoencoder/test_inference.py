@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import autoencoder as ae
-from autoencoder import inference, variants
+from autoencoder import datasets, inference, variants
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode, GaussianLikelihood
 
@@ -121,7 +121,7 @@ def test_parts_have_their_documented_defaults():
 
 
 def test_a_data_set_is_what_it_is():
-    data = ae.datasets.make_faces(people=2, variations=1, size=8)
+    data = datasets.make_faces(people=2, variations=1, size=8)
     assert data == data and data != dataclasses.replace(data)
     assert {data: 1}[data] == 1
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -255,8 +255,26 @@ SURVIVORS = {  # the same for those that could be told from the original, but no
         ("autoencoder/runs/lock.py", "WAIT, ATTEMPTS = 0.05, 4", "4 -> 5"),
         ("autoencoder/evaluation/comparison.py", "MOST_SHOTS = 5", "5 -> 6"),
     ),
-    "one of four looks at the lock of a run; those before and after it are tested": (
+    "one of several looks at the lock of a run, shortly after another one": (
         ("autoencoder/runs/train.py", "checkpoints.lock.check()", "statement left out"),
+    ),
+    "no quick test looks; those of whole fits, files and of the GPU were not tried on it": (
+        ("autoencoder/parts/code.py", "is_drawn = False", "False -> True"),
+        ("autoencoder/persistence.py", "estimator.diagnosis_ = [", "statement left out"),
+        ("autoencoder/runs/train.py", 'warnings.simplefilter("ignore", Diag', "statement left out"),
+        ("autoencoder/training.py", "if settings.levels_off and warm", "And -> Or"),
+        ("minigrad/optim.py", "self, parameters, lr=0.01, alpha=0.99", "0.0 -> 1.0"),
+        ("minigrad/optim.py", "decoupled = False", "False -> True"),
+        ("minigrad/shapes.py", "stretched = tuple(i + lead", "Add -> Sub (2)"),
+        ("minigrad/cpu/blas.py", 'if hasattr(os, "register_at_fork")', "condition reversed"),
+        ("minigrad/optimizer.py", "steady = False", "False -> True"),
+    ),
+    "a first value that each fit sets before it is read": (
+        ("autoencoder/training.py", "restarts: int = 0", "0 -> 1"),
+        ("autoencoder/training.py", "diverged: bool = False", "False -> True"),
+    ),
+    "slower: it waits a second before it says who holds a run": (
+        ("autoencoder/runs/folders.py", "def lock_of(folder, patience=0.0)", "0.0 -> 1.0"),
     ),
     "slower: PyTorch is asked for its opinion as well": (
         ("lessons/_earlier.py", "right = check.verdict(f, quick=True)", "True -> False"),
