@@ -11,9 +11,9 @@ def ladder(figure, runs, known):
     """The stored runs and the article's points on the ladder."""
     axes = figure.subplots()
     for seed, colour in ((0, COLOURS[0]), (2, COLOURS[5])):
-        table = np.loadtxt(runs / f"standard_seed{seed}.csv", delimiter=",", skiprows=1)  # (600, 3)
+        losses = np.array(runs[f"standard_seed{seed}"]["losses"]) / 0.875  # (600,)
         axes.loglog(
-            table[:, 0], table[:, 1] / 0.875, color=colour, label=f"stored run, seed {seed}"
+            range(1, len(losses) + 1), losses, color=colour, label=f"stored run, seed {seed}"
         )
     axes.loglog(*(np.array(ARTICLE).T * [[1], [1 / 0.875]]), "ko", ms=5, label="the article")
     for name, loss in known.items():
