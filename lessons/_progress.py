@@ -10,11 +10,12 @@ _told = set()
 
 
 def usual():
-    """Where figures and progress go: beside the lessons of a checkout, else the user's own folder.
+    """Where figures and progress go: beside the lessons, of installed ones the user's own folder.
 
-    Lessons that pip has installed are no place to write to: an update would remove it all.
+    Where pip has put them is no place to write to: an update would remove it all.
     """
-    return FOLDER / "out" if (FOLDER.parent / "pyproject.toml").is_file() else users()
+    installed = {"site-packages", "dist-packages"} & set(FOLDER.parts)
+    return users() if installed else FOLDER / "out"
 
 
 def users():

@@ -7,7 +7,7 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from lessons import Check, Judge, Todo, _lesson, _percent, _watch, directional, use
+from lessons import Check, Judge, Todo, _lesson, _percent, _progress, _watch, directional, use
 from lessons import __main__ as runner
 from lessons._header import FOLDER, lessons, read_header
 from lessons._numbers import within
@@ -497,3 +497,14 @@ def test_use_trains_on_the_learners_functions_and_puts_the_library_back():
 def test_the_examples_in_the_docstrings_run(module):
     result = doctest.testmod(importlib.import_module(f"lessons.{module}"))
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize(
+    ("folder", "beside"),
+    [("checkout/lessons", True), ("lib/python3.11/site-packages/lessons", False)],
+)
+def test_installed_lessons_write_into_the_users_own_folder(folder, beside, tmp_path, monkeypatch):
+    monkeypatch.setattr(_progress, "FOLDER", tmp_path / folder)
+    monkeypatch.setattr(_progress, "users", lambda: tmp_path / "own")
+    assert _progress.usual() == (tmp_path / folder / "out" if beside else tmp_path / "own")
+    assert _progress.writable(_progress.usual()) == _progress.usual()
