@@ -56,7 +56,7 @@ def hard_sigmoid(x, slope=1 / 6, offset=0.5):
 
 
 @primitive(_FLOATS, x=lambda g, y, slope: where((y <= 0) | (y >= 1), 0.0, g * slope))
-def _hard_sigmoid(x, slope, offset):
+def _hard_sigmoid(x, slope=1 / 6, offset=0.5):
     return (x * slope + offset).clip(0.0, 1.0)
 
 

@@ -447,14 +447,6 @@ def test_progress_is_kept_where_something_can_be_written(tmp_path, monkeypatch, 
         _progress.writable(blocked / "out")
 
 
-def test_a_checkout_is_written_to_and_an_installation_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(_progress, "FOLDER", tmp_path / "lessons")
-    monkeypatch.setattr(_progress, "users", lambda: tmp_path / "mine")
-    assert _progress.usual() == tmp_path / "mine"
-    (tmp_path / "pyproject.toml").write_text("")
-    assert _progress.usual() == tmp_path / "lessons/out"
-
-
 def test_a_long_run_goes_on_from_what_it_saved(tmp_path):
     def state(seed):
         rng = np.random.default_rng(seed)
