@@ -209,15 +209,13 @@ def _still_falling(history):
 
 
 def _validation(training):
-    losses = [v for v in training.history.get("validation_loss", []) if np.isfinite(v)]
-    if len(losses) < 5 or training.best_epoch > 0.8 * training.epoch:
+    losses = training.history.get("validation_loss")
+    if not losses or not _rises(losses, training.best_epoch / training.epoch):
         return None
-    best = min(losses)
-    if losses[-1] - best <= 0.02 * (losses[0] - best):
-        return None
+    best = training.best_epoch
     return Finding(
         "validation loss rising",
-        f"the validation loss was lowest after epoch {training.best_epoch} of {training.epoch}, "
+        f"the validation loss was lowest after epoch {best} of {training.epoch}, "
         "whose weights were kept, and rose afterwards: patience=10 saves the rest; more data, "
         "noise or a penalty let the network learn longer",
         False,
@@ -226,11 +224,11 @@ def _validation(training):
 
 def _held_out(history):
     """Whether images that had no say in the training, see ``runs.train``, were better rebuilt."""
-    losses = np.array(history.get("held_out_loss", []))
-    if len(losses) < 5 or not np.isfinite(losses).all():
+    losses = history.get("held_out_loss", [])
+    if not losses or not np.isfinite(losses).all():
         return None
-    best = int(losses.argmin())
-    if best > 0.8 * len(losses) or losses[-1] - losses[best] <= 0.02 * (losses[0] - losses[best]):
+    best = int(np.argmin(losses))
+    if not _rises(losses, (best + 1) / len(losses)):
         return None
     return Finding(
         "held-out loss rising",
@@ -240,6 +238,17 @@ def _held_out(history):
         "penalty let the network learn longer",
         True,
     )
+
+
+def _rises(losses, best):
+    """Whether `losses` rose again by more than a fiftieth of their fall.
+
+    The lowest came when the part `best` of the epochs was over; after four fifths it is no rise.
+    """
+    losses = [loss for loss in losses if np.isfinite(loss)]
+    if len(losses) < 5 or best > 0.8:
+        return False
+    return losses[-1] - min(losses) > 0.02 * (losses[0] - min(losses))
 
 
 def _large_code(X, k, n_features):

@@ -37,7 +37,7 @@ def writable(folder):
                 pass
         except OSError:
             continue
-        if place != FOLDER / "out" and folder in (FOLDER / "out", users()) and place not in _told:
+        if (place != folder or folder == users()) and place not in _told:
             _told.add(place)
             why = f"{folder} cannot be written: figures" if place != folder else "Figures"
             print(f"{why} and progress go to {place}\n")

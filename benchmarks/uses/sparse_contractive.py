@@ -14,7 +14,7 @@ from autoencoder.evaluation import mse
 
 TITLE = "Sparse and contractive codes"
 UNITS = 64
-SETTINGS = dict(learning_rate=1e-2, batch_size=128, schedule="cosine")
+SETTINGS = dict(learning_rate=1e-2, batch_size=32, schedule="cosine")
 
 
 def run(job):
