@@ -382,6 +382,7 @@ NO_ARRAYS = {  # functions that are not operations on arrays
     "jacobian": "takes a function",
     "primitive": "takes a function",
     "override": "takes a function",
+    "from_dlpack": "makes a tensor of a foreign array: test_dlpack.py",
     "get_num_threads": "a setting",
     "set_num_threads": "a setting",
 }
