@@ -12,13 +12,14 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import collapse, inference
-from .parts import BernoulliLikelihood, ContinuousBernoulliLikelihood
+from .parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, KLSparsity
 from .rows import beside, blocks, column_moments, unpacked
 
 _ROWS = 1024  # that are looked at, so that looking takes a small part of the training's time
 _TOLERANCE = 1.1  # times the error of principal components, which a fit may have
 _LEAST_KL = 0.01  # nats: a unit of less says nothing
 _FALLING = 0.02  # of the loss's whole fall, in the last tenth of the epochs
+_DENSE = 3.0  # times the activation that was asked for
 _SATURATED = 15.0  # logits from which the probability is 0 or 1 within 3e-7
 
 
@@ -34,12 +35,12 @@ class Finding(NamedTuple):
     is_warning: bool
 
 
-def diagnose(model, X, training, noise=None):
+def diagnose(model, X, training, noise=None, penalties=()):
     """Find what is wrong with a fit to `X` (N, D), a list of `Finding`; the worst come first.
 
     `model` is an ``inference.Model``, `training` the ``Training`` that has ended; data and errors
     are in the network's units. `noise` is one that has only what it hides scored, or None: the
-    network is then asked about that.
+    network is then asked about that. `penalties` are those that were paid.
     """
     rows, _, observed = unpacked(X[:: max(1, -(-len(X) // _ROWS))])  # (n, D), labels beside them
     some, labels = model.network.split(rows)
@@ -55,6 +56,7 @@ def diagnose(model, X, training, noise=None):
     found = [
         _error(model, X if labels is None else some, some, t, codes.shape[1], observed),
         _collapse(some, codes) or _silent_units(model, some, h, codes),
+        _not_sparse(penalties, codes),
         _dead_units(model, seen, read),
         None if noise is not None else _saturated(model, t, some),
         _still_falling(training.history),
@@ -143,6 +145,20 @@ def _silent_units(model, some, h, codes):
     sentence = f"{silent} of the {k} code units {what}, so the code is shorter than it looks"
     worst = silent == k if hasattr(model.code, "log_variance") else silent > k / 10
     return Finding("silent code units", f"{sentence}: use {advice}" if worst else sentence, worst)
+
+
+def _not_sparse(penalties, codes):
+    """Whether code units are on for much more of the data than `KLSparsity` asks."""
+    targets = [p.target for p in penalties if isinstance(p, KLSparsity)]
+    mean = float(codes.mean())
+    if not targets or not mean > _DENSE * targets[0]:
+        return None
+    return Finding(
+        "code not sparse",
+        f"the mean activation of the code is {mean:.2g} where the penalty asks for "
+        f"{targets[0]:.2g}: a larger penalty__weight makes it sparser, and the error larger",
+        False,
+    )
 
 
 def _dead_units(model, some, codes):

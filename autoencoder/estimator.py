@@ -278,7 +278,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return network
 
         def renew(streams):
-            return pretrained(self._new_network(streams), streams)
+            return pretrained(self._new_network(streams, parts.penalties), streams)
 
         with progress:
             try:
@@ -288,8 +288,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             finally:
                 self._finish(X)  # also when interrupted: the network as it is then can be used
             noise = parts.noise if parts.scores_in_part else None
-            found = diagnosis.diagnose(self._model, X, state, noise) if state.epoch else []
-            self.diagnosis_ = found
+            ended = self._model, X, state, noise, parts.penalties
+            self.diagnosis_ = diagnosis.diagnose(*ended) if state.epoch else []
             if names := [f.name for f in self.diagnosis_ if f.is_warning]:
                 progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
         diagnosis.warn(self.diagnosis_, stacklevel=2)
@@ -347,7 +347,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
                 streams = training.random_streams(seed, on_device and X.dtype == np.float32)
                 self._sizes, self._dtype, self._network = sizes, X.dtype, self.network
-                self._training = training.Training(self._new_network(streams), streams)
+                network = self._new_network(streams, parts.penalties)
+                self._training = training.Training(network, streams)
             X = beside(X, labels)
             state = self._training
             if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
@@ -401,7 +402,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 "n_draws=1"
             )
 
-    def _new_network(self, streams):
+    def _new_network(self, streams, penalties=()):
         """A network with new weights from the random `streams`, on the device."""
         network = build(
             self._sizes,
@@ -413,6 +414,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             offset=self._offset,
             dropout_rng=streams["dropout"],
         )
+        for penalty in penalties:
+            if hasattr(penalty, "begin"):
+                penalty.begin(network)
         return network.to(self.device).eval()
 
     def _learn_labels(self, X, y, reset):

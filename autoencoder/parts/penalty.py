@@ -4,6 +4,7 @@ A penalty is called with a `Batch` and returns a scalar Tensor in nats per sampl
 the loss. Only `KLSparsity` remembers anything, in the dictionary that the batch brings along.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from minigrad.optim import l1_penalty, l2_penalty
 
 from ..checks import check_number
 
-_USUAL = 0.02  # nats for each feature and a unit's whole divergence
+_USUAL = 0.2  # nats for each feature and a unit's whole divergence
 _EPSILON = 1e-6  # how near to 0 and 1 KLSparsity lets a mean activation come
 
 
@@ -61,7 +62,7 @@ class KLSparsity(BaseEstimator):
     the divergence is convex and so too large on average for the mean of one small batch. The
     gradient goes through the mean of the present batch. Needs codes in (0, 1): a sigmoid.
 
-    A `weight` of "auto" is ``0.02 D / k`` for k units and D features: the reconstruction is a sum
+    A `weight` of "auto" is ``0.2 D / k`` for k units and D features: the reconstruction is a sum
     over features and this one over units, and neither then outweighs the other in wide data.
     """
 
@@ -86,6 +87,16 @@ class KLSparsity(BaseEstimator):
                 f"got a {f'{activation} code' if activation else type(code).__name__}: "
                 "use code='sigmoid'"
             )
+
+    def begin(self, network):
+        """Let the units of a new `network` start at `target`: its last biases are the logit of it.
+
+        From 1/2, where they would start, they take most of a short training to come down.
+        """
+        layer = network.encoder[-1] if isinstance(network.encoder, Sequential) else network.encoder
+        if isinstance(layer, Dense) and layer.activation is None and layer.bias is not None:
+            target = min(max(float(self.target), _EPSILON), 1 - _EPSILON)
+            layer.bias.data[...] = math.log(target / (1 - target))
 
     def __call__(self, batch):
         self.check(batch.code)

@@ -264,6 +264,18 @@ def test_units_of_gaussian_codes_are_counted_by_their_nats():
     assert diagnosis._silent_units(model, SOME, h, means) is None  # 0.0076 more: 0.0101
 
 
+def test_a_sparse_code_that_is_not_is_told_of():
+    X = load_digits().data.astype(np.float32)[::4] / 16
+    for weight, told in ((0.01, True), (5, False)):
+        penalty = ae.KLSparsity(target=0.05, weight=weight)
+        model = ae.SparseAutoencoder(16, penalty=penalty, max_epochs=100, random_state=0).fit(X)
+        mean = model.transform(X).mean()
+        assert (mean > 0.15) == told
+        sentences = [f.sentence for f in model.diagnosis_ if f.name == "code not sparse"]
+        assert len(sentences) == told
+        assert not told or f"is {mean:.2g} where the penalty asks for 0.05" in sentences[0]
+
+
 def test_hidden_units_that_are_dead_are_counted():
     network = build(Sizes(3, 2, hidden=(8,)), PointCode("linear"), np.random.default_rng(0), float)
     model = inference.Model(network, PointCode("linear"), GaussianLikelihood(), None, 1024)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from autoencoder import SparseAutoencoder
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode, PointCode
 from autoencoder.parts.penalty import Batch, ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
@@ -101,6 +102,16 @@ def test_evaluation_takes_the_mean_of_its_batch_and_remembers_nothing():
     value = penalty(b._replace(memory=memory)).item()
     assert value == pytest.approx(2 * kl(0.1, 0.3), rel=1e-12)
     np.testing.assert_array_equal(memory["kl_sparsity"], [0.9, 0.9])
+
+
+@pytest.mark.parametrize("target", [0.0, 0.05, 0.5])
+def test_units_begin_at_the_target(target):
+    """The mean of the data is subtracted first, so that the biases alone decide."""
+    X = np.random.default_rng(0).normal(7.0, 1.0, (200, 6))
+    penalty = KLSparsity(target, weight=1.0)
+    model = SparseAutoencoder(4, hidden=(5,), penalty=penalty, scale=None, max_epochs=1)
+    model.set_params(learning_rate=1e-12, random_state=0).fit(X)
+    assert abs(np.median(model.transform(X)) - target) < 0.2 * target + 1e-5
 
 
 def test_it_is_zero_at_the_target_and_nowhere_else():
