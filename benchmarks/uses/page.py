@@ -7,6 +7,7 @@ import dimension_reduction
 import generation
 import kinds
 import pretraining
+import same_in_pytorch
 import sparse_contractive
 import writing
 
@@ -19,6 +20,7 @@ USES = {
     "compressing": compressing,
     "pretraining": pretraining,
     "kinds": kinds,
+    "same_in_pytorch": same_in_pytorch,
 }
 
 HEAD = """# What autoencoders are for, measured

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "uses"
 NAMES = (
     "dimension_reduction", "denoising", "sparse_contractive", "generation", "anomalies",
-    "compressing", "pretraining", "kinds",
+    "compressing", "pretraining", "kinds", "same_in_pytorch",
 )  # fmt: skip
 
 
@@ -38,6 +38,8 @@ def results():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_use_runs_and_says_what_it_found(name, module, tmp_path):
+    if name == "same_in_pytorch":
+        pytest.importorskip("torch")
     page, use = module("page"), module(name)
     found = use.run(module("shared").Job(fast=True, folder=tmp_path))
     page.keep(tmp_path, name, {**found, "seconds": 1.0})
