@@ -98,6 +98,7 @@ def _step(epoch, k):
     del terms["loss"]  # the sum of the others
     epoch.names = list(terms)
     for place, term in enumerate(terms.values()):
-        accumulate(epoch.sums[place : place + 1], term.data, float(size))
-    accumulate(epoch.sums[-2:-1], codes.data, 1.0 / codes.shape[1])
-    return codes.data
+        accumulate(epoch.sums[place : place + 1], term._data, float(size))
+    codes = codes._data  # only read: x.data would be a copy
+    accumulate(epoch.sums[-2:-1], codes, 1.0 / codes.shape[1])
+    return codes

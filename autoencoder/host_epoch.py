@@ -44,7 +44,7 @@ class HostEpoch:
             corrupt = self.corrupt
             seen = target if corrupt is None else tensor(corrupt(x.copy()), device=self.device)
             terms, codes = self.learn(seen, target, *more)
-            values = fetch([term.data for term in terms.values()])
+            values = fetch([term.detach().data for term in terms.values()])
             rows += len(x)
             for name, value in zip(terms, values, strict=True):
                 sums[name] = sums.get(name, 0.0) + len(x) * value

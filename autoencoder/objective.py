@@ -8,7 +8,7 @@ one draw of z for each sample; with more draws the importance-weighted bound (Y.
 takes the place of the first two.
 """
 
-from minigrad import concatenate, reshape, tensor
+from minigrad import Tensor, concatenate, reshape, tensor
 
 from .parts.code import importance_bound
 from .parts.penalty import Batch
@@ -59,7 +59,8 @@ def loss_terms(network, parts, x, target, rng, memory, weight=None, observed=Non
     for penalty in parts.penalties:
         terms[penalty.name] = penalty(batch)
     drawn = getattr(code, "is_drawn", True)
-    return terms, code.mean(h.detach()) if drawn else z.detach()  # (N, k)
+    codes = Tensor((h if drawn else z)._data)  # only read; on the GPU detach() would copy
+    return terms, code.mean(codes) if drawn else codes  # (N, k)
 
 
 def _importance_weighted(network, parts, h, labels, target, rng, each, weight):

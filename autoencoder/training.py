@@ -226,7 +226,7 @@ def make_pass(training, parts, settings, X):
         optimizer.zero_grad()
         least.backward()
         optimizer.step()
-        return {"loss": loss, **terms}, codes.detach()
+        return {"loss": loss, **terms}, codes
 
     def progress():
         """The part of the fit that is over; outside of one, all of it."""
@@ -318,7 +318,7 @@ def evaluate(training, parts, X, settings):
             seen = corrupted(parts.noise, training.network.n_labels, x.copy(), rng)
             seen = tensor(seen, device=training.device)
         terms, _ = loss_terms(training.network, parts, seen, target, rng, memory, *more)
-        log.append((len(x), [term.data for term in terms.values()]))
+        log.append((len(x), [term.detach().data for term in terms.values()]))
     numbers = iter(fetch([term for _, terms in log for term in terms]))
     mean = sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
     return mean + _left_out(training, parts, X)

@@ -5,10 +5,10 @@ an array can only be CuPy's if somebody has imported CuPy already.
 """
 
 import sys
-import warnings
 
 import numpy as np
 
+from . import gpu
 from .memory import empty
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -99,42 +99,10 @@ def to_device(x, device):
     raise ValueError(f'unknown device {device!r}: use "cpu" or "cuda"')
 
 
-def gpu_status():
-    """Whether device "cuda" can be used here and, in a sentence, what was found: (bool, str).
-
-    CuPy is imported to find out, and a small kernel compiled and run: CuPy itself says that a GPU
-    is available when the driver is there but the compiler is not. Nothing is printed or raised.
-    Ask only where a GPU is wanted: CUDA, once begun, does not survive a fork.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import cupy  # here and not above: CPU users never pay for it
-        if _proven.get("cupy") is not cupy:
-            if not cupy.is_available():
-                return False, "CuPy finds no CUDA driver or no GPU"
-            kernel = cupy.RawModule(code=_PROBE).get_function("probe")
-            answer = cupy.zeros(1, np.int32)
-            kernel((1,), (1,), (answer,))
-            if int(answer[0]) != 42:
-                return False, "a small test kernel gave a wrong answer"
-            _proven["cupy"] = cupy
-        name = cupy.cuda.runtime.getDeviceProperties(0)["name"]
-        return True, f"the GPU is a {name.decode()}"
-    except ModuleNotFoundError as error:
-        if error.name != "cupy":  # something that CuPy needs
-            return False, f"CuPy does not work here ({error})"
-        return False, (
-            'CuPy is not installed (pip install "cupy-cuda13x[ctk]", or 12x for older drivers)'
-        )
-    except Exception as error:  # of the driver, the compiler, the libraries they load
-        lines = (line.strip() for line in str(error).splitlines())
-        first = next((line for line in lines if line.strip("=")), "")  # CuPy draws lines, too
-        return False, f"CuPy does not work here ({type(error).__name__}: {first})"
-
-
-_proven = {}  # the CuPy module that has passed the probe
-_PROBE = 'extern "C" __global__ void probe(int* answer) { answer[0] = 42; }'
+def is_capturing(x):
+    """Whether the array `x` is on a GPU whose current stream is recording a CUDA graph, which
+    neither waits nor copies to main memory."""
+    return _is_cupy(x) and sys.modules["cupy"].cuda.get_current_stream().is_capturing()
 
 
 def _is_cupy(x):
@@ -144,8 +112,8 @@ def _is_cupy(x):
 
 def _cupy():
     cupy = sys.modules.get("cupy")
-    if cupy is None or _proven.get("cupy") is not cupy:
-        usable, found = gpu_status()
+    if cupy is None or not gpu.is_proven(cupy):
+        usable, found = gpu.status()
         if not usable:
             raise RuntimeError(f'device "cuda" cannot be used: {found}. Use device="cpu"')
     return sys.modules["cupy"]

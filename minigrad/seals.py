@@ -11,7 +11,7 @@ from collections.abc import MutableMapping, MutableSequence, MutableSet
 
 import numpy as np
 
-from .backend import array_module, is_array, own_copy
+from .backend import array_module, is_array, is_capturing, own_copy
 from .node import at
 from .tensor import checksum, describe
 
@@ -74,7 +74,7 @@ def save(node, values, out):
                 continue
             saved.append(value)
             leaf = parent.leaf
-            if leaf is not None and leaf.handed_out is not None:
+            if leaf is not None and leaf.handed_out is not None and not is_capturing(value):
                 seals.append((i, value, leaf, 0, checksum(value)))
             elif leaf is not None:
                 seals.append((i, value, leaf, leaf.version, None))
@@ -94,7 +94,7 @@ def check_seals(node):
             changed = checksum(value) != seen
         else:
             changed = leaf.version != version
-            if leaf.handed_out is not None:
+            if leaf.handed_out is not None and not is_capturing(value):
                 array, then = leaf.handed_out
                 changed |= checksum(array) != then
         if changed:

@@ -10,7 +10,7 @@ import operator
 
 import numpy as np
 
-from .backend import FLOATS, array_module
+from .backend import FLOATS, array_module, is_array, is_capturing
 from .checks import check_array
 from .engine import ANY_DTYPE, primitive
 from .tensor import Tensor, describe
@@ -71,6 +71,8 @@ def astype(x, dtype):
 )
 def getitem(x, index):
     """``x[index]``: integers, slices, None, ..., boolean and integer arrays, as in NumPy."""
+    if array_module(x) is not np:
+        _check_index(x.shape, index)
     return x[index]
 
 
@@ -84,6 +86,31 @@ def scatter(x, index, shape):
     else:  # arrays and sequences of any kind: an element may be meant more than once
         array_module(x).add.at(out, index, x)
     return out
+
+
+def _check_index(shape, index):
+    """Raise IndexError where an array of integers goes beyond its axis, which CuPy wraps around.
+
+    To look at one that is on the GPU takes a wait; while a step is recorded nobody looks.
+    """
+    axis, parts = 0, index if isinstance(index, tuple) else (index,)
+    parts = [np.asarray(p) if isinstance(p, list | range) else p for p in parts]
+    axes = [
+        p.ndim if is_array(p) and p.dtype == bool else p is not None and not isinstance(p, bool)
+        for p in parts
+    ]
+    for part, takes in zip(parts, axes, strict=True):
+        if part is ...:
+            axis += len(shape) - (sum(axes) - 1)
+            continue
+        if is_array(part) and part.dtype != bool and part.size and not is_capturing(part):
+            low, high = int(part.min()), int(part.max())
+            if not -shape[axis] <= low <= high < shape[axis]:
+                outside = low if low < -shape[axis] else high
+                raise IndexError(
+                    f"index {outside} is out of bounds for axis {axis} with size {shape[axis]}"
+                )
+        axis += takes
 
 
 @primitive(

@@ -16,6 +16,7 @@ from .backend import (
     array_module,
     device_of,
     is_array,
+    is_capturing,
     own_copy,
     plain,
     to_device,
@@ -53,14 +54,17 @@ class Tensor:
     @property
     def data(self):
         """The array itself. Changing a leaf's array between forward and backward is noticed and
-        refused; results of recorded operations are given out read-only."""
+        refused; results of recorded operations are given out read-only, on the GPU, where no array
+        is, as copies."""
         node = self.node
-        if node is None or array_module(self._data) is not np:
+        if node is None:
             return self._data
         if self.is_leaf:
-            if node.leaf.handed_out is None:
+            if node.leaf.handed_out is None and not is_capturing(self._data):
                 node.leaf.handed_out = self._data, checksum(self._data)
             return self._data
+        if array_module(self._data) is not np:
+            return own_copy(self._data)
         view = self._data.view()
         view.flags.writeable = False
         return view
@@ -136,13 +140,14 @@ class Tensor:
             self.node.leaf.grad = value
 
     def detach(self):
-        """The same array as a constant: gradients do not flow through it."""
+        """The same array as a constant: gradients do not flow through it. Of a result on the GPU it
+        is a copy, see `data`."""
         return Tensor(self.data)
 
     # ------------------------------------------------------------------ out of the library
     def numpy(self):
         """The values as a NumPy array (shared memory on the CPU, a copy from the GPU)."""
-        return to_numpy(self.data)
+        return self.data if array_module(self._data) is np else to_numpy(self._data)
 
     def item(self):
         """The only element, as a Python number."""

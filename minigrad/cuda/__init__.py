@@ -14,7 +14,7 @@ training step, `adam.py` (called by `optim.py`) its last kernel; `rows.py` takes
 """
 
 from .. import conv, fused, losses, ops  # noqa: F401 (what is overridden must be there first)
-from ..backend import gpu_status as status
+from ..gpu import status
 from . import (  # noqa: F401 (they register the overrides)
     convolution,
     elementwise,

@@ -14,9 +14,10 @@ allocates from a pool of its own, its arena, which it keeps for as long as it li
 import sys
 import threading
 
-from ..backend import gpu_status
+from ..gpu import status
 
-_open = threading.local()  # .steps: of optimizers, in what this thread is recording
+# .steps: of optimizers, in what this thread is recording; .kept: of the captured step it is in
+_open = threading.local()
 
 
 class Captured:
@@ -27,18 +28,18 @@ class Captured:
     same launches on the same memory, so the same bits. What the function returned when it was
     recorded is returned by every call; the arrays in it are overwritten by the next.
 
-    The function must not wait for the GPU or copy from main memory (RuntimeError); single numbers
-    are recorded as they are. What it reads has to stay in place: give it the next batch by
-    ``x.data[...] = batch``, or let it take its own (`minigrad.cuda.rows.gather`), and clear
-    gradients inside it rather than adding to earlier ones. It is recorded anew, which costs an
-    ordinary step, where an optimizer in it finds a parameter's array replaced or a setting changed;
-    for Adam the learning rate is none of these.
+    The function must not wait for the GPU or copy from main memory (RuntimeError), and what it
+    makes has to fit into the GPU's memory (MemoryError); single numbers are recorded as they are.
+    What it reads has to stay in place: give it the next batch by ``x.data[...] = batch``, or let it
+    take its own (`minigrad.cuda.rows.gather`), and clear gradients inside it rather than adding to
+    earlier ones. It is recorded anew, which costs an ordinary step, where an optimizer in it finds
+    a parameter's array replaced or a setting changed; for Adam the learning rate is none of these.
 
     Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide, "CUDA Graphs".
     """
 
     def __init__(self, function, warm_up=2):
-        usable, found = gpu_status()
+        usable, found = status()
         if not usable:
             raise RuntimeError(f"Captured: a CUDA graph needs a GPU: {found}")
         if not callable(function):
@@ -54,6 +55,7 @@ class Captured:
         self._stream = cuda.Stream(non_blocking=True)
         self._graph = self._result = None
         self._steps = []
+        self._kept = {}  # tickets, see `launch.py`
 
     def __call__(self):
         if recording():
@@ -73,14 +75,23 @@ class Captured:
         cuda = sys.modules["cupy"].cuda
         current = cuda.get_current_stream()
         self._stream.wait_event(current.record())
+        outer, _open.kept = holder(), self._kept
         try:
             with cuda.using_allocator(self._pool.malloc), self._stream:
                 return function()
         finally:  # also where it failed half-way: what it has launched is under way
+            _open.kept = outer
             current.wait_event(self._stream.record())
 
     def _record(self):
         self._graph = self._result = None  # its memory may be used again
+        try:
+            self._attempt()
+        except MemoryError:  # what other arrays have left behind is kept for their like
+            sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
+            self._attempt()
+
+    def _attempt(self):
         self._steps = _open.steps = []
         try:
             self._result = self._in_arena(self._captured)
@@ -88,19 +99,27 @@ class Captured:
             _open.steps = None
 
     def _captured(self):
-        self._stream.begin_capture()
         try:
+            self._stream.begin_capture()
             result = self.function()
+            graph = self._stream.end_capture()
         except BaseException as error:
             _give_up(self._stream)
             if not isinstance(error, Exception):
                 raise
+            if isinstance(error, MemoryError):
+                raise MemoryError(
+                    f"Captured: the GPU has no memory left to record the step ({error}): a "
+                    "captured step keeps all arrays that it makes, beside those of other steps. "
+                    "Use smaller batches, or give up captured steps and arrays that you no longer "
+                    "need"
+                ) from error
             raise RuntimeError(
                 f"Captured: recording the step failed ({type(error).__name__}: {error}). A CUDA "
                 "graph cannot wait for a result (item(), print, if loss > 1) or copy from main "
                 "memory: keep that out of the step, or do it between the steps"
             ) from error
-        self._graph = self._stream.end_capture()
+        self._graph = graph
         return result
 
 
@@ -109,6 +128,12 @@ def _give_up(stream):
         stream.end_capture()
     except Exception:
         return  # the capture was void already, and why is being raised
+
+
+def holder():
+    """The dictionary in which the captured step that this thread is in keeps what is its own, or
+    None outside of one."""
+    return getattr(_open, "kept", None)
 
 
 def recording():

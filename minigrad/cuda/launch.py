@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..backend import array_module, is_array
-from .capture import recording
+from .capture import holder, recording
 
 SOURCES = Path(__file__).with_name("kernels")
 FLOAT32 = np.dtype(np.float32)  # compared with this a dtype costs a tenth of a comparison by name
@@ -56,7 +56,7 @@ class Launcher:
         self.compile = compile
         self.module = functools.lru_cache(None)(self._module)
         self.kernel = functools.lru_cache(None)(self._kernel)
-        self._tickets, self._outgrown = None, []
+        self._tickets, self._outgrown = {}, []  # by stream
 
     def _module(self, name, options):
         return self.compile(source(name), ("--std=c++17", *options))
@@ -68,14 +68,26 @@ class Launcher:
 
     def tickets(self, like, count):
         """`count` integers that are 0 before and after each kernel that counts its blocks with
-        them; `like` is an array on the device where they are wanted. All kernels share them, so
-        they have to run one after the other: on one stream, or on several that wait."""
-        if self._tickets is None or self._tickets.size < count:
+        them; `like` is an array on the device where they are wanted. Kernels that share them have
+        to run one after the other, so each stream has its own, and each captured step, too."""
+        held = holder()
+        kept = self._tickets if held is None else held
+        place = _stream(like)
+        found = kept.get(place)
+        if found is None or found.size < count:
             if recording():  # the zeros would be written at the first replay
                 raise RuntimeError(f"{count} tickets were not there before the step was recorded")
-            self._outgrown.append(self._tickets)  # graphs may still use them
-            self._tickets = array_module(like).zeros(max(count, 1 << 14), np.int32)
-        return self._tickets
+            if found is not None:
+                self._outgrown.append(found)  # graphs may still use them
+            found = kept[place] = array_module(like).zeros(max(count, 1 << 14), np.int32)
+        return found
+
+
+def _stream(like):
+    """The device and the stream on which a kernel that works on the array `like` would run."""
+    if array_module(like) is np:
+        return None
+    return like.device.id, sys.modules["cupy"].cuda.get_current_stream().ptr
 
 
 launcher = Launcher()

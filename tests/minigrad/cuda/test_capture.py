@@ -8,7 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import cuda, optim, tensor
-from minigrad.cuda import adam
+from minigrad.cuda import adam, launch
 from minigrad.cuda.adam import Counts
 from minigrad.cuda.capture import each_replay, recording
 from minigrad.optimizer import Part
@@ -461,15 +461,82 @@ def test_a_schedule_is_asked_once_for_each_step():
 
 
 def test_the_gpu_is_probed_once(monkeypatch):
-    from minigrad import backend
+    from minigrad import gpu
 
     probed = []
-    status = backend.gpu_status
-    monkeypatch.setattr(backend, "gpu_status", lambda: probed.append(1) or status())
-    monkeypatch.setattr(backend, "_proven", {})
+    status = gpu.status
+    monkeypatch.setattr(gpu, "status", lambda: probed.append(1) or status())
+    monkeypatch.setattr(gpu, "_proven", {})
     for _ in range(3):
         tensor([1.0], device="cuda")
     assert len(probed) == 1
+
+
+def test_streams_and_captured_steps_have_tickets_of_their_own(cupy):
+    launcher = launch.Launcher()
+    like = cupy.zeros(1)
+    outside = launcher.tickets(like, 3)
+    assert launcher.tickets(like, 5) is outside
+    with cupy.cuda.Stream(non_blocking=True):
+        other = launcher.tickets(like, 3)
+        assert other is launcher.tickets(like, 3) and other is not outside
+    found = []
+
+    def step():
+        found.append(launcher.tickets(like, 3))
+        return like + 1
+
+    first, second = cuda.Captured(step), cuda.Captured(step)
+    for _ in range(3):
+        first(), second()
+    assert found[0] is found[2] is found[4] and found[1] is found[3] is found[5]
+    assert len({id(tickets) for tickets in (outside, other, *found)}) == 4
+    assert launcher.tickets(like, 3) is outside
+
+
+def test_without_memory_a_step_is_recorded_again_and_then_refused(cupy, monkeypatch):
+    freed, left = [], [1]
+    pool = cupy.get_default_memory_pool()
+    monkeypatch.setattr(type(pool), "free_all_blocks", lambda self: freed.append(self))
+    run, *_ = problem()
+
+    def step():
+        if recording() and left:
+            left.pop()
+            raise MemoryError("out of memory allocating 512 bytes")
+        return run()
+
+    captured, plain = cuda.Captured(step), problem()[0]
+    for _ in range(5):
+        assert captured().item() == plain().item()
+    assert freed == [pool]
+    left += [1, 2]
+    captured = cuda.Captured(step)
+    captured(), captured()
+    with pytest.raises(MemoryError, match=r"no memory left to record .*512 bytes.*smaller batches"):
+        captured()
+    assert not recording() and len(freed) == 2
+
+
+def test_an_interrupt_as_a_recording_begins_or_ends_leaves_no_capture_open(cupy, monkeypatch):
+    for name in ("begin_capture", "end_capture"):
+        step, *_ = problem()
+        captured = cuda.Captured(step)
+        captured(), captured()
+        original = getattr(cupy.cuda.Stream, name)
+
+        def interrupted(stream, original=original, name=name):
+            monkeypatch.setattr(cupy.cuda.Stream, name, original)
+            if name == "begin_capture":
+                original(stream)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(cupy.cuda.Stream, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            captured()
+        assert not recording() and not captured._stream.is_capturing()
+        captured()
+        assert captured._graph is not None
 
 
 def test_without_a_warm_up_or_a_gpu(cupy, monkeypatch):
