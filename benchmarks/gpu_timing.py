@@ -1,6 +1,8 @@
 """The measurements of ``gpu.py``: functions that print a table and return its figures.
 
-Times are medians of interleaved rounds that end with a synchronisation; nothing is read in between.
+Times of steps are medians of interleaved rounds that end with a synchronisation; nothing is read in
+between. Those of layers are of CUDA graphs of many calls, ours and PyTorch's, so that no host is in
+them.
 """
 
 import functools
@@ -10,7 +12,7 @@ from statistics import median
 
 import numpy as np
 from interleaved import compare
-from training_step import minigrad_convolutional, torch_convolutional
+from training_step import in_a_graph, minigrad_convolutional, torch_convolutional
 
 import minigrad as mg
 from autoencoder import Autoencoder, datasets, olivetti
@@ -37,6 +39,43 @@ def _wait():
     sys.modules["cupy"].cuda.Device().synchronize()
 
 
+# ---------------------------------------------------------------------- first of all
+def smoke(batch=50):
+    """Milliseconds per captured step by the GPU's clock, and how long a cold start takes."""
+    figures = {}
+    for precision in ("float32", "tf32"):
+        cuda.precision = precision
+        began = time.perf_counter()
+        step = cuda.Captured(minigrad_convolutional(batch, "cuda"))
+        losses = [step().item() for _ in range(5)]
+        seconds = time.perf_counter() - began
+        ms = _milliseconds(step)
+        print(
+            f"{precision}: {ms:.3f} ms per captured step, batch {batch}; five steps from a cold "
+            f"start took {seconds:.1f} s; losses {', '.join(f'{loss:.6g}' for loss in losses)}",
+            flush=True,
+        )
+        figures[f"{precision}, ms per captured step"] = ms
+        figures[f"{precision}, s to five steps"] = seconds
+        figures[f"{precision}, losses"] = losses
+    return figures
+
+
+def _milliseconds(function, repeat=STEPS, rounds=20):
+    """A call by the GPU's own clock: the median of `rounds`, of `repeat` calls each."""
+    gpu = sys.modules["cupy"].cuda
+    begin, end = gpu.Event(), gpu.Event()
+    times = []
+    for _ in range(rounds):
+        begin.record()
+        for _ in range(repeat):
+            function()
+        end.record()
+        end.synchronize()
+        times.append(gpu.get_elapsed_time(begin, end) / repeat)
+    return median(times)
+
+
 # ---------------------------------------------------------------------- the training step
 def ours(batch, precision="float32", captured=True):
     """`STEPS` steps of the reference model on the GPU, as a function."""
@@ -53,10 +92,12 @@ def ours(batch, precision="float32", captured=True):
 
 
 def torchs(batch, precision="float32", **options):
-    """The same in PyTorch."""
+    """The same in PyTorch; with a precision of None as it comes, convolutions in TF32."""
     import torch
 
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    if precision is not None:
+        allowed = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.benchmark = True  # it may look for its fastest kernels
     step = torch_convolutional(batch, device="cuda", **options)
 
@@ -73,28 +114,38 @@ def step(batch=50, rounds=10):
     figures, part = {}, functools.partial
     for precision in ("float32", "tf32"):
         compiled = dict(compiled=True, mode="reduce-overhead")
+        graphed = dict(graphed=True)
         programs = {
             "minigrad, captured": part(ours, batch, precision),
             "minigrad, uncaptured": part(ours, batch, precision, captured=False),
             "PyTorch eager": part(torchs, batch, precision),
             "PyTorch channels_last": part(torchs, batch, precision, channels_last=True),
             "PyTorch compiled": part(torchs, batch, precision, **compiled),
+            "PyTorch, one CUDA graph": part(torchs, batch, precision, **graphed),
+            "PyTorch, one, channels_last": part(
+                torchs, batch, precision, channels_last=True, **graphed
+            ),
         }
+        if precision == "tf32":
+            programs["PyTorch eager, as it comes"] = part(torchs, batch, None)
         results = compare(programs, rounds, 3)
         print(f"\nreference model, batch {batch}, {precision}: ms per step, and ours / it")
         for name, result in results.items():
             if isinstance(result, str):
-                print(f"{name:24} could not be run: {result}")
+                print(f"{name:28} could not be run: {result}")
                 figures[f"{precision}, {name}"] = result
                 continue
             ms = figures[f"{precision}, {name}"] = result[0] / STEPS * 1e3
             mine = figures.get(f"{precision}, minigrad, captured")
             ratio = f"{mine / ms:8.2f}" if isinstance(mine, float) else ""
-            print(f"{name:24}{ms:9.3f}{ratio}")
+            print(f"{name:28}{ms:9.3f}{ratio}")
     return figures
 
 
 # ---------------------------------------------------------------------- layers
+CALLS = 20  # in a graph
+
+
 def _seconds(function, wait, repeat=50, rounds=7):
     times = []
     for _ in range(rounds):
@@ -105,6 +156,17 @@ def _seconds(function, wait, repeat=50, rounds=7):
         wait()
         times.append((time.perf_counter() - began) / repeat)
     return median(times)
+
+
+def _calls(function):
+    """A step that calls `function` some times, for a CUDA graph."""
+
+    def calls():
+        for _ in range(CALLS):
+            result = function()
+        return result
+
+    return calls
 
 
 def ceilings():
@@ -143,8 +205,8 @@ def layers(batch=50):
         }
         for primitive, function in ours.items():
             theirs = _torch_layer(primitive, x, w, y, geometry)
-            seconds = _seconds(function, _wait)
-            torch_seconds = _seconds(*theirs) if theirs else float("nan")
+            seconds = _milliseconds(cuda.Captured(_calls(function)), 5) / CALLS / 1e3
+            torch_seconds = _seconds(*theirs, 5) / CALLS if theirs else float("nan")
             bound = max(work / flops, (x.nbytes + w.nbytes + y.nbytes) / bandwidth)
             figures[f"{name}, {primitive}"] = [seconds * 1e6, torch_seconds * 1e6, bound / seconds]
             kind = "forward" if primitive == forward else "gradient"
@@ -156,7 +218,8 @@ def layers(batch=50):
 
 
 def _torch_layer(primitive, x, w, y, geometry):
-    """The same operation in PyTorch, on images padded beforehand, and how to wait for it."""
+    """A CUDA graph of the same operation in PyTorch, on images padded beforehand, and how to wait
+    for it."""
     try:
         import torch
     except ImportError:
@@ -175,7 +238,7 @@ def _torch_layer(primitive, x, w, y, geometry):
         "conv_x": lambda: torch.nn.grad.conv2d_input(image.shape, kernel, out, **settings),
         "conv_w": lambda: torch.nn.grad.conv2d_weight(image, kernel.shape, out, **settings),
     }[primitive]
-    return function, torch.cuda.synchronize
+    return in_a_graph(_calls(function)), torch.cuda.synchronize
 
 
 # ---------------------------------------------------------------------- batches, epochs

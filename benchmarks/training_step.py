@@ -40,7 +40,30 @@ def minigrad_convolutional(batch, device="cpu"):
     return step
 
 
-def torch_convolutional(batch, channels_last=False, compiled=False, device="cpu", mode=None):
+def in_a_graph(step):
+    """PyTorch's `step` as a CUDA graph: a function that replays it."""
+    import torch
+
+    aside = torch.cuda.Stream()  # PyTorch wants its warm-up there
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = step()
+
+    def replay():
+        graph.replay()
+        return result
+
+    return replay
+
+
+def torch_convolutional(
+    batch, channels_last=False, compiled=False, device="cpu", mode=None, graphed=False
+):
     import torch
     from torch import nn
     from torch.nn.functional import pad
@@ -74,7 +97,8 @@ def torch_convolutional(batch, channels_last=False, compiled=False, device="cpu"
     x = torch.tensor(images(batch), device=device).permute(0, 3, 1, 2).contiguous()
     if channels_last:
         model, x = (v.to(memory_format=torch.channels_last) for v in (model, x))
-    optimizer = torch.optim.Adam(model.parameters())
+    in_graph = dict(fused=True, capturable=True) if graphed else {}
+    optimizer = torch.optim.Adam(model.parameters(), **in_graph)
     network = torch.compile(model, mode=mode) if compiled else model
 
     def step():
@@ -84,7 +108,7 @@ def torch_convolutional(batch, channels_last=False, compiled=False, device="cpu"
         optimizer.step()
         return loss
 
-    return step
+    return in_a_graph(step) if graphed else step
 
 
 def minigrad_dense(batch):

@@ -262,7 +262,8 @@ def test_the_library_takes_it_for_cupy(cupy, x):
 
 
 def test_it_leaves_nothing_behind(monkeypatch):
-    monkeypatch.setattr(launch.launcher, "_tickets", np.zeros(1 << 14, np.int32))  # of the CPU
+    of_the_cpu = {None: np.zeros(1 << 14, np.int32)}
+    monkeypatch.setattr(launch.launcher, "_tickets", of_the_cpu)
     before = dict(vars(launch.launcher))
     with device.installed() as cupy:
         tickets = launch.launcher.tickets(cupy.zeros(3), 4)

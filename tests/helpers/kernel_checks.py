@@ -7,6 +7,8 @@ from simulator import Module, SimulatorError, in_every_order, launches
 
 from minigrad.cuda.launch import Launcher, launcher
 
+SUBNORMAL = 2.0**-126  # below it CuPy's kernels, compiled with -ftz=true, have 0 on a GPU
+
 
 def integers(*shape, low=-8, high=9, seed=0):
     """Whole numbers as float32: their sums are exact in any order."""

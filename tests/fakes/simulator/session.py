@@ -82,11 +82,11 @@ def _same(a, b):
 
 
 def _check_tickets():
-    tickets = getattr(_launcher(), "_tickets", None)
-    if isinstance(tickets, np.ndarray) and tickets.any():
-        used = np.flatnonzero(tickets)
-        tickets[...] = 0
-        raise SimulatorError(f"a kernel left tickets {used[:8].tolist()} that are not zero")
+    for tickets in _launcher()._tickets.values():
+        if isinstance(tickets, np.ndarray) and tickets.any():
+            used = np.flatnonzero(tickets)
+            tickets[...] = 0
+            raise SimulatorError(f"a kernel left tickets {used[:8].tolist()} that are not zero")
 
 
 def _poisoned(allocate):

@@ -7,7 +7,7 @@ import pytest
 from convolution_checks import CASES, OPERATIONS, checked, error, integers, made, normal, operands
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_checks import misaligned, mistake
+from kernel_checks import SUBNORMAL, misaligned, mistake
 from simulator import SimulatorError, launches, simulated
 
 import minigrad.cuda
@@ -67,7 +67,7 @@ def test_bias_and_activation(case, transposed):
         assert len(launches) == before + 1
         z = registry[name].forward(images, w, geometry)
         expected = finish(z, b, activation)
-        np.testing.assert_allclose(result, expected, rtol=3e-7, atol=2.0**-140)
+        np.testing.assert_allclose(result, expected, rtol=3e-7, atol=SUBNORMAL)
         if activation in (None, "relu"):
             np.testing.assert_array_equal(result, expected)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_checks import integers, misaligned, mistake, one_launch, same_bits
+from kernel_checks import SUBNORMAL, integers, misaligned, mistake, one_launch, same_bits
 from simulator import SimulatorError, launches, simulated
 
 import minigrad as mg
@@ -88,7 +88,7 @@ def test_dense_layer(case, activation):
     for b in (integers(n), misaligned(integers(n)), integers(2 * n)[::2]):
         y = override("dense_layer", x, w, b, activation)
         expected = finish(x @ w, b, activation)
-        np.testing.assert_allclose(y, expected, rtol=3e-7, atol=2.0**-140)
+        np.testing.assert_allclose(y, expected, rtol=3e-7, atol=SUBNORMAL)
         if activation in (None, "relu"):
             same_bits(y, expected)
 
@@ -216,8 +216,8 @@ def test_mistakes_are_noticed(name):
             test_matmul("two levels of parts", "as it is", "transposed")
             test_what_is_no_number_goes_on()
             test_dense_layer("two levels of parts", "relu")
-        if launcher._tickets is not None:
-            launcher._tickets[...] = 0  # or else simulated() would complain of them, too
+        for tickets in launcher._tickets.values():
+            tickets[...] = 0  # or else simulated() would complain of them, too
 
 
 def sanitized_runs():
