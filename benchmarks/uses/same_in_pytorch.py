@@ -62,14 +62,16 @@ def _both(model, X, new, measure):
     """What `measure` says of the estimator `model` and of its like, trained by PyTorch."""
     like = clone(model).set_params(max_epochs=0).fit(X)
     model.fit(X)
+    network = like.network_  # a copy
     twin = _Twin(
         kind=type(model).__name__,
         rates=model.history_["learning_rate"],
         batch_size=budget.batch_size(len(X)),
-        center=like.network_.center.numpy(),
-        offset=like.network_.offset.numpy(),
+        center=network.center.numpy(),
+        offset=network.offset.numpy(),
     )
-    twin.train(like.network_, X, seed=model.random_state)
+    twin.train(network, X, seed=model.random_state)
+    like.network_ = network
     return measure(model, new), measure(like, new)
 
 

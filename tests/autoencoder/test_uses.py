@@ -198,3 +198,9 @@ def test_every_kind_does_what_it_is_for(results):
         found = kinds[name][measure]
         difference = np.subtract(found["kind"], found["plain"]) * (1 if found["higher"] else -1)
         assert len(difference) == 3 and min(difference) > least, (name, measure)
+
+
+def test_pytorch_comes_to_the_same(results):
+    """Within a twentieth, though order and noise are others."""
+    for name, (ours, theirs) in results["same_in_pytorch"]["rows"].items():
+        assert abs(ours["mean"] / theirs["mean"] - 1) < 0.05, name
