@@ -33,7 +33,7 @@ BY_NAME = {  # import modules when they are first asked for
     "autoencoder.__main__",
     "autoencoder.commands.arguments",
 }
-MOST_ROOMS = {"minigrad": 47, "autoencoder": 30}
+MOST_ROOMS = {"minigrad": 48, "autoencoder": 30}
 MOST_FLOORS = {"minigrad": 12, "autoencoder": 10}
 # What does not hold yet: (test, package). A test that passes although it is named here fails.
 NOT_YET = set()
@@ -140,7 +140,11 @@ def test_the_engine_knows_no_operation():
         todo += new
     operations = {"minigrad.ops", "minigrad.conv", "minigrad.fused"}  # shapes: to unbroadcast
     assert "minigrad.tensor" in below and not below & operations
-    assert edges["minigrad.tensor"] == {"minigrad.backend", "minigrad.node"}
+    assert edges["minigrad.tensor"] == {
+        "minigrad.backend",
+        "minigrad.node",
+        "minigrad.notebook",  # which knows nothing of the package
+    }
 
 
 # ---------------------------------------------------------------------- the graph itself
