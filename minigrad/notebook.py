@@ -18,15 +18,15 @@ MOST_VALUES = 2**24  # of an array that is looked at as a possible image
 
 
 def array_html(words: str, array: np.ndarray) -> str:
-    """`words` about an array, its values, and itself as an image if `is_image` says it is one."""
+    """`words` about an array, and its values, below an image of it if `is_image` says it is one."""
     text = np.array2string(array, separator=", ", threshold=200)
     if len(text) > MOST_CHARACTERS:
         text = text[:MOST_CHARACTERS] + " ..."
-    parts = [f"<div><code>{escaped(words)}</code></div>"]
+    about, values = f"<div><code>{escaped(words)}</code></div>", f"<pre>{escaped(text)}</pre>"
     if is_image(array):
-        parts.append(image_html(array))
-    parts.append(f"<pre>{escaped(text)}</pre>")
-    return "\n".join(parts)
+        values = f"<details><summary>values</summary>{values}</details>"
+        return f"{about}\n{image_html(array)}\n{values}"
+    return f"{about}\n{values}"
 
 
 def is_image(array: np.ndarray) -> bool:

@@ -21,9 +21,9 @@ def run_html(run):
         rows, damaged = {}, [str(error)]
     else:
         damaged = []
-    last = {name: {"last epoch": values[-1]} for name, values in run.history().items() if values}
+    last = {name: {"value": values[-1]} for name, values in run.history().items() if values}
     settings = {n: v for n, v in run.config.items() if v is not None and n != "split"}
-    parts = [*damaged, Table("Losses, nats per image", last)]
+    parts = [*damaged, Table("The last epoch, losses in nats per image", last)]
     if rows:
         ours = "model" if "model" in rows else None
         parts.append(Table("On the images held out, beside the baselines", rows, ours))
