@@ -9,6 +9,9 @@ DenoisingAutoencoder(n_components=16, noise=MaskingNoise(rate=0.5))
 """
 
 import importlib
+import logging
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who wants messages adds another
 
 _HOMES = {
     "variants": (

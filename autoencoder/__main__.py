@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: ``autoencoder COMMAND``, or ``python -m autoencoder COMMAND``.
 
 See docs/commands.md.
@@ -5,6 +6,7 @@ See docs/commands.md.
 
 import contextlib
 import importlib
+import os
 import sys
 import warnings
 
@@ -60,6 +62,9 @@ def command():
     """The program ``autoencoder``, which pip installs: `main`, with any names of files in print."""
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be no text
         sys.stdout.reconfigure(errors="backslashreplace")
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what may be written next
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module("argcomplete").autocomplete(parser())
     return main()
 
 

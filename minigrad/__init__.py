@@ -12,6 +12,8 @@ batch. float32 stays float32; nothing is converted in silence. Randomness comes 
 that you pass.
 """
 
+import logging as _logging
+
 from . import (
     checkpoint,
     cpu,
@@ -98,6 +100,8 @@ from .state import hook, no_grad
 from .tensor import Tensor, tensor
 
 __version__ = "0.2.0"
+
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())  # who wants messages adds another
 
 __all__ = [
     "Tensor", "abs", "add", "argmax", "argmin", "astype", "avg_pool2d", "batch_norm",

@@ -13,6 +13,7 @@ import numpy as np
 
 from .backend import to_numpy
 from .hooks import Hook, call
+from .notebook import table_html
 from .parameter import Buffer, Parameter
 from .tensor import Tensor, describe
 from .weights import assigned, check_fit, fitting
@@ -227,14 +228,24 @@ class Module:
         return ""
 
     def __repr__(self):
-        rows = [module._row(name) for name, module in self.named_modules(remove_duplicate=False)]
+        rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join([*map(str.ljust, row[:-1], widths[:-1]), row[-1].rjust(widths[-1])]).rstrip()
             for row in rows
         ]
-        total = sum(p.size for p in self.parameters())
-        return "\n".join([*lines, f"{total:,} parameters"])
+        return "\n".join([*lines, self._total()])
+
+    def _repr_html_(self):  # what a notebook shows
+        caption = f"{type(self).__name__}, {self._total()}"
+        head = ("name", "layer", "settings", "shapes", "parameters")
+        return table_html(caption, head, self._rows())
+
+    def _rows(self):
+        return [module._row(name) for name, module in self.named_modules(remove_duplicate=False)]
+
+    def _total(self):
+        return f"{sum(p.size for p in self.parameters()):,} parameters"
 
     def _row(self, name):
         own = list(self._own(Parameter))

@@ -24,6 +24,7 @@ from .backend import (
     type_name,
 )
 from .node import at, leaf_node
+from .notebook import array_html
 
 
 def checksum(array):
@@ -200,6 +201,9 @@ class Tensor:
             primitive = self.node.primitive
             notes.append(f"made by {primitive.name}" if primitive else "requires_grad=True")
         return f"tensor({', '.join([body, *notes])})"
+
+    def _repr_html_(self):  # what a notebook shows
+        return array_html(describe(self).removeprefix("a "), to_numpy(self._data))
 
     def __len__(self):
         if not self.ndim:

@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import autoencoder
 import minigrad
@@ -36,6 +38,29 @@ def test_every_file_is_installed():
     patterns = [f"{name.replace('.', '/')}/{each}" for name, some in DATA.items() for each in some]
     left_out = [f for f in found if not any(fnmatch.fnmatch(f, p) for p in patterns)]
     assert left_out == []
+
+
+def test_the_lock_has_a_version_of_all_that_the_gate_installs():
+    lines = (ROOT / ".ci" / "constraints.txt").read_text().splitlines()
+    locked = dict(line.split("==") for line in lines if not line.startswith("#"))
+    project = SETTINGS["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*SETTINGS["build-system"]["requires"], *project["dependencies"]]
+    todo = ["test", "parity"]
+    while todo:
+        wanted += extras[extra := todo.pop()]
+        todo += [
+            e
+            for r in map(Requirement, extras[extra])
+            if r.name == project["name"]
+            for e in r.extras
+        ]
+    found = [r for r in map(Requirement, wanted) if r.name != project["name"]]
+    names = {r.name: canonicalize_name(r.name) for r in found}
+    advice = "run .ci/lock, and commit .ci/constraints.txt"
+    assert [r.name for r in found if names[r.name] not in locked] == [], advice
+    assert [str(r) for r in found if locked[names[r.name]] not in r.specifier] == [], advice
+    assert not [version for version in locked.values() if "+" in version]  # one machine's builds
 
 
 def test_the_version_is_one():

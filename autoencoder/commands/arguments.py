@@ -5,6 +5,8 @@ import importlib
 
 MODELS = ("olivetti", "dense", "conv", "denoising", "sparse", "contractive", "vae")
 NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper", "patches")
+NAMES = ("olivetti", "faces", "digits", "mnist")  # of data
+DEVICES = ("cpu", "cuda")
 LIKELIHOODS = ("gaussian", "optimal_gaussian", "bernoulli", "continuous_bernoulli")
 DATA = "olivetti, faces (generated), digits, mnist, or a path to .npz, .npy or a folder of images"
 IMAGES = "an .npz or .npy file, or a folder of images"
@@ -79,10 +81,16 @@ def _verb(verbs, name, summary, *positional, run=True, **more):
         setattr(verb, key, value)
     if run:
         positional = [("run", RUN), *positional]
-        verb.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where it runs")
+        verb.add_argument("--device", choices=DEVICES, default="cpu", help="where it runs")
     for argument, text in positional:
         verb.add_argument(argument, metavar=argument.upper(), help=text)
     return verb.add_argument
+
+
+def _names_and_files(prefix, **_):
+    """What a shell may complete where data are named; argcomplete asks for it."""
+    files = importlib.import_module("argcomplete.completers").FilesCompleter()
+    return [*NAMES, *files(prefix)]
 
 
 def _train(verbs):
@@ -95,8 +103,10 @@ def _train(verbs):
         epilog=DEFAULTS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    settings = "a .toml file of these options, or a run's config.json; what is written here wins"
+    add("--config", metavar="FILE", help=settings)
     add("--model", choices=MODELS, help="which autoencoder; olivetti unless you say otherwise")
-    add("--data", metavar="NAME", help=DATA)
+    add("--data", metavar="NAME", help=DATA).completer = _names_and_files
     add("--epochs", type=int, help="passes over the data")
     add("--batch-size", type=int, help="images per step")
     add("--n-components", type=int, help="the length of the latent code")
@@ -117,7 +127,7 @@ def _train(verbs):
         help="held out: a tenth of the images, a fifth of people; 0 trains on all",
     )
     add("--seed", type=int, help="of weights, order, noise and split; 0 unless you say otherwise")
-    add("--device", choices=["cpu", "cuda"], help="where to compute")
+    add("--device", choices=DEVICES, help="where to compute")
     add("--restarts", type=int, help="how often to begin again where all codes have become equal")
     add("--output", metavar="DIR", help="the folder to write, a new or an empty one")
     overwrite = "replace the run in that folder, once the new one is finished"
@@ -133,14 +143,16 @@ def _train(verbs):
 
 def _assess(verbs):
     add = _verb(verbs, "evaluate", "measure a model beside its baselines, on images held out")
-    add("--data", metavar="NAME", help="other images to measure it on, or the moved original ones")
+    other = "other images to measure it on, or the moved original ones"
+    add("--data", metavar="NAME", help=other).completer = _names_and_files
     add = _verb(verbs, "plot", "draw the figures of a run again, and its report")
     add("--only", nargs="+", metavar="NAME", help="some figures, such as reconstructions filters")
-    add("--data", metavar="NAME", help="other images to draw")
+    add("--data", metavar="NAME", help="other images to draw").completer = _names_and_files
     add = _verb(verbs, "info", "say what a run or a file is", run=False)
     add("path", metavar="PATH", help="the folder of a run, or a model.npz")
     add = _verb(verbs, "data", "say what images there are, and where they come from", run=False)
-    add("name", metavar="NAME", nargs="?", default="list", help=f"list, {DATA}")
+    name = add("name", metavar="NAME", nargs="?", default="list", help=f"list, {DATA}")
+    name.completer = _names_and_files
 
 
 def _convert(verbs):

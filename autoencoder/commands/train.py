@@ -1,28 +1,44 @@
 """train: a run of any model, or the rest of one."""
 
+import contextlib
+import platform
 from pathlib import Path
+
+import numpy as np
 
 from ..datasets import NAMES
 from ..runs import MODELS, Config, resume, start
 from ..runs.checkpoints import SECONDS
 from ..runs.dataset import source
 from ..runs.records import read_config, read_metrics
+from .config_file import read_settings
 
 
 def train(options):
     """Train and write a run folder, or go on with one; returns 1 if the training diverged."""
     settings = {name: value for name, value in vars(options).items() if value is not None}
     settings.pop("verb")
-    every = settings.pop("checkpoint_every", SECONDS)
+    file = settings.pop("config", None)
     if "resume" in settings:
+        if file is not None:
+            raise ValueError("--resume has the settings of its run: leave --config out")
+        every = settings.pop("checkpoint_every", SECONDS)
         return _resume(Path(settings.pop("resume")), settings, every)
+    again = None
+    if file is not None:
+        from_file, recorded = read_settings(file)
+        again = recorded if "data" not in settings else None  # the same images, or a sentence
+        settings = {**from_file, **settings}
+    if again is not None:
+        _compare_versions(file, again)
+    every = settings.pop("checkpoint_every", SECONDS)
     model, output = settings.pop("model", "olivetti"), settings.pop("output", None)
-    if "hidden" in settings:
+    if "hidden" in settings:  # a list, as argparse and files have it
         settings["hidden"] = tuple(settings["hidden"])
     overwrite = settings.pop("overwrite", False)
     config = Config.of(model, **settings)
     _check_output(output or config.default_output(Path(config.data).resolve().stem), config.data)
-    folder, metrics = start(config, output, overwrite=overwrite, every=every)
+    folder, metrics = start(config, output, overwrite=overwrite, every=every, again=again, say=tell)
     return _print(metrics, config.model, folder)
 
 
@@ -38,12 +54,26 @@ def _resume(folder, settings, every):
                 f"{folder} was not begun with --{name.replace('_', '-')} {value}: leave that out, "
                 "the settings are those in its config.json"
             )
-    metrics = resume(folder, epochs=epochs, data=data, every=every)
+    metrics = resume(folder, epochs=epochs, data=data, every=every, say=tell)
     if metrics is None:
         done = read_metrics(folder)["epochs"]
         print(f"{folder} is finished, after {done} epochs: there is nothing left to do.")
         return 0
     return _print(metrics, begun["model"], folder)
+
+
+def tell(text):
+    """Print, if that is possible: a training is worth more than what it says."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text)
+
+
+def _compare_versions(file, recorded):
+    """Say where the run of `file` had other versions, with which its numbers may be others."""
+    here = {"python": platform.python_version(), "numpy": np.__version__}
+    other = [f"{n} {recorded.get(n)}, here {v}" for n, v in here.items() if recorded.get(n) != v]
+    if other:
+        tell(f"The run of {file} had {' and '.join(other)}: the last digits may differ.")
 
 
 def _print(metrics, model, output):

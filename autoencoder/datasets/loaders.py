@@ -5,6 +5,7 @@ Every loader returns a `Dataset`, whose images are (N, height, width, channels) 
 
 import hashlib
 import os
+import warnings
 import zlib
 from pathlib import Path
 
@@ -121,12 +122,13 @@ def make_faces(people=40, variations=10, size=64, seed=0):
     )
 
 
-def load(name_or_path, *, fall_back=True, say=print):
+def load(name_or_path, *, fall_back=True, say=None):
     """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path (see `load_images`).
 
-    When the Olivetti faces or MNIST cannot be had and `fall_back` is true, `say` is called with one
-    paragraph that tells so, and generated faces or the small digits are returned instead; else
-    DataUnavailable is raised. Raises ValueError when it is neither a known name nor a path.
+    When the Olivetti faces or MNIST cannot be had and `fall_back` is true, generated faces or the
+    small digits are returned instead, and `say` is called with one paragraph that tells so (without
+    it there is a warning); else DataUnavailable is raised. Raises ValueError when it is neither a
+    known name nor a path.
 
     >>> load("faces").name
     'generated faces'
@@ -153,5 +155,9 @@ def load(name_or_path, *, fall_back=True, say=print):
             "olivetti": (make_faces, "generated faces"),
             "mnist": (load_digits, "the 8x8 digits inside scikit-learn"),
         }[name_or_path]
-        say(f"{error} Until then this run uses {what}, and says so in its figures.")
+        text = f"{error} Until then this run uses {what}, and says so in its figures."
+        if say is None:
+            warnings.warn(text, UserWarning, stacklevel=2)
+        else:
+            say(text)
         return substitute()

@@ -122,8 +122,9 @@ class Config:
     @classmethod
     def of(cls, model, **settings):
         """The usual settings of `model`, with other `settings`; ValueError for what it fixes."""
+        usual = cls(model, **MODELS[model].defaults)
         for name in MODELS[model].fixed:
-            if name in settings:
+            if settings.get(name, getattr(usual, name)) != getattr(usual, name):
                 raise ValueError(f"--model {model} has no --{name.replace('_', '-')}")
         return cls(model, **{**MODELS[model].defaults, **settings})
 

@@ -54,6 +54,8 @@ figcaption { color: var(--quiet); margin-top: .4rem; max-width: 46rem; }
 }
 """
 
+PNG = b"\x89PNG\r\n\x1a\n"  # how a file begins
+
 
 class Table(NamedTuple):
     """Rows of values under named columns: `rows` is row -> {column -> value}.
@@ -129,7 +131,7 @@ def write_report(folder, *, title, sections, summary=""):
     body = "\n".join(
         f'<section aria-labelledby="section-{k}">\n'
         f'<h2 id="section-{k}">{_text(section.heading)}</h2>\n'
-        + "\n".join(_part(part, folder) for part in section.parts)
+        + fragment(section.parts, folder)
         + "\n</section>"
         for k, section in enumerate(sections, 1)
     )
@@ -158,6 +160,11 @@ style-src 'unsafe-inline'">
     with whole(path) as file:
         file.write(page.encode())
     return path
+
+
+def fragment(parts, folder):
+    """Texts, `Table`s and `Picture`s as HTML without a page around it."""
+    return "\n".join(_part(part, folder) for part in parts)
 
 
 def _part(part, folder):
@@ -200,7 +207,7 @@ def _figure(picture, folder):
     if not path.is_file():
         raise FileNotFoundError(f"The report should show {path}, but there is no such file")
     data = path.read_bytes()
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
+    if not data.startswith(PNG):
         raise ValueError(f"The report shows PNG files, but {path} is none")
     if not picture.alt.strip():
         raise ValueError(f"{path} needs an alt text: say in words what the picture shows")

@@ -66,8 +66,9 @@ def _read(path, advice="restore it from a copy"):
     try:
         if not path.is_file():
             raise ValueError("it is no ordinary file" if path.exists() else "it is not there")
-        if path.stat().st_size > LARGEST[path.name]:
-            raise ValueError(f"it has more than {LARGEST[path.name]} bytes")
+        largest = LARGEST.get(path.name, LARGEST["config.json"])  # which may have another name
+        if path.stat().st_size > largest:
+            raise ValueError(f"it has more than {largest} bytes")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error).partition("\n")[0]

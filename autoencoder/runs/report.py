@@ -83,7 +83,7 @@ def report(folder, title, metrics=None):
     split = config.pop("split", None)
     how = f"Held out: {split['how']}." if split else "The model was trained on all images."
     results = [_results(TITLES.get(name, name), rows, "model") for name, rows in evaluation.items()]
-    first, *others = [*_pictures(folder)] or [None]
+    first, *others = [*pictures(folder)] or [None]
     came = {name: _rounded(value) for name, value in metrics.items()}
     sections = [
         Section("Verdict", (" ".join(sentences), *filter(None, [first]))),
@@ -110,7 +110,7 @@ def _results(caption, rows, ours):
     return Table(caption, rows, ours if ours in rows else None)
 
 
-def _pictures(folder):
+def pictures(folder):
     """The figures of a run in the order of `FIGURES`."""
     paths = sorted((folder / "figures").glob("*.png"))
     for name, (caption, alt) in FIGURES.items():

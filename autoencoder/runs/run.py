@@ -17,6 +17,7 @@ from ..variants import Autoencoder, VariationalAutoencoder
 from . import dataset
 from .config import MODELS, Config
 from .files import fingerprint
+from .notebook import run_html
 from .records import read_config
 
 FILES = ("config.json", "model.npz")
@@ -34,6 +35,9 @@ class Run:
     config: dict
     estimator: object
     image_shape: tuple
+
+    def _repr_html_(self):  # what a notebook shows
+        return run_html(self)
 
     @property
     def model(self):

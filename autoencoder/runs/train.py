@@ -6,6 +6,7 @@ The folder holds ``config.json`` (how to repeat it, and which images were held o
 """
 
 import contextlib
+import logging
 import math
 import os
 import platform
@@ -37,13 +38,12 @@ WATCHED = 500  # held-out images whose loss is measured after every epoch
 PROBED = 2000  # images for linear probe and kNN, so that measuring takes seconds
 
 
-def tell(text):
-    """Print, if that is possible: a training is worth more than what it says."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text)
+logger = logging.getLogger(__name__)
 
 
-def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True, say=tell):
+def start(
+    config, output=None, *, overwrite=False, every=SECONDS, progress=True, again=None, say=None
+):
     """Train as the `Config` says into a new run folder; returns its path and the metrics (a dict).
 
     Without `output` the folder has the usual name, or that and a number where it is taken. A folder
@@ -51,9 +51,14 @@ def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True,
     has a number until then, is finished. Ctrl-C ends the training after the current epoch;
     everything is still written. `every` is how often there is a checkpoint, see `Checkpoints`. Data
     and settings that do not go together raise ValueError before anything is written.
+
+    `again` are the settings of another run, a dict of its config.json: the images are then those of
+    that run, and ValueError is raised where they have changed. `say` is called with each sentence
+    on how it goes; without it they go to the logger ``autoencoder.runs.train``.
     """
     check_interval(every)
-    data = datasets.load(config.data, say=say)
+    data = dataset.original(again) if again else datasets.load(config.data, say=say)
+    say = say or logger.info
     image_shape = data.images.shape[1:]
     if MODELS[config.model].grey:
         image_shape = (*image_shape[:2], 1)
@@ -96,7 +101,7 @@ def start(config, output=None, *, overwrite=False, every=SECONDS, progress=True,
     return lock.folder, metrics
 
 
-def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=tell):
+def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=None):
     """Go on with the run in `folder` from its last checkpoint, to the end that its settings name.
 
     `epochs` are another end, and `data` says where the same images are now. What comes of it is
@@ -104,6 +109,7 @@ def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=
     metrics (a dict), or None if there is nothing left to do.
     """
     check_interval(every)
+    say = say or logger.info
     with lock_of(folder) as lock:
         recorded = read_config(lock.folder / "config.json")
         recorded = recorded if epochs is None else {**recorded, "epochs": epochs}

@@ -6,6 +6,7 @@ of its first element, whatever its strides.
 """
 
 import functools
+import logging
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ LIMIT = 2**31  # elements: kernels count them with an int
 ACTIVATIONS = {None: 0, "relu": 1, "sigmoid": 2, "tanh": 3}  # as the kernels number them
 MULTIPROCESSORS = 132  # of an H200: what launch shapes are made for where there is no GPU
 _NULL = np.uint64(0)
+logger = logging.getLogger(__name__)
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$')
 
 
@@ -59,6 +61,7 @@ class Launcher:
         self._tickets, self._outgrown = {}, []  # by stream
 
     def _module(self, name, options):
+        logger.info("compiling kernels/%s.cu %s", name, " ".join(options))  # which takes seconds
         return self.compile(source(name), ("--std=c++17", *options))
 
     def _kernel(self, source, name, options):

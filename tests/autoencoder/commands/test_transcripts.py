@@ -62,7 +62,7 @@ def hidden(text):
             " --convolutional --image-size 16 --learning-rate 0.1 --likelihood bernoulli --noise "
             "masking --noise-std 0.3 --beta 2 --penalty-weight 4 --validation-fraction 0.25 "
             "--patience 6 --test-fraction 0.5 --seed 11 --device cuda --restarts 12 --output o "
-            "--overwrite --resume r --checkpoint-every 2.5",
+            "--overwrite --resume r --checkpoint-every 2.5 --config c",
             {
                 "model": "vae", "data": "d.npz", "epochs": 3, "batch_size": 8, "n_components": 5,
                 "hidden": [7, 9], "convolutional": True, "image_size": 16, "learning_rate": 0.1,
@@ -70,6 +70,7 @@ def hidden(text):
                 "penalty_weight": 4.0, "validation_fraction": 0.25, "patience": 6,
                 "test_fraction": 0.5, "seed": 11, "device": "cuda", "restarts": 12, "output": "o",
                 "overwrite": True, "resume": "r", "checkpoint_every": 2.5,
+                "config": "c",
             },
         ),
         ("evaluate r --data d", {"run": "r", "device": "cpu", "data": "d"}),

@@ -112,6 +112,9 @@ def test_load_falls_back_on_generated_faces_and_says_so(tmp_path, offline, monke
     with pytest.raises(DataUnavailable):
         load("olivetti", fall_back=False, say=said.append)
     assert len(said) == 1
+    with pytest.warns(UserWarning) as warned:
+        assert load("olivetti").name == "generated faces"
+    assert [str(one.message) for one in warned] == said
 
 
 # Digits and names

@@ -446,16 +446,6 @@ def test_ctrl_c_is_ones_own_again_afterwards(interrupts):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_nobody_has_to_read_what_a_training_says(monkeypatch):
-    for error in (OSError("closed pipe"), ValueError("I/O operation on closed file")):
-
-        def fails(*_, error=error):
-            raise error
-
-        monkeypatch.setattr("builtins.print", fails)
-        train_module.tell("a word")
-
-
 def test_what_cannot_be_built_is_refused_before_a_folder_is_made(trained, tmp_path):
     config = replace(trained.config, n_components=2**40)
     with pytest.raises(ValueError, match="n_components"):
