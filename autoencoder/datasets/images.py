@@ -4,6 +4,8 @@
 folders of pictures, and says in one sentence what is wrong with those that it cannot use.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from minigrad import resize_bicubic
+from minigrad.backend import Array
+from minigrad.checkpoint import PathLike
 
 from ..checks import outside_unit_interval
 
@@ -42,7 +46,7 @@ class Dataset:
     names: tuple | None = None  # of the N files, where they come from a folder
 
 
-def shrink(images, size):
+def shrink(images: Array, size: int) -> Array:
     """Images (N, H, W, C) at (N, size, size, C), resized as TensorFlow 1 does it.
 
     For square images and a whole fraction of their size these are exactly every second pixel, or
@@ -59,7 +63,7 @@ def shrink(images, size):
     return resize_bicubic(images, size, half_pixel_centers=False)
 
 
-def load_images(path):
+def load_images(path: PathLike) -> Dataset:
     """Load images from an .npz or .npy file or a folder: (N, H, W, C) float32 in [0, 1].
 
     An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
