@@ -39,6 +39,20 @@ def batch_norm(
 
     `mean` and `variance` are the batch's own unless both are given (S. Ioffe and C. Szegedy, 2015).
 
+    Parameters
+    ----------
+    x : Tensor or array (..., C)
+    weight, bias : Tensor or array (C,), default=None
+    mean, variance : Tensor or array (C,), default=None
+    eps : float, default=1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> batch_norm(np.array([[1.0, 5.0], [3.0, 9.0]]), eps=0)
     array([[-1., -1.],
            [ 1.,  1.]])
@@ -67,6 +81,21 @@ def layer_norm(
 
     For images `axis` -1 normalises each pixel's channels, (1, 2, 3) the image as PyTorch does.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    weight, bias : Tensor or array, default=None
+        Of the shape of the axes that are normalised.
+    axis : int or tuple of ints, default=-1
+    eps : float, default=1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> layer_norm(np.array([[1.0, 3.0], [5.0, 9.0]]), eps=0)
     array([[-1.,  1.],
            [-1.,  1.]])
@@ -91,6 +120,21 @@ def group_norm(
 
     With as many groups as channels it is instance norm.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, ..., C)
+    groups : int
+        A divisor of C.
+    weight, bias : Tensor or array (C,), default=None
+    eps : float, default=1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> group_norm(np.array([[1.0, 3.0, 4.0, 8.0]]), 2, eps=0)
     array([[-1.,  1., -1.,  1.]])
     """
@@ -151,6 +195,15 @@ class BatchNorm1D(Module):
     While training with the batch's mean and variance, which also move `running_mean` and
     `running_var` by the share `momentum`; after ``eval()`` with these. The variance that is kept
     is the unbiased one, as in PyTorch. ``affine=False`` leaves weight and bias out.
+
+    Parameters
+    ----------
+    channels : int
+    momentum : float, default=0.1
+    eps : float, default=1e-5
+        Added to the variance.
+    affine : bool, default=True
+    dtype : numpy dtype, default=float32
     """
 
     dimensions: tuple[int, ...] = (2, 3)
@@ -199,6 +252,12 @@ class BatchNorm1D(Module):
 class BatchNorm2D(BatchNorm1D):
     """`BatchNorm1D` for images (N, H, W, C).
 
+    Parameters
+    ----------
+    channels, momentum, eps, affine, dtype : as in `BatchNorm1D`
+
+    Examples
+    --------
     >>> layer = BatchNorm2D(3)
     >>> _ = layer(np.full((2, 4, 4, 3), 5.0, np.float32))
     >>> layer.state_dict()["running_mean"]
@@ -210,7 +269,15 @@ class BatchNorm2D(BatchNorm1D):
 
 class LayerNorm(Module):
     """`layer_norm` over the last axes, which are of `shape` (an integer for one axis), with its own
-    weight and bias of that shape."""
+    weight and bias of that shape.
+
+    Parameters
+    ----------
+    shape : int or tuple of ints
+    eps : float, default=1e-5
+    affine : bool, default=True
+    dtype : numpy dtype, default=float32
+    """
 
     def __init__(
         self,
@@ -240,7 +307,15 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """`group_norm` of `groups` groups of `channels` channels, with its own weight and bias (C,)."""
+    """`group_norm` of `groups` groups of `channels` channels, with its own weight and bias (C,).
+
+    Parameters
+    ----------
+    groups, channels : int
+    eps : float, default=1e-5
+    affine : bool, default=True
+    dtype : numpy dtype, default=float32
+    """
 
     def __init__(
         self,

@@ -34,6 +34,17 @@ class Dataset:
 
     `name` is short, for figures and run folders; `description` is one sentence.
 
+    Parameters
+    ----------
+    name : str
+    images : array (N, H, W, C) in [0, 1]
+    labels : array (N,) of integers
+    description : str
+    names : tuple of str or None, default=None
+        Of the files, or whatever the images are called.
+
+    Examples
+    --------
     >>> dots = Dataset("dots", np.zeros((2, 1, 1, 1), np.float32), np.array([0, 1]), "Two dots.")
     >>> dots.images.shape
     (2, 1, 1, 1)
@@ -52,6 +63,17 @@ def shrink(images: Array, size: int) -> Array:
     For square images and a whole fraction of their size these are exactly every second pixel, or
     every third, and so on.
 
+    Parameters
+    ----------
+    images : array (N, H, W, C)
+    size : int
+
+    Returns
+    -------
+    array (N, size, size, C)
+
+    Examples
+    --------
     >>> shrink(np.arange(16.0).reshape(1, 4, 4, 1), 2).ravel()
     array([ 0.,  2.,  8., 10.])
     """
@@ -72,7 +94,19 @@ def load_images(path: PathLike) -> Dataset:
     colours; those in subfolders take the subfolder's number as label. Of animated pictures the
     first frame is read, and transparency is ignored, with a warning. Without labels, every image
     gets its own.
-    Raises FileNotFoundError or ValueError with one sentence that names the file.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        With one sentence that names the file.
     """
     path = Path(path)
     if not path.exists():

@@ -52,6 +52,12 @@ class Code(BaseEstimator):
 class PointCode(Code):
     """One vector for each sample: ``activation(h)``, "relu", "sigmoid", "tanh" or "linear".
 
+    Parameters
+    ----------
+    activation : {"relu", "sigmoid", "tanh", "linear"}, default="relu"
+
+    Examples
+    --------
     >>> import numpy as np
     >>> PointCode("relu").mean(np.array([[-1.0, 2.0]]))
     array([[0., 2.]])
@@ -102,6 +108,16 @@ class GaussianCode(Code):
     mean over the draws, and "divergence" the rest. It has no other `beta`, `warm_up` or
     `free_bits`.
 
+    Parameters
+    ----------
+    beta : float, default=1.0
+    warm_up : float in [0, 1], default=0.0
+    free_bits : float, default=0.0
+        Nats for each unit.
+    n_draws : int, default=1
+
+    Examples
+    --------
     >>> import numpy as np
     >>> code, h = GaussianCode(), np.array([[1.0, 0.0, 0.0, 0.0]])
     >>> code.mean(h), code.divergence(h)
@@ -188,6 +204,14 @@ def importance_bound(log_weights: Any) -> Array:
 
     Of weights p(x, z) / q(z | x) it is a lower bound on log p(x), in expectation, that grows with
     the number of draws (Y. Burda et al., "Importance weighted autoencoders", 2016).
+
+    Parameters
+    ----------
+    log_weights : array (draws, N)
+
+    Returns
+    -------
+    array (N,)
     """
     return logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
 

@@ -65,6 +65,12 @@ class GaussianLikelihood(Likelihood):
     is its mean squared error (O. Rybkin et al., "Simple and effective VAE training with calibrated
     decoders", 2021).
 
+    Parameters
+    ----------
+    variance : float or "optimal", default=1.0
+
+    Examples
+    --------
     >>> GaussianLikelihood(variance=1.0).log_prob(np.zeros((1, 1)), np.ones((1, 1)))
     array([-1.41893853])
     """

@@ -44,7 +44,12 @@ class Batch(NamedTuple):
 
 
 class L1Penalty(BaseEstimator):
-    """``weight * sum |code|``: most code units at zero most of the time."""
+    """``weight * sum |code|``: most code units at zero most of the time.
+
+    Parameters
+    ----------
+    weight : float, default=0.001
+    """
 
     name = "l1"
 
@@ -66,6 +71,12 @@ class KLSparsity(BaseEstimator):
 
     A `weight` of "auto" is ``0.2 D / k`` for k units and D features: the reconstruction is a sum
     over features and this one over units, and neither then outweighs the other in wide data.
+
+    Parameters
+    ----------
+    target : float in (0, 1), default=0.05
+    weight : float or "auto", default="auto"
+    momentum : float in [0, 1], default=0.9
     """
 
     name = "kl_sparsity"
@@ -125,6 +136,11 @@ class ContractivePenalty(BaseEstimator):
     back once for each of the k rows; of an encoder without hidden layers it knows the norm,
     ``sum_j slope_j**2 sum_i W_ij**2``. ``"hutchinson"`` estimates the norm by ``|J^T u|**2`` with
     random signs u, which has the right expectation (M. Hutchinson, 1990), in one walk.
+
+    Parameters
+    ----------
+    weight : float, default=0.1
+    method : {"exact", "hutchinson"}, default="exact"
     """
 
     name = "contractive"
@@ -229,6 +245,11 @@ class WeightDecay(BaseEstimator):
     """``weight / 2 * sum w**2`` ("l2") or ``weight * sum |w|`` ("l1") of all matrices and kernels.
 
     Biases are left alone. The "l2" gradient is ``weight * w``, as PyTorch's ``weight_decay``.
+
+    Parameters
+    ----------
+    weight : float, default=1e-4
+    norm : {"l1", "l2"}, default="l2"
     """
 
     name = "weight_decay"
