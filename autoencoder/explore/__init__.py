@@ -1,0 +1,1 @@
+"""A page on which to explore a latent space."""

@@ -1,0 +1,351 @@
+"use strict";
+// The decoder of an autoencoder, in plain JavaScript: follows the steps that program.py wrote.
+//
+//   const decode = Decoder.make(program);   // the dict of Program.as_json
+//   decode([0.3, -1.2]);                    // a code, labels beside it -> Float64Array of the data
+//
+// Every value is a batch of one, flat in row-major order (images: height, width, channels). Numbers
+// are computed as doubles; weights are the float32 or float16 of the page.
+
+const Decoder = (() => {
+  const size = (shape) => shape.reduce((a, b) => a * b, 1);
+
+  // ------------------------------------------------------------------ bytes to numbers
+  function bytesOf(text) {
+    const binary = atob(text);
+    const bytes = new Uint8Array(binary.length);
+    for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+    return bytes.buffer;
+  }
+
+  // A float16 as a number: sign, 5 bits of exponent, 10 of fraction.
+  function half(bits) {
+    const sign = bits & 0x8000 ? -1 : 1;
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    if (exponent === 0) return sign * fraction * 2 ** -24;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  }
+
+  function arrayOf(buffer, { kind, shape, at, scale }) {
+    const count = size(shape);
+    if (kind === "i4") return new Int32Array(buffer, at, count);
+    if (kind === "f4") return new Float32Array(buffer, at, count);
+    return Float32Array.from(new Uint16Array(buffer, at, count), (bits) => half(bits) * scale);
+  }
+
+  // ------------------------------------------------------------------ functions of one number
+  const NEAR = 0.5; // as in parts/likelihood.py: where formulas that divide by t lose digits
+  const SLOPES = [1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000];
+
+  // The mean of the density on [0, 1] that is proportional to exp(x t).
+  function truncatedMean(t) {
+    if (Math.abs(t) >= NEAR) return 0.5 + 1 / (2 * Math.tanh(t / 2)) - 1 / t;
+    let total = 0;
+    for (let k = SLOPES.length - 1; k >= 0; k--) total = total * t * t + 2 * (k + 1) * SLOPES[k];
+    return 0.5 + t * total;
+  }
+
+  const CHEBYSHEV = [ // of (1 + 2 z) exp(z^2) erfc(z), as in minigrad/activations.py
+    1.1775789345674017, -0.004590054580646478, -0.08424913336651792, 0.05920993999819189,
+    -0.026658668435305753, 0.009074997670705265, -0.002413163540417608, 0.0004907758365258086,
+    -6.916973302501207e-5, 4.13902798607301e-6, 7.74038306619849e-7, -2.1886401049234397e-7,
+    1.076499946567091e-8, 4.521959811218287e-9, -7.754400208831351e-10, -6.318088340886684e-11,
+    2.86879501093067e-11, 1.9455868545777347e-13, -9.65469674843344e-13, 3.25254814814874e-14,
+    3.3478119482868056e-14, -1.864562880419313e-15, -1.2507950530688648e-15,
+  ];
+
+  // The probability that a standard normal number is below x, by Clenshaw's rule.
+  function normalCdf(x) {
+    const z = Math.abs(x) * Math.SQRT1_2;
+    const t = 1 - 7.5 / (z + 3.75);
+    let [now, before] = [0, 0];
+    for (let k = CHEBYSHEV.length - 1; k > 0; k--) [now, before] = [2 * t * now - before + CHEBYSHEV[k], now];
+    const tail = (Math.exp(-z * z) * (t * now - before + CHEBYSHEV[0])) / (2 + 4 * z);
+    return x < 0 ? tail : 1 - tail;
+  }
+
+  const limit = (x, low, high) => Math.min(Math.max(x, low), high);
+  const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+  const UNARY = {
+    linear: (x) => x,
+    relu: (x) => (x > 0 ? x : 0),
+    sigmoid,
+    tanh: Math.tanh,
+    negative: (x) => -x,
+    exp: Math.exp,
+    log: Math.log,
+    sqrt: Math.sqrt,
+    softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    abs: Math.abs,
+    sign: Math.sign,
+    sin: Math.sin,
+    cos: Math.cos,
+    log1p: Math.log1p,
+    expm1: Math.expm1,
+    leaky_relu: (x, slope = 0.01) => (x > 0 ? x : x * slope),
+    elu: (x, alpha = 1) => (x > 0 ? x : alpha * Math.expm1(x)),
+    hard_sigmoid: (x, slope = 1 / 6, offset = 0.5) => limit(x * slope + offset, 0, 1),
+    clip: (x, low = -Infinity, high = Infinity) => limit(x, low, high),
+    normal_cdf: normalCdf,
+    truncated_mean: truncatedMean,
+  };
+  const BINARY = {
+    add: (a, b) => a + b,
+    subtract: (a, b) => a - b,
+    multiply: (a, b) => a * b,
+    divide: (a, b) => a / b,
+    power: (a, b) => a ** b,
+    maximum: Math.max,
+    minimum: Math.min,
+  };
+
+  // ------------------------------------------------------------------ shapes
+  // For each element of `to` the place of the one of `from` that is broadcast to it; null if all
+  // stay where they are.
+  function places(from, to) {
+    const lead = to.length - from.length;
+    if (lead === 0 && from.every((n, i) => n === to[i])) return null;
+    const result = new Int32Array(size(to));
+    const strides = new Array(to.length).fill(0);
+    for (let axis = from.length - 1, stride = 1; axis >= 0; axis--) {
+      strides[axis + lead] = from[axis] === 1 ? 0 : stride;
+      stride *= from[axis];
+    }
+    for (let i = 0; i < result.length; i++) {
+      for (let axis = to.length - 1, rest = i; axis >= 0; axis--) {
+        result[i] += (rest % to[axis]) * strides[axis];
+        rest = Math.floor(rest / to[axis]);
+      }
+    }
+    return result;
+  }
+
+  // a[i..] . b[j..] over n numbers, in four sums that need not wait for each other.
+  function dot(a, i, b, j, n) {
+    let [s, t, u, v] = [0, 0, 0, 0];
+    let k = 0;
+    for (; k + 3 < n; k += 4) {
+      s += a[i + k] * b[j + k];
+      t += a[i + k + 1] * b[j + k + 1];
+      u += a[i + k + 2] * b[j + k + 2];
+      v += a[i + k + 3] * b[j + k + 3];
+    }
+    for (; k < n; k++) s += a[i + k] * b[j + k];
+    return s + t + (u + v);
+  }
+
+  // What a layer adds and bends in the end; b has one number for each channel, or is undefined.
+  function finish(y, b, activation) {
+    const bend = UNARY[activation];
+    if (b) for (let i = 0, c = 0; i < y.length; i++, c = c + 1 === b.length ? 0 : c + 1) y[i] += b[c];
+    if (activation !== "linear") for (let i = 0; i < y.length; i++) y[i] = bend(y[i]);
+    return y;
+  }
+
+  // Calls visit(place of the output, place of the pixel, number of the tap) wherever a window of
+  // the geometry meets a pixel and not the padding; places count pixels, not channels.
+  function windows({ size: [h, w], kernel: [kh, kw], out: [p, q], stride, pads, dilation }, visit) {
+    for (let i = 0; i < p; i++) for (let j = 0; j < q; j++) for (let a = 0; a < kh; a++) {
+      const row = i * stride[0] - pads[0] + a * dilation[0];
+      if (row < 0 || row >= h) continue;
+      for (let b = 0; b < kw; b++) {
+        const column = j * stride[1] - pads[1] + b * dilation[1];
+        if (column >= 0 && column < w) visit(i * q + j, row * w + column, a * kw + b);
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------ the steps
+  // Each makes of a step and the shape of its result a function of its inputs, arrays all of them.
+  const OPERATIONS = {
+    reshape: () => (x) => x,
+
+    gather({ places: at, fill }, shape, arrays) {
+      const from = arrays[at];
+      return (x) => Float64Array.from(from, (k) => (k < 0 ? fill : x[k]));
+    },
+
+    concatenate({ before }, shape) {
+      return (...parts) => {
+        const y = new Float64Array(size(shape));
+        let at = 0;
+        for (let k = 0; k < before; k++) for (const part of parts) {
+          const n = part.length / before;
+          for (let i = 0; i < n; i++) y[at++] = part[k * n + i];
+        }
+        return y;
+      };
+    },
+
+    unary({ f, settings }) {
+      const numbers = settings.map(Number);
+      const bend = UNARY[f];
+      return (x) => Float64Array.from(x, (v) => bend(v, ...numbers));
+    },
+
+    binary: (step, shape, arrays, shapes) => elementwise(BINARY[step.f], shape, shapes),
+    where: (step, shape, arrays, shapes) => elementwise((c, a, b) => (c ? a : b), shape, shapes),
+
+    // Sums and the like: the places of `to`, the shape with lengths of 1, are those of the results.
+    reduce({ f, from, to }) {
+      const at = places(to, from);
+      const combine = { sum: (a, b) => a + b, min: Math.min }[f] || Math.max;
+      const gathered = (x, start, combine, value = (v) => v) => {
+        const y = new Float64Array(size(to)).fill(start);
+        for (let i = 0; i < x.length; i++) {
+          const k = at ? at[i] : i;
+          y[k] = combine(y[k], value(x[i], k));
+        }
+        return y;
+      };
+      const start = { sum: 0, min: Infinity }[f] ?? -Infinity;
+      if (f !== "logsumexp") return (x) => gathered(x, start, combine);
+      return (x) => {
+        const most = gathered(x, start, combine);
+        const sums = gathered(x, 0, (a, b) => a + b, (v, k) => Math.exp(v - most[k]));
+        return sums.map((sum, k) => Math.log(sum) + most[k]);
+      };
+    },
+
+    // softmax and log_softmax, along the middle of three axes.
+    along({ f, sizes: [outer, n, inner] }) {
+      return (x) => {
+        const y = new Float64Array(x.length);
+        for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) {
+          const place = (k) => (o * n + k) * inner + i;
+          let [most, sum] = [-Infinity, 0];
+          for (let k = 0; k < n; k++) most = Math.max(most, x[place(k)]);
+          for (let k = 0; k < n; k++) sum += Math.exp(x[place(k)] - most);
+          for (let k = 0; k < n; k++) {
+            const v = x[place(k)] - most;
+            y[place(k)] = f === "softmax" ? Math.exp(v) / sum : v - Math.log(sum);
+          }
+        }
+        return y;
+      };
+    },
+
+    // (..., m, n) @ (..., n, p); leading axes are broadcast.
+    matmul({ left, right, activation }, shape) {
+      const [m, n, p] = [left.at(-2), left.at(-1), right.at(-1)];
+      const leading = shape.slice(0, -2);
+      const batches = size(leading);
+      const [ofA, ofB] = [left, right].map((s) => places(s.slice(0, -2), leading));
+      return (a, b, bias) => {
+        const y = new Float64Array(batches * m * p);
+        for (let k = 0; k < batches; k++) {
+          const [A, B] = [(ofA ? ofA[k] : k) * m * n, (ofB ? ofB[k] : k) * n * p];
+          for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) {
+            const v = a[A + i * n + j];
+            if (v === 0) continue; // as many units of a relu are
+            const [from, to] = [B + j * p, (k * m + i) * p];
+            for (let c = 0; c < p; c++) y[to + c] += v * b[from + c];
+          }
+        }
+        return finish(y, bias, activation);
+      };
+    },
+
+    // conv2d: weights (kernel height, kernel width, channels of a group, filters).
+    conv(step, shape) {
+      const filters = shape[3];
+      return (x, w, bias) => {
+        const channels = x.length / size(step.size);
+        const [each, made] = [channels / step.groups, filters / step.groups];
+        const y = new Float64Array(size(step.out) * filters);
+        windows(step, (output, pixel, tap) => {
+          for (let g = 0; g < step.groups; g++) for (let c = 0; c < each; c++) {
+            const v = x[pixel * channels + g * each + c];
+            if (v === 0) continue;
+            const [from, to] = [(tap * each + c) * filters + g * made, output * filters + g * made];
+            for (let f = 0; f < made; f++) y[to + f] += v * w[from + f];
+          }
+        });
+        return finish(y, bias, step.activation);
+      };
+    },
+
+    // conv2d_transpose, its adjoint: the same weights, `out` is the size of what comes in.
+    conv_transpose(step, shape) {
+      const channels = shape[3];
+      return (y, w, bias) => {
+        const filters = y.length / size(step.out);
+        const [each, made] = [channels / step.groups, filters / step.groups];
+        const x = new Float64Array(size(step.size) * channels);
+        windows(step, (input, pixel, tap) => {
+          for (let g = 0; g < step.groups; g++) for (let c = 0; c < each; c++) {
+            const from = (tap * each + c) * filters + g * made;
+            x[pixel * channels + g * each + c] += dot(y, input * filters + g * made, w, from, made);
+          }
+        });
+        return finish(x, bias, step.activation);
+      };
+    },
+
+    max_pool: (step, shape) => pooled(step, shape, Math.max, -Infinity),
+    pool_y: (step, shape) => pooled(step, shape, (a, b) => a + b, 0),
+
+    // The adjoint of sums over windows; windows of `stride` pixels: upsampling.
+    pool_x(step, shape) {
+      const channels = shape[3];
+      return (y) => {
+        const x = new Float64Array(size(shape));
+        windows(step, (input, pixel) => {
+          for (let c = 0; c < channels; c++) x[pixel * channels + c] += y[input * channels + c];
+        });
+        return x;
+      };
+    },
+  };
+
+  function elementwise(f, shape, shapes) {
+    const at = shapes.map((from) => places(from, shape));
+    const count = size(shape);
+    return (...inputs) => {
+      const y = new Float64Array(count);
+      for (let i = 0; i < count; i++) {
+        y[i] = f(...inputs.map((x, k) => x[at[k] ? at[k][i] : i]));
+      }
+      return y;
+    };
+  }
+
+  function pooled(step, shape, combine, start) {
+    const channels = shape[3];
+    return (x) => {
+      const y = new Float64Array(size(shape)).fill(start);
+      windows(step, (output, pixel) => {
+        for (let c = 0; c < channels; c++) {
+          const k = output * channels + c;
+          y[k] = combine(y[k], x[pixel * channels + c]);
+        }
+      });
+      return y;
+    };
+  }
+
+  // ------------------------------------------------------------------ a program
+  function make({ shapes, steps, arrays: described, blob }) {
+    const buffer = bytesOf(blob);
+    const arrays = described.map((about) => arrayOf(buffer, about));
+    const run = steps.map((step, k) => {
+      const given = step.in.map((v) => {
+        if (typeof v === "number") return { shape: shapes[v] };
+        if ("array" in v) return { shape: described[v.array].shape, data: arrays[v.array] };
+        return { shape: [], data: Float64Array.of(Number(v.number)) };
+      });
+      const operation = OPERATIONS[step.op](step, shapes[k + 1], arrays, given.map((g) => g.shape));
+      return (values) =>
+        operation(...step.in.map((v, i) => (typeof v === "number" ? values[v] : given[i].data)));
+    });
+    return (code) => {
+      const values = [Float64Array.from(code)];
+      for (const step of run) values.push(step(values));
+      return values.at(-1);
+    };
+  }
+
+  return { make, bytesOf };
+})();
