@@ -46,7 +46,8 @@ def record(estimator):
     Raises ValueError, in a sentence, for a decoder or a likelihood that cannot be recorded.
     """
     network = estimator.network_.to("cpu").eval()
-    width = estimator._sizes.n_components + estimator._sizes.n_labels
+    n_labels = estimator._sizes.n_labels
+    width = estimator._sizes.n_components + n_labels
     code = np.random.default_rng(0).normal(size=(1, width)).astype(estimator._dtype)
     steps, out = _recorded(network.decode, code)
     if out is None:
@@ -63,7 +64,8 @@ def record(estimator):
             _then(steps, "multiply" if name == "std" else "add", constant)
     spread = np.sqrt(np.diag(estimator.code_covariance_)) + 0.1
     Z = np.random.default_rng(1).normal(size=(OTHERS, len(spread))) * spread
-    check(steps, estimator, (estimator.code_mean_ + Z).astype(estimator._dtype))
+    y = estimator.classes_[np.arange(OTHERS) % len(estimator.classes_)] if n_labels else None
+    check(steps, estimator, (estimator.code_mean_ + Z).astype(estimator._dtype), y)
     return steps
 
 
@@ -159,26 +161,26 @@ def replay(steps, code):
 
 
 def check(steps, estimator, Z, y=None):
-    """How far `steps` are from what the estimator makes of the codes `Z` (N, k) of labels `y`.
-
-    Raises ValueError where that is more than rounding.
-    """
-    if y is None and estimator._sizes.n_labels:
-        y = estimator.classes_[np.arange(len(Z)) % len(estimator.classes_)]
-    codes = with_labels(estimator, Z, y)
-    made = np.concatenate([replay(steps, code[None]) for code in codes])
-    together = np.asarray(estimator.inverse_transform(Z, y))
-    each = [(Z[i : i + 1], None if y is None else y[i : i + 1]) for i in range(len(Z))]
-    expected = np.concatenate([np.asarray(estimator.inverse_transform(*one)) for one in each])
-    with np.errstate(invalid="ignore"):
-        difference = float(np.maximum(abs(made - expected), abs(made - together)).max())
-    if not difference <= SAME * max(1.0, float(np.abs(expected).max())):
+    """Raise ValueError where `steps` are further from the estimator than rounding makes them."""
+    largest = float(np.abs(np.asarray(estimator.inverse_transform(Z, y))).max())
+    found = difference(steps, estimator, Z, y)
+    if not found <= SAME * max(1.0, largest):
         raise ValueError(
-            f"explore: the decoder's operations, recorded for one code, are {difference:.2g} away "
+            f"explore: the decoder's operations, recorded for one code, are {found:.2g} away "
             "from what it makes of others: it decides by the code, mixes the rows of a batch, or "
             "computes with other functions than minigrad's, and the page cannot follow that"
         )
-    return difference
+
+
+def difference(steps, estimator, Z, y=None):
+    """How far `steps` are from what the estimator makes of the codes `Z` (N, k) of labels `y`,
+    together and each by itself."""
+    made = np.concatenate([replay(steps, code[None]) for code in with_labels(estimator, Z, y)])
+    together = np.asarray(estimator.inverse_transform(Z, y))
+    each = [(Z[i : i + 1], None if y is None else y[i : i + 1]) for i in range(len(Z))]
+    alone = np.concatenate([np.asarray(estimator.inverse_transform(*one)) for one in each])
+    with np.errstate(invalid="ignore"):
+        return float(np.maximum(abs(made - alone), abs(made - together)).max())
 
 
 def with_labels(estimator, Z, y):

@@ -6,7 +6,6 @@ paper it is black on white and no figure or table is broken across pages.
 """
 
 import base64
-import unicodedata
 from html import escape
 from numbers import Integral, Real
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from minigrad.checkpoint import whole
 
+from ..checks import visible
 from .files import own
 
 STYLE = """
@@ -242,5 +242,4 @@ def _value(value):
 
 def _text(text):
     """Make a text harmless, in attributes too, and without control characters."""
-    seen = (c for c in str(text) if c in "\n\t" or not unicodedata.category(c).startswith("C"))
-    return escape("".join(seen), quote=True)
+    return escape(visible(text), quote=True)

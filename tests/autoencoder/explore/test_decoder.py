@@ -16,7 +16,7 @@ from autoencoder import (
     explore,
 )
 from autoencoder.explore.program import Program, rounded
-from autoencoder.explore.recording import check, record, replay, with_labels
+from autoencoder.explore.recording import difference, record, replay, with_labels
 from minigrad import nn
 
 SCRIPT = Path(explore.__file__).with_name("decoder.js")
@@ -136,7 +136,7 @@ def case(estimator, half=False):
     y = estimator.classes_[rng.integers(0, n, 3)] if n else None
     expected, steps = estimator.inverse_transform(Z, y), record(estimator)
     codes = with_labels(estimator, Z, y)
-    assert check(steps, estimator, Z, y) <= 1e-5 * max(1, np.abs(expected).max())
+    assert difference(steps, estimator, Z, y) <= 1e-5 * max(1, np.abs(expected).max())
     if half:
         expected = np.concatenate([replay(rounded(steps), code[None]) for code in codes])
     return Program(steps, k + n, half).as_json(), codes.tolist(), expected
