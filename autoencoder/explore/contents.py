@@ -181,7 +181,7 @@ def _pictures(flat, image_shape):
 
 def _table(flat, columns):
     """The rows (n, D) of a table, and the range of each column."""
-    n, width = flat.shape
+    width = flat.shape[1]
     names = [f"column {i + 1}" for i in range(width)] if columns is None else list(columns)
     if len(names) != width:
         raise ValueError(f"explore: {len(names)} names for {width} columns")
