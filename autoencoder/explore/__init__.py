@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from minigrad.checkpoint import whole
 
 from ..estimator import Autoencoder
-from .contents import contents
-from .page import START, page
+from .contents import collect
+from .page import START, render
 
 __all__ = ["BUDGET", "START", "write_explorer"]
 
@@ -91,7 +91,7 @@ def write_explorer(
     check_is_fitted(estimator)
     if title is None:
         title = type(estimator).__name__
-    made = contents(
+    contents = collect(
         estimator,
         X,
         y,
@@ -104,7 +104,7 @@ def write_explorer(
         seed=seed,
         weights=weights,
     )
-    text = page(made)
+    text = render(contents)
     with whole(path) as file:
         file.write(text)
     return Path(path)

@@ -31,7 +31,7 @@ CHECKED = 3  # samples with which the page checks its decoder
 CHECKED_NUMBERS = 2048  # of each
 
 
-def contents(estimator, X, y, *, title, image_shape, names, columns, which, budget, seed, weights):
+def collect(estimator, X, y, *, title, image_shape, names, columns, which, budget, seed, weights):
     """The page's dict; see `explore.write_explorer` for the arguments."""
     check_whole("explore: budget", budget, 1)
     check_whole("explore: seed", seed, 0)

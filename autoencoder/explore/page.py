@@ -17,7 +17,7 @@ SCRIPTS = ("decoder.js", "pictures.js", "map.js", "page.js")
 START = "<!DOCTYPE html>\n<!-- autoencoder explore -->\n"  # how our files begin
 
 
-def page(contents):
+def render(contents):
     """The bytes of the page for `contents`, a dict that goes into JSON."""
     script = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
     style = (HERE / "page.css").read_text("utf-8")

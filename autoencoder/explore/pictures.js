@@ -23,7 +23,7 @@ function show(x) {
 const brief = (x) => show(Math.abs(x) < 1000 ? Math.round(1000 * x) / 1000 || 0 : x);
 
 const Pictures = (() => {
-  // Images: `about` is the page's "image", `sheet` an <img> of the originals.
+  // Images: `about` is the page's "image", `sheet` an Image of the originals.
   function images(about, sheet) {
     const { width, height, channels, low, high, tile: [tileHeight, tileWidth], across } = about;
 

@@ -35,15 +35,15 @@ class Browser:
         )
         os.close(theirs_in)
         os.close(theirs_out)
-        self._buffer, self._count, self._session = b"", 0, None
+        self._buffer, self._count, self._session, self._loaded = b"", 0, None, False
         self.said = []  # what the page wrote to the console, and what it was forbidden
+        self.requests = []  # addresses that the page asked for
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(t["targetId"] for t in targets if t["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.requests = []  # addresses that the page asked for
 
     def __enter__(self):
         return self
@@ -86,6 +86,8 @@ class Browser:
             self.said.append(json.dumps(params["exceptionDetails"])[:500])
         elif message.get("method") == "Log.entryAdded":
             self.said.append(params["entry"]["text"])
+        elif message.get("method") == "Page.loadEventFired":
+            self._loaded = True
         elif message.get("method") == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
         return message
@@ -95,8 +97,10 @@ class Browser:
         """Show the file at `path`."""
         self.said.clear()
         self.requests.clear()
+        self._loaded = False
         self.call("Page.navigate", url=f"file://{path}")
-        self.until("document.readyState === 'complete'")
+        while not self._loaded:
+            self._message()
 
     def ask(self, expression):
         """The value of an expression of JavaScript in the page."""
