@@ -25,8 +25,10 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """A variational model with convolutions, and its page: (the model, the page's path)."""
-    settings = dict(image_shape=(8, 8, 1), hidden=(4, 8), max_epochs=12, random_state=0)
-    model = VariationalAutoencoder(5, code=GaussianCode(0.05), **settings).fit(X[:200])
+    settings = dict(image_shape=(8, 8, 1), hidden=(4, 8), activation="tanh", random_state=0)
+    model = VariationalAutoencoder(5, code=GaussianCode(0.05), max_epochs=20, **settings)
+    model.fit(X[:200])
+    assert np.ptp(model.reconstruct(X[:60]), axis=0).max() > 0.5
     path = tmp_path_factory.mktemp("page") / "page.html"
     labels = np.array([HOSTILE, *map(str, range(1, 10))])[DIGITS.target[:60]]
     return model, write_explorer(path, model, X[:60], labels, title=HOSTILE)
@@ -142,9 +144,9 @@ def test_sliders_move_one_unit(page, digits):
     page.key("End")
     said = code(page)
     assert said[unit] >= 3 and f"unit {unit + 1} at" in words(page, "what")
-    assert all(abs(said[j] - z[j]) < 6e-4 for j in said if j != unit)
-    z[unit] = said[unit]
-    assert np.abs(decoded(page) - shades(model, z)).max() <= 1.0
+    assert all(abs(said[j] - z[j]) < 6e-3 for j in said if j != unit)
+    z[unit] = page.ask("JSON.parse(document.getElementById('data').textContent).units.live[0].high")
+    assert np.abs(decoded(page) - shades(model, z)).max() <= 0.51
     assert page.ask("document.querySelectorAll('#pair figure')[1].hidden")
     page.key("ArrowLeft")
     assert code(page)[unit] < said[unit]
@@ -184,7 +186,7 @@ def test_hovering_shows_and_an_empty_place_is_decoded(page, digits):
     codes = model.transform(X[:60]).astype(float)
     z = np.array([code(page)[j] for j in range(5)])
     axes = np.linalg.svd(codes - codes.mean(axis=0))[2]
-    assert np.abs(axes[2:] @ (z - codes.mean(axis=0))).max() < 2e-3  # in the plane of the map
+    assert np.abs(axes[2:] @ (z - codes.mean(axis=0))).max() < 0.03  # in the plane of the map
 
 
 def place(said):
