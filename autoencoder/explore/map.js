@@ -19,7 +19,10 @@ const CodeMap = (() => {
 
   function plus(context, r, angle) {
     const [a, b] = [1.3 * r, 0.45 * r];
-    const corners = [[b, a], [b, b], [a, b], [a, -b], [b, -b], [b, -a], [-b, -a], [-b, -b], [-a, -b], [-a, b], [-b, b], [-b, a]];
+    const corners = [
+      [b, a], [b, b], [a, b], [a, -b], [b, -b], [b, -a],
+      [-b, -a], [-b, -b], [-a, -b], [-a, b], [-b, b], [-b, a],
+    ];
     const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
     polygon(context, corners.map(([x, y]) => [x * cos - y * sin, x * sin + y * cos]));
   }

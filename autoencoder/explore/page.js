@@ -4,15 +4,14 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
-  const floats = (text) => new Float32Array(Decoder.bytesOf(text));
+  const floats = (text) => new Float32Array(Numbers.bytesOf(text));
   const { k, plane, samples, units } = data;
   const codes = floats(samples.codes);
   const points = floats(plane.points);
   const count = samples.rows.length;
   const kind = data.image ? "image" : "row";
   const codeOf = (i) => Array.from(codes.subarray(i * k, (i + 1) * k));
-  const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-  const percent = (x) => `${Math.round(100 * x)} %`;
+  const { plural, percent } = Words;
   const STEPS = 200; // positions of a slider
   const STRIP = 9; // pictures between two samples
   const FIRST_UNITS = 12; // sliders that are seen at first
@@ -26,8 +25,8 @@
   }
 
   const decodeCode = Decoder.make(data.program);
-  const labelled = (z, c) => (data.classes.length ? [...z, ...data.classes.map((_, j) => +(j === c))] : z);
-  const state = { z: new Array(k).fill(0), class: data.own_class ? data.own_class[0] : 0, sample: null, words: "" };
+  const labelled = (z, c) => [...z, ...data.classes.map((_, j) => +(j === c))];
+  const state = { z: new Array(k).fill(0), class: 0, sample: null, words: "" };
   const picked = { a: null, b: null };
   let cost = 0; // milliseconds that a decode takes
 
@@ -43,29 +42,17 @@
     return samples.label ? `${name}, label ${samples.labels[samples.label[i]]}` : name;
   }
 
-  // ------------------------------------------------------------------ sentences
   $("title").textContent = data.title;
   $("summary").textContent = [data.which, data.drawn].filter(Boolean).join(" ");
-  $("map-is").textContent = mapWords();
-  function mapWords() {
-    if (k === 1) return "The code is one number, from left to right. How high a point stands means nothing.";
-    if (k === 2) return "The code's two numbers: unit 1 from left to right, unit 2 upwards.";
-    const [first, second = 0] = plane.explained;
-    return `The codes have ${k} numbers. The map is their principal component analysis: the plane in ` +
-      `which they spread most, ${percent(first)} of the variance to the right and ${percent(second)} upwards; ` +
-      "codes that differ otherwise lie on top of each other. An empty place is a code in that plane.";
-  }
-  $("notes").textContent = [
-    `Decoded here by ${plural(data.program.steps.length, "step")} in JavaScript, with ${data.weights.bytes < 1e6 ? `${show(data.weights.bytes / 1e3)} kB` : `${show(data.weights.bytes / 1e6)} MB`} of weights.`,
-    data.weights.half && `They are rounded to float16, which changes the decoded numbers by up to ${show(data.weights.error)}.`,
-    data.quantised && "The encoder only gives vectors of a codebook; other codes are none that it makes.",
-    data.image && ![1, 3].includes(data.image.channels) && `Of the ${data.image.channels} channels the mean is shown.`,
-    data.image && "Shown numbers are limited to the range of the originals.",
-  ].filter(Boolean).join(" ");
+  $("map-is").textContent = Words.map(k, plane);
+  $("notes").textContent = Words.notes(data);
+  $("units-are").textContent = Words.units(units);
 
   // ------------------------------------------------------------------ showing a code
   const sheet = new Image();
-  const view = data.image ? Pictures.images(data.image, sheet) : Pictures.tables(data.table, floats(data.table.rows));
+  const view = data.image
+    ? Pictures.images(data.image, sheet)
+    : Pictures.tables(data.table, floats(data.table.rows));
   const showPair = view.pair($("pair"));
 
   let waiting = false; // for the next frame
@@ -125,7 +112,8 @@
         tip.style.top = `${y + 14}px`;
         tip.style.left = x < width / 2 ? `${Math.max(0, x + 14)}px` : "auto";
         tip.style.right = x < width / 2 ? "auto" : `${Math.max(0, width - x + 14)}px`;
-        if (byKey) $("status").textContent = `${nameOf(i)}, at ${brief(points[2 * i])}, ${brief(points[2 * i + 1])}.`;
+        const [px, py] = [points[2 * i], points[2 * i + 1]];
+        if (byKey) $("status").textContent = `${nameOf(i)}, at ${brief(px)}, ${brief(py)}.`;
       },
       pick,
       place(x, y) {
@@ -206,15 +194,6 @@
     });
     return { put, row };
   });
-  $("units-are").textContent = unitWords();
-  function unitWords() {
-    const order = units.measure === "KL"
-      ? "The units in the order of their divergence from the prior (KL), the nats that each tells about a sample"
-      : "The units in the order of their variance over the samples";
-    const dead = units.dead ? ` ${plural(units.dead, "unit")} that hardly ${units.dead === 1 ? "changes" : "change"} with the sample ${units.dead === 1 ? "has" : "have"} no slider.` : "";
-    const rest = units.left_out ? ` ${plural(units.left_out, "more unit")} ${units.left_out === 1 ? "has" : "have"} none either.` : "";
-    return units.live.length ? `${order}.${dead}${rest}` : `No unit tells anything about a sample: all codes are nearly the same.`;
-  }
   if (sliders.length > FIRST_UNITS) {
     const button = $("more");
     const say = (all) => {
@@ -235,7 +214,8 @@
   $("to-mean").addEventListener("click", () => go(meanCode.slice(), "the mean of all codes"));
   $("draw").hidden = !data.prior;
   $("draw").addEventListener("click", () => {
-    const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+    const length = () => Math.sqrt(-2 * Math.log(1 - Math.random())); // Box and Muller
+    const normal = () => length() * Math.cos(2 * Math.PI * Math.random());
     go(meanCode.map(normal), "a code drawn from the prior");
   });
 
@@ -250,7 +230,8 @@
 
   // The words and pictures of the way from A to B, one picture after the other.
   function between() {
-    $("between-are").textContent = `A is ${nameOf(picked.a)}; B is ${nameOf(picked.b)}. They are the last two that you clicked.`;
+    const ends = `A is ${nameOf(picked.a)}; B is ${nameOf(picked.b)}.`;
+    $("between-are").textContent = `${ends} They are the last two that you clicked.`;
     atBetween();
     clearTimeout(heldBack);
     const next = (s) => {
@@ -324,8 +305,7 @@
     const line = $("checked");
     line.dataset.difference = difference;
     line.dataset.milliseconds = each;
-    line.textContent = `Checked just now: what this page decodes is within ${show(difference)} of what NumPy ` +
-      `decoded when it was written, on ${plural(given.length, "sample")}. A decode takes ${show(each)} ms.`;
+    line.textContent = Words.checked(difference, given.length, each);
     const most = 1e-4 * scale + (data.weights.half ? 2 * data.weights.error : 0);
     if (!(difference <= most)) trouble(`its decoder is ${show(difference)} away from NumPy's`);
   }
@@ -336,11 +316,13 @@
     const other = samples.label ? samples.label.findIndex((label) => label !== samples.label[0]) : -1;
     picked.a = 0;
     picked.b = other > 0 ? other : count - 1;
-    checkDecoder();
     if (data.own_class) setClass(data.own_class[0]);
     go(codeOf(0), nameOf(0), 0);
     between();
-    document.documentElement.dataset.ready = "yes";
+    setTimeout(() => { // when all is seen
+      checkDecoder();
+      document.documentElement.dataset.ready = "yes";
+    }, 50);
   }
   if (data.image) {
     sheet.onload = start;

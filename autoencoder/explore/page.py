@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("decoder.js", "pictures.js", "map.js", "page.js")
+SCRIPTS = ("numbers.js", "decoder.js", "pictures.js", "map.js", "words.js", "page.js")
 START = "<!DOCTYPE html>\n<!-- autoencoder explore -->\n"  # how our files begin
 
 

@@ -48,7 +48,8 @@ const Pictures = (() => {
     // Draws the original of sample i into a rectangle of any canvas.
     function stamp(context, i, x, y, w, h) {
       const [column, row] = [i % across, Math.floor(i / across)];
-      context.drawImage(sheet, column * tileWidth, row * tileHeight, tileWidth, tileHeight, x, y, w, h);
+      const from = [column * tileWidth, row * tileHeight, tileWidth, tileHeight];
+      context.drawImage(sheet, ...from, x, y, w, h);
     }
 
     function original(canvas, i) {
@@ -81,7 +82,10 @@ const Pictures = (() => {
   // Rows of a table: `about` is the page's "table", `rows` its numbers.
   function tables({ columns, low, high, left_out: leftOut }, rows) {
     const n = columns.length;
-    const share = (v, j) => `${(100 * Math.min(1, Math.max(0, (v - low[j]) / (high[j] - low[j] || 1)))).toFixed(1)}%`;
+    function share(v, j) {
+      const part = (v - low[j]) / (high[j] - low[j] || 1);
+      return `${(100 * Math.min(1, Math.max(0, part))).toFixed(1)}%`;
+    }
 
     function pair(root) {
       const cells = columns.map((name, j) => {
@@ -97,12 +101,13 @@ const Pictures = (() => {
       });
       const head = ["Column", "Decoded", "Original"].map((t) => make("th", { scope: "col" }, t));
       const more = leftOut ? ` ${leftOut} more columns are left out.` : "";
-      const says = `Bars go from the least to the largest value of a column, decoded above the original.${more}`;
+      const says = "Bars go from the least to the largest value of a column, decoded above the " +
+        `original.${more}`;
       const table = make("table", {}, make("caption", {}, says),
         make("thead", {}, make("tr", {}, ...head, make("td", { "aria-hidden": "true" }))),
         make("tbody", {}, ...cells.map((cell) => cell.row)));
-      root.append(make("figure", { class: "wide" },
-        make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Decoded columns" }, table)));
+      const about = { class: "scroll", tabindex: 0, role: "group", "aria-label": "Decoded columns" };
+      root.append(make("figure", { class: "wide" }, make("div", about, table)));
       return (values, i) => {
         cells.forEach((cell, j) => {
           cell.decoded.textContent = show(values[j]);

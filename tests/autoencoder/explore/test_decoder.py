@@ -19,7 +19,7 @@ from autoencoder.explore.program import Program, rounded
 from autoencoder.explore.recording import difference, record, replay, with_labels
 from minigrad import nn
 
-SCRIPT = Path(explore.__file__).with_name("decoder.js")
+SCRIPTS = [Path(explore.__file__).with_name(name) for name in ("numbers.js", "decoder.js")]
 IMAGES = dict(image_shape=(7, 6, 2), hidden=(3, 4))  # odd sizes: the padding is not symmetric
 COLUMNS = [("gaussian", 2), ("bernoulli", 3), ("categorical", 79)]
 
@@ -147,7 +147,7 @@ def decoded(cases, folder):
     data = json.dumps({name: [program, codes] for name, (program, codes, _) in cases.items()})
     text = f"""<!DOCTYPE html><meta charset="utf-8"><pre id="out"></pre>
     <script type="application/json" id="data">{data}</script>
-    <script>{SCRIPT.read_text()}
+    <script>{"".join(path.read_text() for path in SCRIPTS)}
     const cases = JSON.parse(document.getElementById("data").textContent);
     const out = Object.entries(cases).map(([name, [program, codes]]) => {{
       try {{ return [name, codes.map((z) => Array.from(Decoder.make(program)(z)))]; }}

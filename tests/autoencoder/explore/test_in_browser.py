@@ -80,7 +80,7 @@ def code(page):
 def point(page, i):
     """Where sample i is on the screen; the map is the canvas's affine picture of its points."""
     script = f"""(() => {{ const data = JSON.parse(document.getElementById('data').textContent);
-      const p = new Float32Array(Decoder.bytesOf(data.plane.points));
+      const p = new Float32Array(Numbers.bytesOf(data.plane.points));
       const range = (a) => [Math.min(...p.filter((_, k) => k % 2 === a)),
                             Math.max(...p.filter((_, k) => k % 2 === a))];
       const [xs, ys] = [range(0), range(1)];
