@@ -30,18 +30,48 @@ const Decoder = (() => {
     return result;
   }
 
-  // a[i..] . b[j..] over n numbers, in four sums that need not wait for each other.
-  function dot(a, i, b, j, n) {
-    let [s, t, u, v] = [0, 0, 0, 0];
-    let k = 0;
-    for (; k + 3 < n; k += 4) {
-      s += a[i + k] * b[j + k];
-      t += a[i + k + 1] * b[j + k + 1];
-      u += a[i + k + 2] * b[j + k + 2];
-      v += a[i + k + 3] * b[j + k + 3];
+  // The two loops in which the time goes: four rows of weights at once, for each number is read once.
+
+  // out[to + r] += a[i..] . b[row r..], over n numbers, for `rows` rows of b from j on, `step` apart.
+  function dots(a, i, n, b, j, rows, step, out, to) {
+    let r = 0;
+    for (; r + 3 < rows; r += 4) {
+      let [j0, s, t, u, v] = [j + r * step, 0, 0, 0, 0];
+      const [j1, j2, j3] = [j0 + step, j0 + 2 * step, j0 + 3 * step];
+      for (let k = 0; k < n; k++) {
+        const x = a[i + k];
+        s += x * b[j0 + k];
+        t += x * b[j1 + k];
+        u += x * b[j2 + k];
+        v += x * b[j3 + k];
+      }
+      out[to + r] += s;
+      out[to + r + 1] += t;
+      out[to + r + 2] += u;
+      out[to + r + 3] += v;
     }
-    for (; k < n; k++) s += a[i + k] * b[j + k];
-    return s + t + (u + v);
+    for (; r < rows; r++) {
+      let s = 0;
+      for (let k = 0, j0 = j + r * step; k < n; k++) s += a[i + k] * b[j0 + k];
+      out[to + r] += s;
+    }
+  }
+
+  // out[to..] += a[i + r] b[row r..], over n numbers, for `rows` rows of b from j on, `step` apart.
+  function addRows(a, i, rows, b, j, step, n, out, to) {
+    let r = 0;
+    for (; r + 3 < rows; r += 4) {
+      const [s, t, u, v] = [a[i + r], a[i + r + 1], a[i + r + 2], a[i + r + 3]];
+      if (s === 0 && t === 0 && u === 0 && v === 0) continue; // as many units of a relu are
+      const j0 = j + r * step;
+      const [j1, j2, j3] = [j0 + step, j0 + 2 * step, j0 + 3 * step];
+      for (let k = 0; k < n; k++) {
+        out[to + k] += s * b[j0 + k] + t * b[j1 + k] + u * b[j2 + k] + v * b[j3 + k];
+      }
+    }
+    for (; r < rows; r++) {
+      for (let k = 0, j0 = j + r * step; k < n; k++) out[to + k] += a[i + r] * b[j0 + k];
+    }
   }
 
   // What a layer adds and bends in the end; b has one number for each channel, or is undefined.
@@ -145,12 +175,7 @@ const Decoder = (() => {
         const y = new Float64Array(batches * m * p);
         for (let k = 0; k < batches; k++) {
           const [A, B] = [(ofA ? ofA[k] : k) * m * n, (ofB ? ofB[k] : k) * n * p];
-          for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) {
-            const v = a[A + i * n + j];
-            if (v === 0) continue; // as many units of a relu are
-            const [from, to] = [B + j * p, (k * m + i) * p];
-            for (let c = 0; c < p; c++) y[to + c] += v * b[from + c];
-          }
+          for (let i = 0; i < m; i++) addRows(a, A + i * n, n, b, B, p, p, y, (k * m + i) * p);
         }
         return finish(y, bias, activation);
       };
@@ -164,11 +189,9 @@ const Decoder = (() => {
         const [each, made] = [channels / step.groups, filters / step.groups];
         const y = new Float64Array(size(step.out) * filters);
         windows(step, (output, pixel, tap) => {
-          for (let g = 0; g < step.groups; g++) for (let c = 0; c < each; c++) {
-            const v = x[pixel * channels + g * each + c];
-            if (v === 0) continue;
-            const [from, to] = [(tap * each + c) * filters + g * made, output * filters + g * made];
-            for (let f = 0; f < made; f++) y[to + f] += v * w[from + f];
+          for (let g = 0; g < step.groups; g++) {
+            const [from, rows] = [tap * each * filters + g * made, pixel * channels + g * each];
+            addRows(x, rows, each, w, from, filters, made, y, output * filters + g * made);
           }
         });
         return finish(y, bias, step.activation);
@@ -183,9 +206,9 @@ const Decoder = (() => {
         const [each, made] = [channels / step.groups, filters / step.groups];
         const x = new Float64Array(size(step.size) * channels);
         windows(step, (input, pixel, tap) => {
-          for (let g = 0; g < step.groups; g++) for (let c = 0; c < each; c++) {
-            const from = (tap * each + c) * filters + g * made;
-            x[pixel * channels + g * each + c] += dot(y, input * filters + g * made, w, from, made);
+          for (let g = 0; g < step.groups; g++) {
+            const [from, given] = [tap * each * filters + g * made, input * filters + g * made];
+            dots(y, given, made, w, from, each, filters, x, pixel * channels + g * each);
           }
         });
         return finish(x, bias, step.activation);
@@ -235,13 +258,21 @@ const Decoder = (() => {
   }
 
   // ------------------------------------------------------------------ a program
+  const MOST_DOUBLES = 1 << 20;
+
   function make({ shapes, steps, arrays: described, blob }) {
     const buffer = bytesOf(blob);
     const arrays = described.map((about) => arrayOf(buffer, about));
+    // As doubles, what is computed with need not be converted each time it is met.
+    const doubles = (k) => {
+      const few = arrays[k] instanceof Float32Array && arrays[k].length <= MOST_DOUBLES;
+      if (few) arrays[k] = Float64Array.from(arrays[k]);
+      return arrays[k];
+    };
     const run = steps.map((step, k) => {
       const given = step.in.map((v) => {
         if (typeof v === "number") return { shape: shapes[v] };
-        if ("array" in v) return { shape: described[v.array].shape, data: arrays[v.array] };
+        if ("array" in v) return { shape: described[v.array].shape, data: doubles(v.array) };
         return { shape: [], data: Float64Array.of(Number(v.number)) };
       });
       const operation = OPERATIONS[step.op](step, shapes[k + 1], arrays, given.map((g) => g.shape));
