@@ -59,16 +59,21 @@ def _of_run(run, options):
     samples = run.samples(options.data)
     seen = samples.test is samples.train
     which = f"{samples.name}: {'images' if seen else 'test images'} ({samples.how})."
-    names = None if options.data else (run.config.get("split") or {}).get("files")
     return {
         "estimator": run.estimator,
         "X": samples.rows[1],
         "y": None if samples.labels is None else samples.labels[1],
         "title": run.title,
         "image_shape": run.image_shape,
-        "names": names,
+        "names": None if seen or options.data else _names(run.config["split"]),
         "which": which,
     }
+
+
+def _names(split):
+    """What to call the test images, which are in the order of the data: files, or their numbers."""
+    names = split.get("files") or [f"image {k}" for k in split["test"]]
+    return [names[k] for k in np.argsort(split["test"])]
 
 
 def _of_model(path, options):

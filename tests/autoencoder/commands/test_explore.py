@@ -1,14 +1,16 @@
 """The command explore: which page it writes, where, and what it refuses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from no_room import file_size_limit
+from PIL import Image
 
 from autoencoder import Autoencoder, AutoencoderAnomalyDetector
 from autoencoder.__main__ import main
-from autoencoder.datasets import load_digits
+from autoencoder.datasets import load_digits, load_images
 from autoencoder.explore import START
 from autoencoder.runs import figures, open_run
 
@@ -63,6 +65,8 @@ def test_a_run_gets_a_page_that_its_report_links_to(place, capsys):
     assert page["which"] == "digits: test images (30 of 300 images, drawn)."
     labels = [page["samples"]["labels"][i] for i in page["samples"]["label"]]
     assert labels == [str(label) for label in samples.labels[1]]
+    test = json.loads((place / "run/config.json").read_text())["split"]["test"]
+    assert page["samples"]["names"] == [f"image {k}" for k in sorted(test)]
     assert page["image"]["height"] == 8
     assert main(["plot", str(place / "run"), "--only", "reconstructions"]) == 0  # keeps the link
     assert "explore.html" in (place / "run/report.html").read_text()
@@ -76,6 +80,28 @@ def test_a_new_training_takes_the_page_away(place, capsys):
         assert main(["train", "--resume", str(place / "run"), "--epochs", "2"]) == 0
     assert not (place / "run/explore.html").exists()
     assert "explore.html" not in (place / "run/report.html").read_text()
+
+
+def test_images_from_files_keep_their_names(place, capsys, monkeypatch):
+    digits = load_digits()
+    for label in "ab":
+        (place / "pictures" / label).mkdir(parents=True, exist_ok=True)
+    for k in range(12):
+        image = Image.fromarray((digits.images[k, :, :, 0] * 255).astype(np.uint8))
+        image.save(place / "pictures" / "ab"[k % 2] / f"<{k}>.png")
+    few = {"reconstructions": figures.FIGURES["reconstructions"]}
+    monkeypatch.setattr(figures, "FIGURES", few)
+    train = ["train", "--model", "dense", "--data", str(place / "pictures"), "--epochs", "1"]
+    more = ["--n-components", "2", "--test-fraction", "0.5", "--output", str(place / "named")]
+    assert main([*train, *more]) == 0
+    assert explore(place, "named", capsys)[0] == 0
+    page, run = contents(place / "named/explore.html"), open_run(place / "named")
+    names = page["samples"]["names"]
+    assert len(names) == len(run.samples().test) > 1
+    for name, code in zip(names, run.encode(run.samples().test), strict=True):
+        own = run.encode(load_images(place / "pictures" / name.split("/")[0]).images)
+        assert np.abs(own - code).sum(axis=1).min() < 1e-5, name  # it is in that folder
+    assert all(re.fullmatch(r"[ab]/<\d+>\.png", name) for name in names)
 
 
 def test_other_files_and_other_data(place, capsys):
