@@ -3,7 +3,10 @@
 ``python -m autoencoder explore RUN`` writes it; `write_explorer` does so for any autoencoder.
 """
 
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,20 +22,20 @@ BUDGET = 2_000_000  # bytes of the samples
 
 
 def write_explorer(
-    path,
-    estimator,
-    X,
-    y=None,
+    path: str | PathLike[str],
+    estimator: Autoencoder,
+    X: Any,
+    y: Any = None,
     *,
-    title=None,
-    image_shape=None,
-    names=None,
-    columns=None,
-    which="",
-    budget=BUDGET,
-    seed=0,
-    weights="auto",
-):
+    title: str | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    names: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    which: str = "",
+    budget: int = BUDGET,
+    seed: int = 0,
+    weights: str = "auto",
+) -> Path:
     """Write a page on which to explore the codes of a fitted autoencoder; returns its `Path`.
 
     It has a map of the samples' codes, a slider for each live unit, the way between two samples,
