@@ -16,6 +16,7 @@ from minigrad.checkpoint import flush_folder, make_folder, part_of, whole
 
 from .. import plots
 from ..codec import eight_bits
+from ..explore import START
 from ..runs.files import explained
 from ..runs.folders import lock_of
 
@@ -28,6 +29,7 @@ MAGIC = {  # how files of our own begin
     ".png": b"\x89PNG",
     ".csv": ",".join(SCORES).encode(),
     ".mgae": b"MGAE",  # see `compression`
+    ".html": START.encode(),
 }
 
 
