@@ -21,6 +21,7 @@ from .parameter import Buffer, Parameter
 from .shapes import axes_of, broadcast_to, reshape, sum_to
 from .state import no_grad
 from .tensor import Shape, T, describe
+from .whole_batch import whole_count, whole_sum
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -62,7 +63,7 @@ def batch_norm(
     if (mean is None) != (variance is None):
         raise ValueError("batch_norm: give both mean and variance, or neither for the batch's own")
     if mean is None:
-        deviation, _, variance = centred("batch_norm", x, x.shape[-1:])
+        deviation, _, variance = centred("batch_norm", x, x.shape[-1:], of_batch=True)
     else:
         deviation = x - mean
     return scaled("batch_norm", deviation, variance, weight, bias, eps)
@@ -158,15 +159,17 @@ def group_norm(
     return reshape(normed, x.shape)
 
 
-def centred(name: str, x: Any, shape: Shape) -> tuple[Any, Any, Any]:
+def centred(name: str, x: Any, shape: Shape, of_batch: bool = False) -> tuple[Any, Any, Any]:
     """`x` less its mean, the mean, and the variance, over the axes that broadcasting from `shape`
-    would stretch."""
+    would stretch; those `of_batch` are the whole one's, also on several ranks."""
     count = x.size // max(1, math.prod(shape))
     if not count:
         raise ValueError(f"{name}: {describe(x)} has no elements to take the mean of")
-    mean = sum_to(x, shape) / count
+    total = whole_sum if of_batch else lambda sums: sums
+    count = whole_count(count) if of_batch else count
+    mean = total(sum_to(x, shape)) / count
     deviation = x - mean
-    return deviation, mean, sum_to(deviation * deviation, shape) / count
+    return deviation, mean, total(sum_to(deviation * deviation, shape)) / count
 
 
 def scaled(name: str, deviation: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
@@ -232,13 +235,13 @@ class BatchNorm1D(Module):
         mean, variance = self.running_mean, self.running_var
         if not self.training:
             return batch_norm(x, self.weight, self.bias, mean=mean, variance=variance, eps=self.eps)
-        count = x.size // channels
+        count = whole_count(x.size // channels)
         if count < 2:
             raise ValueError(
                 f"{name}: {describe(x)} has one value for each channel, which has no variance: "
                 "use a larger batch, or eval() for the running statistics"
             )
-        deviation, now, spread = centred(name, x, (channels,))
+        deviation, now, spread = centred(name, x, (channels,), of_batch=True)
         with no_grad():
             self.running_mean = mean + self.momentum * (now - mean)
             unbiased = spread * (count / (count - 1))

@@ -17,6 +17,7 @@ from minigrad import Tensor, clip, exp, logsumexp, maximum, primitive, relu, res
 from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
+from minigrad.whole_batch import whole_mean
 
 from ..checks import check_number, check_whole
 
@@ -186,7 +187,7 @@ class GaussianCode(Code):
             mean, log_variance = self.mean(h), self.log_variance(h)
             nats = (mean * mean + exp(log_variance) - 1 - log_variance) / 2  # (N, k)
             nats = nats if weight is None else nats * reshape(weight, (-1, 1))
-            cost = maximum(nats.mean(axis=0), float(self.free_bits)).sum()
+            cost = maximum(whole_mean(nats.mean(axis=0)), float(self.free_bits)).sum()
         else:
             nats = self.divergence(h)  # (N,)
             cost = (nats if weight is None else nats * weight).mean()

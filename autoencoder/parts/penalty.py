@@ -18,6 +18,7 @@ from minigrad.functional import check_rng
 from minigrad.losses import bernoulli_kl
 from minigrad.nn import Dense, Sequential
 from minigrad.optim import l1_penalty, l2_penalty
+from minigrad.whole_batch import whole_mean, whole_sum
 
 from ..checks import check_number
 
@@ -191,8 +192,9 @@ def _total(values, weight):
 def _mean_code(batch):
     code, weight = batch.code.mean(batch.h), batch.weight  # (N, k)
     if weight is None:
-        return code.mean(axis=0)
-    return (code * reshape(weight, (-1, 1))).sum(axis=0) / weight.sum()
+        return whole_mean(code.mean(axis=0))
+    counted = (code * reshape(weight, (-1, 1))).sum(axis=0)
+    return whole_sum(counted) / whole_sum(weight.sum())
 
 
 def _only_weight(encoder):
