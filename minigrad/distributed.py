@@ -70,7 +70,18 @@ class AllReduce:
         return Share(self.comm, n)
 
     def step(self, numbers=()):
-        """Add up the gradients of all ranks and step; returns the sums of `numbers` as well."""
+        """`reduce`, then step; returns the sums of the `numbers` over all ranks."""
+        sums = self.reduce(numbers)
+        self.optimizer.step()
+        if self.t % self.check_every == 0:
+            self.check()
+        return sums
+
+    def reduce(self, numbers=()):
+        """Add up the gradients of all ranks, and the `numbers`, whose sums are returned.
+
+        By itself it is of use where gradients are clipped before ``optimizer.optimizer.step()``.
+        """
         given = self.parameters
         sizes, count = [p.size for p in given], len(given)
         xp, dtype = array_module(given[0]._data), np.result_type(*{p.dtype for p in given})
@@ -84,9 +95,6 @@ class AllReduce:
         self.comm.sum(flat)
         for p, part, known in zip(given, parts, to_numpy(present) > 0, strict=True):
             p.grad = part.reshape(p.shape).astype(p.dtype, copy=False) if known else None
-        self.optimizer.step()
-        if self.t % self.check_every == 0:
-            self.check()
         return sums
 
     def check(self):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-PATIENCE = 60  # seconds that a rank waits for the others
+PATIENCE = 30  # seconds that a rank waits for the others
 
 
 class Meeting:
