@@ -285,7 +285,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             X_val = self._in_own_units(X_val).astype(self._dtype, copy=False)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
-        shown = self.verbose and shared.speaks(state)
+        shown = bool(self.verbose) and shared.speaks(state)
         progress = progress_bar(type(self).__name__, state.epoch, goal, shown)
 
         def report(record):
