@@ -4,7 +4,6 @@
 folders of pictures, and says in one sentence what is wrong with those that it cannot use.
 """
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +12,7 @@ import numpy as np
 from minigrad import resize_bicubic
 
 from ..checks import outside_unit_interval
-
-# What Pillow reads by itself: for some others, such as EPS, it starts programs.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-LOSSY = 8  # levels of 255 by which JPEG and WebP may tinge a grey picture
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
+from .pictures import check_file, checked_size, fitted, read_folder
 
 
 class DataUnavailable(OSError):
@@ -59,22 +54,41 @@ def shrink(images, size):
     return resize_bicubic(images, size, half_pixel_centers=False)
 
 
-def load_images(path):
+def load_images(path, *, size=None, fit="crop"):
     """Load images from an .npz or .npy file or a folder: (N, H, W, C) float32 in [0, 1].
 
     An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
     Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
-    by 255. A folder's pictures are in the order of their names, and grey unless one of them has
-    colours; those in subfolders take the subfolder's number as label. Of animated pictures the
-    first frame is read, and transparency is ignored, with a warning. Without labels, every image
-    gets its own.
-    Raises FileNotFoundError or ValueError with one sentence that names the file.
+    by 255, those of uint16 that go beyond by 65535. A folder's pictures are in the order of their
+    names, and grey unless one of them has colours; those in subfolders take the subfolder's number
+    as label. They are turned as their EXIF tag says, and grey ones of 16 bits keep their depth. Of
+    animated pictures the first frame is read, and transparency is ignored, with a warning. Without
+    labels, every image gets its own.
+
+    Parameters
+    ----------
+    path : str or Path
+    size : int, (height, width) or None, default=None
+        That all images are brought to; None leaves them as they are, in one size.
+    fit : {"crop", "pad", "stretch"}, default="crop"
+        What becomes of images of other proportions: "crop" cuts off what is too much on both sides,
+        "pad" puts black there, "stretch" distorts them.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        In one sentence that names the file.
     """
-    path = Path(path)
+    path, size = Path(path), checked_size(size, fit)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}")
-    images, labels, names = _read_folder(path) if path.is_dir() else _read_file(path)
-    images = _as_images(images, path)
+    if path.is_dir():
+        images, labels, names = read_folder(path, size, fit)
+    else:
+        images, labels, names = _read_file(path)
+        images = _as_images(images, path)
+        if size is not None:
+            images = np.stack([fitted(image, size, fit) for image in images])
     count, height, width, _ = images.shape
     if labels is None:
         labels = np.arange(count)
@@ -97,7 +111,7 @@ def _read_file(path):
     if path.suffix not in (".npz", ".npy"):
         raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
     labels, images, file_names = None, None, None
-    _check_file(path)
+    check_file(path)
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
             stored = np.load(file, allow_pickle=False)
@@ -126,71 +140,6 @@ def _read_file(path):
     return images, labels, file_names
 
 
-def _read_folder(path):
-    """Read a folder of pictures: (N, H, W) or (N, H, W, 3) uint8, labels or None, and names."""
-    from PIL import Image, ImageOps
-
-    files = sorted(
-        file.relative_to(path)
-        for file in path.rglob("*")
-        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
-    )
-    if not files:
-        raise ValueError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)})")
-    pictures, several, transparent = [], 0, 0
-    for file in files:
-        try:
-            _check_file(path / file)
-            with Image.open(path / file, formats=FORMATS) as picture:
-                mode = picture.mode
-                several += getattr(picture, "is_animated", False)
-                transparent += mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
-                pixels = _pixels(ImageOps.exif_transpose(picture))
-        except Exception as error:
-            raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
-        if mode.startswith(("I", "F")):  # Pillow would cut these off at 255, not scale them
-            raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits")
-        if pictures and pixels.shape[:2] != pictures[0].shape[:2]:
-            raise ValueError(
-                f"All pictures must have one size, but {path / files[0]} is "
-                f"{_size(pictures[0])} and {path / file} is {_size(pixels)} pixels"
-            )
-        pictures.append(pixels)
-    for count, what in (
-        (several, "several frames, of which the first is read"),
-        (transparent, "transparency, which is ignored"),
-    ):
-        if count:
-            warnings.warn(f"{count} of {len(files)} pictures in {path} have {what}", stacklevel=4)
-    if any(pixels.ndim == 3 for pixels in pictures):
-        pictures = [p if p.ndim == 3 else np.stack([p] * 3, axis=-1) for p in pictures]
-    folders = sorted({file.parent for file in files})
-    labels = None
-    if len(folders) > 1:
-        labels = np.array([folders.index(file.parent) for file in files])
-    return np.stack(pictures), labels, tuple(file.as_posix() for file in files)
-
-
-def _check_file(path):
-    """Refuse pipes and devices, which may never end."""
-    if not path.is_file():
-        raise ValueError(f"{path} is no ordinary file")
-
-
-def _pixels(picture):
-    """The pixels of a Pillow image: (H, W) uint8 if they are all grey, else (H, W, 3)."""
-    if picture.mode in ("1", "L", "LA"):
-        return np.asarray(picture.convert("L"))
-    colours = np.asarray(picture.convert("RGB"))
-    apart = colours.max(axis=2) - colours.min(axis=2)  # (H, W)
-    return colours if apart.max() > LOSSY else np.asarray(picture.convert("L"))
-
-
-def _size(pixels):
-    """The size of a (H, W, ...) picture in words, width first as people say it."""
-    return f"{pixels.shape[1]}x{pixels.shape[0]}"
-
-
 def _as_images(array, path):
     """Bring a stored array to (N, H, W, C) float32 in [0, 1], or say what is wrong with it."""
     if array.ndim == 2 and array.shape[1] == round(array.shape[1] ** 0.5) ** 2:
@@ -209,6 +158,8 @@ def _as_images(array, path):
     if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
         raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed")
     low, high, limit = array.min(), array.max(), 255 if whole else 1
+    if array.dtype == np.uint16 and high > limit:
+        limit = 65535
     if outside_unit_interval(np.array([low, high], np.float64) / limit).any():
         kind = "integers from 0 to 255" if whole else "values from 0 to 1"
         raise ValueError(
