@@ -22,6 +22,7 @@ _HOMES = {
         "VariationalAutoencoder",
     ),
     "diagnosis": ("DiagnosisWarning",),
+    "stream": ("Batches",),
     "detector": ("AutoencoderAnomalyDetector", "load"),
     "parts": (
         "BernoulliLikelihood",
