@@ -20,13 +20,15 @@ FOREIGN = {  # what else they may import, beside Python's own library
     "minigrad": {"numpy", "threadpoolctl", "cupy"},
     "autoencoder": {
         *("numpy", "scipy", "sklearn", "matplotlib"),
-        *("PIL", "pooch", "constriction", "tqdm"),
+        *("PIL", "pooch", "constriction", "tqdm", "pyarrow"),
     },
 }
 LATE = {  # what is slow to import, and where a function may import it
     "cupy": ("minigrad.gpu", "minigrad.cuda"),
     "threadpoolctl": ("minigrad.cpu",),
-    **dict.fromkeys(("matplotlib", "PIL", "pooch", "scipy", "sklearn", "tqdm"), ("autoencoder",)),
+    **dict.fromkeys(
+        ("matplotlib", "PIL", "pooch", "pyarrow", "scipy", "sklearn", "tqdm"), ("autoencoder",)
+    ),
 }
 BY_NAME = {  # import modules when they are first asked for
     "autoencoder",

@@ -13,6 +13,7 @@ from minigrad import resize_bicubic
 
 from ..checks import outside_unit_interval
 from .pictures import check_file, checked_size, fitted, read_folder
+from .tables import read_table
 
 
 class DataUnavailable(OSError):
@@ -35,6 +36,7 @@ class Dataset:
     labels: np.ndarray  # (N,) int, the person or the digit
     description: str
     names: tuple | None = None  # of the N files, where they come from a folder
+    columns: tuple | None = None  # of a table: the D names, `images` are (N, 1, D, 1) of any range
 
 
 def shrink(images, size):
@@ -52,6 +54,41 @@ def shrink(images, size):
     if h == w and h % size == 0:
         return np.ascontiguousarray(images[:, :: h // size, :: h // size])
     return resize_bicubic(images, size, half_pixel_centers=False)
+
+
+def load_table(path, *, label=None, columns=None):
+    """Load a table, a CSV or Parquet file: `images` (N, 1, D, 1) float32, and names of `columns`.
+
+    CSV may have commas, semicolons, tabs or bars between its fields, quotes, and a byte order mark;
+    without a line of names the columns are numbered. Empty fields, NA, null and ? are missing: NaN.
+
+    Parameters
+    ----------
+    path : str or Path
+    label : str or None, default=None
+        The column of classes, numbers or texts; without one every row gets its own label.
+    columns : sequence of str or None, default=None
+        The columns to read, in this order; None is all but the label.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        In one sentence that names the file, and all columns that are no numbers.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}")
+    rows, names, labels = read_table(path, label, columns)
+    numbers = np.arange(len(rows))
+    if labels is not None:
+        _, numbers = np.unique(labels, return_inverse=True)
+    return Dataset(
+        name=path.stem,
+        images=rows[:, None, :, None],
+        labels=numbers.astype(np.int64),
+        description=f"{len(rows)} rows of {len(names)} columns read from {path}.",
+        columns=names,
+    )
 
 
 def load_images(path, *, size=None, fit="crop"):
@@ -109,7 +146,10 @@ def load_images(path, *, size=None, fit="crop"):
 def _read_file(path):
     """Read an .npz or .npy file: (images, labels or None, names or None), as stored."""
     if path.suffix not in (".npz", ".npy"):
-        raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
+        raise ValueError(
+            f"{path} is neither an .npz file, an .npy file, a folder of images nor a table (.csv, "
+            ".tsv, .parquet)"
+        )
     labels, images, file_names = None, None, None
     check_file(path)
     try:

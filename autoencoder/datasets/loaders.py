@@ -13,8 +13,9 @@ import numpy as np
 
 from .download import fetch, first_cause
 from .faces import draw_faces, face_factors
-from .images import Dataset, DataUnavailable, load_images
+from .images import Dataset, DataUnavailable, load_images, load_table
 from .mnist import load_mnist
+from .tables import is_table
 
 NAMES = ("olivetti", "faces", "digits", "mnist")  # that `load` knows
 FACES_URL = "https://ndownloader.figshare.com/files/5976027"  # scikit-learn's address and checksum
@@ -122,8 +123,24 @@ def make_faces(people=40, variations=10, size=64, seed=0):
     )
 
 
-def load(name_or_path, *, fall_back=True, say=None):
-    """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path (see `load_images`).
+def load_path(path, *, size=None, fit="crop", label=None, columns=None):
+    """Load a file or folder of your own: a table by `load_table`, all else by `load_images`."""
+    if is_table(path):
+        if size is not None:
+            raise ValueError(f"{path} is a table, and a size is for images: leave it out")
+        return load_table(path, label=label, columns=columns)
+    if columns is not None:
+        raise ValueError(f"{path} is no table, and the model reads one: give a .csv or .parquet")
+    if label is not None:
+        raise ValueError(f"{path} is no table, and label names a column of one: leave it out")
+    return load_images(path, size=size, fit=fit)
+
+
+def load(name_or_path, *, fall_back=True, say=None, **how):
+    """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path.
+
+    `how` to read a path: `size` and `fit` as in `load_images`, of tables `label` and `columns` as
+    in `load_table`.
 
     When the Olivetti faces or MNIST cannot be had and `fall_back` is true, generated faces or the
     small digits are returned instead, and `say` is called with one paragraph that tells so (without
@@ -143,9 +160,11 @@ def load(name_or_path, *, fall_back=True, say=None):
         if not Path(name_or_path).exists():
             raise ValueError(
                 f"There are no data called {str(name_or_path)!r}: use one of {', '.join(loaders)}, "
-                f"or the path of an .npz file, an .npy file or a folder of images"
+                f"or the path of an .npz file, an .npy file, a folder of images or a table (.csv)"
             )
-        return load_images(name_or_path)
+        return load_path(name_or_path, **how)
+    if any(value is not None for name, value in how.items() if name != "fit"):
+        raise ValueError(f"{name_or_path} has its own size and labels: leave size and label out")
     try:
         return loaders[name_or_path]()
     except DataUnavailable as error:
