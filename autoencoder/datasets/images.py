@@ -4,6 +4,7 @@
 folders of pictures, and says in one sentence what is wrong with those that it cannot use.
 """
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from minigrad import resize_bicubic
 from ..checks import outside_unit_interval
 from .pictures import check_file, checked_size, fitted, read_folder
 from .tables import read_table
+
+MAPPED = 2**26  # bytes from which an .npy file is not read into memory
+BLOCK = 256  # images that are converted at a time
 
 
 class DataUnavailable(OSError):
@@ -96,11 +100,13 @@ def load_images(path, *, size=None, fit="crop"):
 
     An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
     Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
-    by 255, those of uint16 that go beyond by 65535. A folder's pictures are in the order of their
-    names, and grey unless one of them has colours; those in subfolders take the subfolder's number
-    as label. They are turned as their EXIF tag says, and grey ones of 16 bits keep their depth. Of
-    animated pictures the first frame is read, and transparency is ignored, with a warning. Without
-    labels, every image gets its own.
+    by 255, those of uint16 that go beyond by 65535. Of an .npy above 64 MB the result is a memory
+    map, of the file itself if that has float32, else of a temporary one.
+
+    A folder's pictures are in the order of their names, and grey unless one of them has colours;
+    those in subfolders take the subfolder's number as label. They are turned as their EXIF tag
+    says, and grey ones of 16 bits keep their depth. Of animated pictures the first frame is read,
+    and transparency is ignored, with a warning. Without labels, every image gets its own.
 
     Parameters
     ----------
@@ -154,7 +160,9 @@ def _read_file(path):
     check_file(path)
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
-            stored = np.load(file, allow_pickle=False)
+            stored = np.load(file, allow_pickle=False) if not _stays(path) else None
+            if stored is None:
+                return np.load(path, mmap_mode="r", allow_pickle=False), None, None
             if isinstance(stored, np.ndarray):
                 return stored, None, None
             names = stored.files
@@ -205,4 +213,21 @@ def _as_images(array, path):
         raise ValueError(
             f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed"
         )
-    return np.clip(array.astype(np.float32) / np.float32(limit), 0, 1)
+    if array.dtype == np.float32 and low >= 0 and high <= 1 and isinstance(array, np.memmap):
+        return array
+    images = on_disk(array.shape) if isinstance(array, np.memmap) else np.empty_like(array, "f4")
+    for k in range(0, len(array), BLOCK):
+        some = array[k : k + BLOCK].astype(np.float32)
+        np.clip(some / np.float32(limit), 0, 1, out=images[k : k + BLOCK])
+    return images
+
+
+def _stays(path):
+    """Whether an array stays in its file, and is read from there as it is needed."""
+    return path.suffix == ".npy" and path.stat().st_size > MAPPED
+
+
+def on_disk(shape):
+    """An array of float32 in a temporary file, which has no name and goes with it."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float32, "w+", shape=shape)

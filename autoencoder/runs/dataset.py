@@ -5,7 +5,6 @@ tenth is drawn. The split is written into the run folder, with a checksum of the
 whoever measures the model later does so on images that it has not seen.
 """
 
-import tempfile
 import warnings
 import zlib
 from dataclasses import replace
@@ -16,11 +15,11 @@ import numpy as np
 
 from .. import datasets
 from ..datasets import NAMES, by_group, is_table, shrink
+from ..datasets.images import BLOCK, on_disk
 from .config import reading as config_reading
 
 SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`
 LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # of red, green and blue (BT.601)
-BLOCK = 256  # images that are copied at a time
 MOST_PICTURES = 20  # of one person; a label with more is taken for a class
 
 
@@ -131,17 +130,14 @@ def divide(data, split, image_shape, shrinks=False):
 
 
 def part(images, chosen):
-    """The `chosen` (N,) of `images` (N, ...); of those on disk a copy on disk, in a file unnamed.
+    """The `chosen` (N,) of `images` (N, ...); of those on disk a copy on disk.
 
     >>> part(np.arange(3), np.array([True, False, True]))
     array([0, 2])
     """
     if not isinstance(images, np.memmap):
         return images[chosen]
-    shape = (int(chosen.sum()), *images.shape[1:])
-    with tempfile.TemporaryFile() as file:  # the map keeps it open
-        result = np.memmap(file, images.dtype, "w+", shape=shape)
-    start = 0
+    result, start = on_disk((int(chosen.sum()), *images.shape[1:])), 0
     for k in range(0, len(images), BLOCK):
         some = images[k : k + BLOCK][chosen[k : k + BLOCK]]
         result[start : start + len(some)] = some

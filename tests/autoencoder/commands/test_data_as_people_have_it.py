@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -10,8 +11,9 @@ from PIL import Image
 
 import autoencoder as ae
 from autoencoder.__main__ import main
+from autoencoder.datasets import images, load_images
 from autoencoder.evaluation.tables import evaluate_table
-from autoencoder.runs import open_run
+from autoencoder.runs import dataset, open_run
 from autoencoder.runs.config import Config, size_of
 
 RNG = np.random.default_rng(0)
@@ -177,3 +179,59 @@ def test_older_runs_without_the_new_settings_are_read(place, tmp_path):
     assert Config.recorded({**older, "data": "mnist"}) == Config.recorded(
         {**config, "data": "mnist", "label": None}
     )
+
+
+# ---------------------------------------------------------------------- large arrays
+@pytest.fixture
+def mapped(monkeypatch):
+    """Files of any size count as large ones."""
+    monkeypatch.setattr(images, "MAPPED", 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "uint16"])
+def test_large_arrays_stay_on_disk_and_have_the_same_numbers(tmp_path, monkeypatch, dtype):
+    pixels = RNG.random((600, 6, 5))
+    if dtype.startswith("u"):
+        pixels *= np.iinfo(dtype).max
+    path = tmp_path / "a.npy"
+    np.save(path, pixels.astype(dtype))
+    expected = load_images(path).images
+    monkeypatch.setattr(images, "MAPPED", 0)
+    found = load_images(path).images
+    assert isinstance(found, np.memmap) and not isinstance(expected, np.memmap)
+    np.testing.assert_array_equal(found, expected)
+    chosen = RNG.random(600) < 0.3
+    assert isinstance(dataset.part(found, chosen), np.memmap)
+    np.testing.assert_array_equal(dataset.part(found, chosen), expected[chosen])
+
+
+def test_damaged_large_arrays_are_a_sentence(tmp_path, mapped):
+    path = tmp_path / "a.npy"
+    np.save(path, RNG.random((60, 6, 5), dtype=np.float32))
+    whole = path.read_bytes()
+    for damaged in (whole[:-9], whole[:60], b"junk", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="cannot be read as a NumPy file: ") as caught:
+            load_images(path)
+        assert "\n" not in str(caught.value)
+    np.save(path, np.full((60, 6, 5), None))
+    with pytest.raises(ValueError, match="cannot be read as a NumPy file: "):
+        load_images(path)
+
+
+def test_encoding_a_large_array_takes_constant_memory(tmp_path, mapped):
+    path = tmp_path / "a.npy"
+    model = ae.Autoencoder(2, max_epochs=1, random_state=0)
+    model.fit(RNG.random((60, 256), dtype=np.float32))
+
+    def peak(count):
+        np.save(path, RNG.random((count, 16, 16), dtype=np.float32))
+        tracemalloc.start()
+        images = load_images(path).images
+        model.transform(images.reshape(len(images), -1))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak(100)
+    assert peak(6000) < peak(600) + 500_000  # of 5.5 MB more

@@ -138,7 +138,7 @@ def test_load_knows_names_and_paths(tmp_path):
 @pytest.mark.parametrize("name", ["olivettti", "no/such/file.npz", "mnist "])
 def test_unknown_names_are_answered_with_the_known_ones(name):
     with pytest.raises(ValueError, match=r"'" + name + r"': use one of olivetti, digits, faces, .*"
-                       r"path of an \.npz file, an \.npy file or a folder"):  # fmt: skip
+                       r"path of an \.npz file, an \.npy file, a folder"):  # fmt: skip
         load(name)
 
 
