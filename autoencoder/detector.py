@@ -6,7 +6,10 @@ normal rows is at most a with probability at most a, whatever the network learnt
 "Algorithmic learning in a random world", 2005; S. Bates et al., 2023).
 """
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
@@ -14,6 +17,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from minigrad import checkpoint
+from minigrad.backend import Array
+from minigrad.checkpoint import PathLike
 
 from . import persistence
 from .checks import as_rows, check_number
@@ -22,6 +27,9 @@ from .parameters import unchanged_if_refused
 from .rows import blocks
 from .stream import as_batches
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
+
+if TYPE_CHECKING:
+    from typing import Self
 
 ROWS = 256  # that are computed with at a time
 CRITERIA = ("likelihood", "reconstruction", "code")
@@ -67,28 +75,33 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
     np.int64(2)
     """
 
+    autoencoder_: Autoencoder
+    offset_: float
+    calibration_scores_: Array | None
+    classes_: Array
+
     def __init__(
         self,
-        autoencoder=None,
+        autoencoder: Autoencoder | None = None,
         *,
-        criterion="likelihood",
-        contamination=0.1,
-        calibration_fraction=0.0,
-        random_state=None,
-    ):
+        criterion: str = "likelihood",
+        contamination: float = 0.1,
+        calibration_fraction: float = 0.0,
+        random_state: Any = None,
+    ) -> None:
         self.autoencoder = autoencoder
         self.criterion = criterion
         self.contamination = contamination
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of the autoencoder too, also where it is None: see there."""
         if self.autoencoder is None and any(name.startswith("autoencoder__") for name in params):
             params = {"autoencoder": Autoencoder(), **params}
         return super().set_params(**params)
 
-    def fit(self, X, y=None, *, sample_weight=None, X_val=None):
+    def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, X_val: Any = None) -> Self:
         """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself.
 
         `X` can be batches, `sample_weight` and `X_val` are as in `Autoencoder.fit`. A weight counts
@@ -98,7 +111,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             given = {"sample_weight": sample_weight, "X_val": X_val}
             return self._learn(X, True, **{n: v for n, v in given.items() if v is not None})
 
-    def partial_fit(self, X, y=None, *, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Train the autoencoder for one more epoch, on the rows of `X` (N, D); returns itself.
 
         The threshold, and with a `calibration_fraction` the calibration, are those of these rows
@@ -187,19 +200,19 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             model.set_params(random_state=rng.randint(2**31))
         return model
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> Array:
         """How normal every row is: (N, D) -> (N,) float64, low for anomalies; see `criterion`."""
         return self._scores(self._checked(X))
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> Array:
         """`score_samples` less the threshold `offset_`: (N, D) -> (N,), negative for anomalies."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Array:
         """1 for normal rows, -1 for anomalies: (N, D) -> (N,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def explain(self, X):
+    def explain(self, X: Any) -> Array:
         """Which features are to blame, their squared errors: (N, D) -> (N, D) of the same dtype.
 
         They count in the autoencoder's units (its `scale`): squared standard deviations where it
@@ -213,7 +226,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 start += len(block)
         return errors.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else errors  # images as given
 
-    def p_values(self, X):
+    def p_values(self, X: Any) -> Array:
         """Conformal p-values, small for anomalies: (N, D) -> (N,) float64 in (0, 1].
 
         The fraction of the calibration rows, the row itself counted among them, that score no
@@ -228,7 +241,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         below = np.searchsorted(self.calibration_scores_, scores, side="right")
         return (1 + below) / (1 + len(self.calibration_scores_))
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write the fitted detector to the file `path` (.npz, no pickle); see ``persistence``.
 
         A generator given as `random_state` is left out.
@@ -250,7 +263,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         persistence.save(self.autoencoder_, path, arrays, {"detector": about})
 
     @classmethod
-    def load(cls, path, *, device=None, network=None):
+    def load(cls, path: PathLike, *, device: str | None = None, network: Any = None) -> Self:
         """Read a detector that `save` wrote; see `Autoencoder.load` for the arguments.
 
         Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
@@ -353,7 +366,9 @@ def _finite(scores):
     return scores
 
 
-def load(path, *, device=None, network=None):
+def load(
+    path: PathLike, *, device: str | None = None, network: Any = None
+) -> Autoencoder | AutoencoderAnomalyDetector:
     """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`."""
     arrays, about = checkpoint.load(path, lazy=True)
     if "detector" in about:

@@ -6,9 +6,13 @@ A kind is a choice of parts; the named ones are in ``variants.py``. This file is
 the loop is in ``training.py``, what a trained network says in ``inference.py``.
 """
 
+from __future__ import annotations
+
 import copy
 import functools
 import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -21,10 +25,13 @@ from sklearn.base import (
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from minigrad.backend import Array
+from minigrad.checkpoint import PathLike
+
 from . import diagnosis, inference, parameters, persistence, pretraining, scaling, training
 from .captured_epoch import can_stay_on_the_gpu
 from .checks import as_rows, check_whole, is_on
-from .networks import build
+from .networks import Network, build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
 from .rows import (
@@ -40,6 +47,9 @@ from .rows import (
     row_weights,
 )
 from .stream import Stream, as_batches, in_batch
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _BLOCK = 256  # rows that results are computed of at a time
 FLOATS = [np.float64, np.float32]  # the first is what other data become
@@ -181,40 +191,51 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     ((1797, 8), (1797, 64), [1, 2, 3])
     """
 
+    history_: dict[str, list[Any]]
+    n_iter_: int
+    best_epoch_: int
+    n_restarts_: int
+    noise_variance_: float
+    diagnosis_: list[diagnosis.Finding]
+    code_mean_: Array
+    code_covariance_: Array
+    classes_: Array
+    n_features_in_: int
+
     def __init__(
         self,
-        n_components="auto",
+        n_components: int | str = "auto",
         *,
-        hidden="auto",
-        activation="relu",
-        image_shape=None,
-        scale="auto",
-        network=None,
-        tied=False,
-        dropout=0.0,
-        noise=None,
-        code="linear",
-        likelihood="gaussian",
-        penalty=None,
-        solver="adam",
-        solver_options=None,
-        learning_rate=2e-3,
-        schedule="cooldown",
-        batch_size="auto",
-        skip_last_batch=False,
-        max_epochs="auto",
-        pretrain_epochs=0,
-        validation_fraction=0.0,
-        patience=None,
-        restarts=0,
-        missing="refuse",
-        conditional=False,
-        warm_start=False,
-        callbacks=None,
-        device="cpu",
-        verbose=0,
-        random_state=None,
-    ):
+        hidden: Sequence[int] | str = "auto",
+        activation: str = "relu",
+        image_shape: tuple[int, int, int] | None = None,
+        scale: str | None = "auto",
+        network: str | Callable[..., Any] | None = None,
+        tied: bool = False,
+        dropout: float = 0.0,
+        noise: Any = None,
+        code: Any = "linear",
+        likelihood: Any = "gaussian",
+        penalty: Any = None,
+        solver: Any = "adam",
+        solver_options: dict[str, Any] | None = None,
+        learning_rate: float = 2e-3,
+        schedule: str | Callable[..., float] | None = "cooldown",
+        batch_size: int | str = "auto",
+        skip_last_batch: bool = False,
+        max_epochs: int | str = "auto",
+        pretrain_epochs: int | str = 0,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        restarts: int = 0,
+        missing: str = "refuse",
+        conditional: bool = False,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        device: str = "cpu",
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
         self.n_components = n_components
         self.hidden = hidden
         self.activation = activation
@@ -247,7 +268,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.random_state = random_state
 
     # ------------------------------------------------------------------ training
-    def fit(self, X, y=None, *, sample_weight=None, X_val=None):
+    def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, X_val: Any = None) -> Self:
         """Train on the rows of `X` (N, D) for `max_epochs` epochs; returns the estimator.
 
         A sparse matrix is read block by block. `X` may also be an iterable of batches, such as a
@@ -315,7 +336,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         diagnosis.warn(self.diagnosis_, stacklevel=2)
         return self
 
-    def partial_fit(self, X, y=None, *, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Train for one epoch on the rows of `X` (N, D), going on from the last; returns itself.
 
         All rows are trained on: nothing is held out, no best weights are kept and no callbacks are
@@ -402,7 +423,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def _is_built(self):
         return hasattr(self, "_training")
 
-    def fit_transform(self, X, y=None, **fit_params):
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Array:
         """`fit` and then `transform` of the same rows: (N, D) -> (N, n_components)."""
         if as_batches(X) is not None:
             raise ValueError(
@@ -585,17 +606,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self.noise_variance_ = float(variance)
 
     @property
-    def network_(self):
+    def network_(self) -> Network:
         check_is_fitted(self, "_training")
         return copy.deepcopy(self._training.network)
 
     @network_.setter
-    def network_(self, network):
+    def network_(self, network: Network) -> None:
         check_is_fitted(self, "_training")
         self._training.network.load_state_dict(network.state_dict())
 
     # ------------------------------------------------------------------ codes and data
-    def transform(self, X, y=None):
+    def transform(self, X: Any, y: Any = None) -> Array:
         """The codes of the rows of `X`: (N, D) -> (N, n_components); Gaussian codes' means.
 
         Here and in the methods below, `y` (N,) are the labels of a conditional autoencoder's rows.
@@ -604,7 +625,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         codes = self._codes(self._as_read("transform", X, y))
         return inference.finite("transform", codes.astype(X.dtype, copy=False))
 
-    def inverse_transform(self, X, y=None):
+    def inverse_transform(self, X: Any, y: Any = None) -> Array:
         """The data that codes stand for, the likelihood's means: (N, n_components) -> (N, D)."""
         check_is_fitted(self)
         Z = check_array(X, dtype=FLOATS, input_name="X")
@@ -617,7 +638,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         data = self._data("inverse_transform", Z, y)
         return inference.finite("inverse_transform", data.astype(Z.dtype, copy=False))
 
-    def reconstruct(self, X, y=None):
+    def reconstruct(self, X: Any, y: Any = None) -> Array:
         """What remains of the rows of `X` after encoding and decoding: (N, D) -> (N, D)."""
         rows = self._checked(X)
         codes = self._codes(self._as_read("reconstruct", rows, y))
@@ -625,7 +646,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         data = inference.finite("reconstruct", data)
         return data.reshape(X.shape) if getattr(X, "ndim", 2) > 2 else data  # images as given
 
-    def sample(self, n_samples=1, *, y=None, prior=None, random_state=None):
+    def sample(
+        self, n_samples: int = 1, *, y: Any = None, prior: Any = None, random_state: Any = None
+    ) -> Array:
         """New data (n_samples, D): the likelihood's means for codes drawn from `prior`.
 
         `prior` is None (N(0, I), for Gaussian codes), "standard_normal" (N(0, I) for all codes),
@@ -642,7 +665,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return inference.finite("sample", self._data("sample", Z, y))
 
     # ------------------------------------------------------------------ scores
-    def score_samples(self, X, y=None):
+    def score_samples(self, X: Any, y: Any = None) -> Array:
         """The log-likelihood of every row of `X`, (N,) float64 in nats.
 
         It is log p(x | decode(code(x))), and for Gaussian codes the evidence lower bound with
@@ -654,18 +677,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return inference.elbo(self._model, X, n_draws=16) - self._log_volume(X)
         return inference.log_prob(self._model, X) - self._log_volume(X)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The mean of `score_samples` over the rows of `X`, a float; `sample_weight` is (N,)."""
         return float(np.average(self.score_samples(X, y), weights=sample_weight))
 
     # ------------------------------------------------------------------ files
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write the fitted estimator to the file `path` (.npz, no pickle); see ``persistence``."""
         check_is_fitted(self)
         persistence.save(self, path)
 
     @classmethod
-    def load(cls, path, *, device=None, network=None):
+    def load(cls, path: PathLike, *, device: str | None = None, network: Any = None) -> Self:
         """Read an estimator that `save` wrote, of the class that it had.
 
         `device` replaces the one that it was trained on. `network` is the function that made the
@@ -677,7 +700,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return persistence.load(path, cls, Autoencoder, device, network)
 
     # ------------------------------------------------------------------ scikit-learn
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those of parts too: ``noise__std=0.3`` also where noise is a name."""
         return super().set_params(**parameters.with_parts(self, params))
 

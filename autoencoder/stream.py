@@ -7,9 +7,13 @@ batch. What is wanted of the fitted network (spread of the codes, variance, diag
 on the last rows, and the first two on all of them where they can be read again.
 """
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +49,7 @@ class Batches:
     False
     """
 
-    def __init__(self, source):
+    def __init__(self, source: Any) -> None:
         if not (callable(source) or _is_dask(source) or hasattr(source, "__iter__")):
             raise ValueError(
                 "Batches: source must be an iterable of batches of rows, or a function that "
@@ -54,11 +58,11 @@ class Batches:
         self.source = source
 
     @property
-    def is_read_again(self):
+    def is_read_again(self) -> bool:
         """Whether the batches can be read more than once, as those of an iterator cannot."""
         return callable(self.source) or not hasattr(self.source, "__next__")
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         source = self.source
         if _is_dask(source):
             blocks = source.blocks if hasattr(source, "blocks") else source.partitions

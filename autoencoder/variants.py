@@ -4,20 +4,27 @@ Every parameter can still be changed, so the kinds combine: a denoising sparse a
 `SparseAutoencoder` with a noise.
 """
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import DensityMixin
+
+from minigrad.backend import Array
 
 from . import inference
 from .checks import check_whole
 from .estimator import Autoencoder
 from .parts import GaussianCode, importance_bound
 
+C = TypeVar("C", bound=type)
 ROWS = 1024  # whose bounds are computed at a time
 
 
-def variant(**defaults):
+def variant(**defaults: Any) -> Callable[[C], C]:
     """A class decorator: the parent's parameters, with other `defaults`.
 
     scikit-learn reads an estimator's parameters off the signature of ``__init__``, and Python lets
@@ -95,7 +102,7 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
 
     score = Autoencoder.score  # DensityMixin has one that does nothing
 
-    def elbo(self, X, n_draws=16, y=None):
+    def elbo(self, X: Any, n_draws: int = 16, y: Any = None) -> Array:
         """The evidence lower bound of every row, with beta = 1: (N, D) -> (N,) float64, in nats.
 
         Its expectation is estimated from `n_draws` codes, its divergence exact.
@@ -103,7 +110,7 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         X, model = self._density("elbo", X, n_draws, y)
         return inference.elbo(model, X, n_draws) - self._log_volume(X)
 
-    def log_likelihood(self, X, n_draws=64, y=None):
+    def log_likelihood(self, X: Any, n_draws: int = 64, y: Any = None) -> Array:
         """The importance-weighted bound on log p(x) of every row: (N, D) -> (N,) float64, in nats.
 
         In expectation it grows with `n_draws`, from the lower bound to log p(x) (Y. Burda et al.,
@@ -117,7 +124,7 @@ class VariationalAutoencoder(DensityMixin, Autoencoder):
         ]
         return np.concatenate(bounds) - self._log_volume(X)
 
-    def posterior(self, X, y=None):
+    def posterior(self, X: Any, y: Any = None) -> tuple[Array, Array]:
         """The codes' distributions: (N, D) -> means (N, k) and log-variances (N, k)."""
         X, model = self._density("posterior", X, 1, y)
         h = inference.encode(model, X).astype(X.dtype, copy=False)

@@ -3,19 +3,23 @@
 Gradients at kinks are PyTorch's. What is not a primitive here is a composition that is as fast.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from .backend import Array
 from .checks import as_number, check_numbers
 from .engine import primitive
 from .ops import exp, sigmoid, softplus, where
+from .tensor import T
 
 _FLOATS = "a float32 or float64 array"
 
 
-def leaky_relu(x, slope=0.01):
+def leaky_relu(x: T | Array, slope: float = 0.01) -> T:
     """`x` where it is above 0, ``slope * x`` elsewhere; the derivative at 0 is `slope`.
 
     >>> leaky_relu(np.array([-1.0, 2.0]))
@@ -25,11 +29,11 @@ def leaky_relu(x, slope=0.01):
 
 
 @primitive(_FLOATS, x=lambda g, x, slope: where(x > 0, g, g * slope))
-def _leaky_relu(x, slope=0.01):
+def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
     return np.where(x > 0, x, x * slope)
 
 
-def elu(x, alpha=1.0):
+def elu(x: T | Array, alpha: float = 1.0) -> T:
     """`x` where it is above 0, ``alpha (exp(x) - 1)`` elsewhere (D.-A. Clevert et al., 2016).
 
     >>> elu(np.array([-np.inf, 2.0]))
@@ -39,11 +43,11 @@ def elu(x, alpha=1.0):
 
 
 @primitive(_FLOATS, x=lambda g, x, y, alpha: where(x <= 0, g * (y + alpha), g))
-def _elu(x, alpha=1.0):
+def _elu(x: Array, alpha: float = 1.0) -> Array:
     return np.maximum(x, 0) + np.expm1(np.minimum(x, 0)) * alpha
 
 
-def hard_sigmoid(x, slope=1 / 6, offset=0.5):
+def hard_sigmoid(x: T | Array, slope: float = 1 / 6, offset: float = 0.5) -> T:
     """``slope * x + offset`` limited to [0, 1]: three straight lines instead of a sigmoid.
 
     The defaults are PyTorch's and Keras'; ONNX's slope is 0.2.
@@ -56,11 +60,11 @@ def hard_sigmoid(x, slope=1 / 6, offset=0.5):
 
 
 @primitive(_FLOATS, x=lambda g, y, slope: where((y <= 0) | (y >= 1), 0.0, g * slope))
-def _hard_sigmoid(x, slope=1 / 6, offset=0.5):
+def _hard_sigmoid(x: Array, slope: float = 1 / 6, offset: float = 0.5) -> Array:
     return (x * slope + offset).clip(0.0, 1.0)
 
 
-def log_sigmoid(x):
+def log_sigmoid(x: T | Array) -> T:
     """``log(sigmoid(x))``, exact where the sigmoid itself would round to 0 or 1.
 
     >>> float(log_sigmoid(np.array(-1000.0)))
@@ -70,7 +74,7 @@ def log_sigmoid(x):
     return -softplus(-x)
 
 
-def silu(x):
+def silu(x: T | Array) -> T:
     """``x * sigmoid(x)``, also called swish (S. Elfwing et al., 2018).
 
     >>> silu(np.array([0.0, 1000.0]))
@@ -80,7 +84,7 @@ def silu(x):
     return x * sigmoid(x)
 
 
-def gelu(x, approximate="none"):
+def gelu(x: T | Array, approximate: str = "none") -> T:
     """``x * Phi(x)``, Phi the distribution function of a standard normal number.
 
     ``approximate="tanh"`` is the form ``x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))`` of
@@ -99,7 +103,7 @@ def gelu(x, approximate="none"):
 
 
 @primitive(_FLOATS, x=lambda g, x: g * (exp(x * x / -2) / math.sqrt(2 * math.pi)))
-def normal_cdf(x):
+def normal_cdf(x: Array) -> Array:
     """The probability that a standard normal number is below `x`.
 
     With z = abs(x) / sqrt(2) the smaller tail is erfc(z) / 2, and (1 + 2 z) exp(z**2) erfc(z) is a

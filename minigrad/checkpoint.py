@@ -6,6 +6,8 @@ anything is read its sizes are added up: members are stored as they are, not com
 cannot unfold to more than its own length.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import io
@@ -17,11 +19,15 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+from .backend import Array
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
 
 _HEADER = "__minigrad__"
 _FORMAT = 2
@@ -34,11 +40,17 @@ _END = struct.Struct("<4s6xHI6x")  # of a zip archive: magic, number of members,
 class Checkpoint(NamedTuple):
     """What a file held: `arrays` by name, and `about`, the dict of JSON saved beside them."""
 
-    arrays: dict
-    about: dict
+    arrays: Mapping[str, Array]
+    about: dict[str, Any]
 
 
-def save(path, source, about=None, *, check=None):
+def save(
+    path: PathLike,
+    source: Any,
+    about: dict[str, Any] | None = None,
+    *,
+    check: Callable[[], object] | None = None,
+) -> None:
     """Write `source` (a dict of arrays, or anything with ``state_dict()``) and the dict `about`.
 
     The file appears complete or not at all: it is written under another name, then renamed. An
@@ -61,11 +73,11 @@ def save(path, source, about=None, *, check=None):
         "about": about or {},
     }
     with whole(path, check) as file:
-        np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)
+        np.savez(file, **{_HEADER: np.array(json.dumps(header))}, **arrays)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
-def whole(path, check=None):
+def whole(path: PathLike, check: Callable[[], object] | None = None) -> Iterator[IO[bytes]]:
     """A binary file to write that appears under its name complete, or not at all.
 
     Until the block ends it is ``path.1f2e3d4c.part``, which only a kill can leave behind; then it
@@ -94,7 +106,7 @@ def whole(path, check=None):
             file.flush()
             if old is not None:
                 _keep_rights(part, old, mode)
-            os.fsync(file.raw.fileno())  # else a power cut could leave the new name on an empty one
+            os.fsync(raw.fileno())  # else a power cut could leave the new name on an empty one
             file.close()  # before the renaming, for systems that lock open files
             if check is not None:
                 check()
@@ -111,13 +123,13 @@ def whole(path, check=None):
     flush_folder(target.parent)
 
 
-def part_of(path):
+def part_of(path: Path) -> Path:
     """The name of an unfinished file or folder beside `path`: the same and ``.1f2e3d4c.part``."""
     name = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])  # with what follows at most 255 bytes
     return path.with_name(f"{name}.{secrets.token_hex(4)}.part")
 
 
-def flush_folder(folder):
+def flush_folder(folder: Path) -> None:
     """Let names in a `folder` survive a power cut, on systems that can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -127,7 +139,7 @@ def flush_folder(folder):
             os.close(handle)
 
 
-def make_folder(folder):
+def make_folder(folder: Path) -> None:
     """Make a `folder` and those above it, and let their names survive a power cut."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,11 +150,11 @@ def make_folder(folder):
 class _Writer(io.BufferedWriter):
     """A file without a number: NumPy would write past Python to it, and not notice a full disk."""
 
-    def fileno(self):
+    def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
 
 
-def _replaceable(target):
+def _replaceable(target: Path) -> os.stat_result | None:
     """What the system says of the file that is to be replaced, None if there is none."""
     try:
         old = os.stat(target)
@@ -156,7 +168,7 @@ def _replaceable(target):
     return old
 
 
-def _keep_rights(part, old, mode):
+def _keep_rights(part: Path, old: os.stat_result, mode: int) -> None:
     os.chmod(part, mode)
     new = os.stat(part)
     if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
@@ -164,32 +176,32 @@ def _keep_rights(part, old, mode):
             os.chown(part, old.st_uid, old.st_gid)
 
 
-def _path(name, path):
+def _path(name: str, path: PathLike) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{name}: the path must be a string or a Path, got {path!r}")
     return Path(path)
 
 
-class Stored(Mapping):
+class Stored(Mapping[str, Any]):
     """The arrays of a file, each read anew when it is asked for; see `load`."""
 
-    def __init__(self, path, names):
+    def __init__(self, path: Path, names: Collection[str]) -> None:
         self._path, self._names = path, names
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         if name not in self._names:
             raise KeyError(name)
         with zipfile.ZipFile(self._path) as archive:
             return _read(archive, archive.getinfo(f"{name}.npy"))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._names)
 
 
-def load(path, into=None, *, lazy=False):
+def load(path: PathLike, into: Any = None, *, lazy: bool = False) -> Checkpoint:
     """Read a file that `save` wrote, as a `Checkpoint`; `into` (a model) takes the arrays over.
 
     If `lazy`, all arrays are looked at, but none is kept: they are read again when asked for.
@@ -216,7 +228,8 @@ def load(path, into=None, *, lazy=False):
                     f"load: {path} has format {format_}, this version reads format {_FORMAT}: "
                     "use the version of minigrad that saved it"
                 )
-            arrays, found = {}, {}
+            arrays: Any = {}
+            found = {}
             for name, member in members.items():
                 array = _read(archive, member)
                 found[name] = _describe(array)
@@ -245,12 +258,12 @@ class _Refused(ValueError):
     """The file was understood, but is not for us."""
 
 
-def _describe(array):
+def _describe(array: Array) -> list[Any]:
     """What the header says of an array: its shape, dtype and checksum."""
-    return [list(array.shape), array.dtype.str, zlib.crc32(np.ascontiguousarray(array))]
+    return [list(array.shape), array.dtype.str, zlib.crc32(np.ascontiguousarray(array))]  # type: ignore[arg-type]
 
 
-def _check_count(path):
+def _check_count(path: Path) -> None:
     """Refuse an archive of far more members than a model has, before zipfile goes through them."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -262,7 +275,7 @@ def _check_count(path):
         raise ValueError(f"it does not end as an archive of at most {MOST_ARRAYS} members")
 
 
-def _members(archive, size):
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     """The members of the archive by the names of their arrays, if all can be read at their size."""
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     plain = all(info.compress_type == zipfile.ZIP_STORED for info in members.values())
@@ -273,7 +286,7 @@ def _members(archive, size):
     return members
 
 
-def _read(archive, member):
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     """One array, of no more bytes than the member has, read into its own memory."""
     with archive.open(member) as file:
         np.lib.format.read_magic(file)  # 1.0, others have another header, which is refused
@@ -289,5 +302,5 @@ def _read(archive, member):
     return data.view(dtype).reshape(shape, order="F" if fortran_order else "C")
 
 
-def _short(error):
+def _short(error: Exception) -> str:
     return str(error).split("\n")[0][:100] or type(error).__name__

@@ -1,15 +1,18 @@
 """What functions demand of their arguments, each in a sentence that begins with the function."""
 
+from __future__ import annotations
+
 import math
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from .backend import FLOATS, array_module
-from .tensor import Tensor, describe
+from .tensor import Axis, Tensor, describe
 
 
-def check_numbers(name, *values, booleans=False):
+def check_numbers(name: str, *values: Any, booleans: bool = False) -> None:
     """Raise TypeError unless the values are numbers or arrays of numbers: not all of them truth
     values, which have no differences, unless `booleans` are welcome."""
     kinds = [
@@ -20,7 +23,7 @@ def check_numbers(name, *values, booleans=False):
         raise TypeError(f"{name}: expected numbers, got {', '.join(map(describe, values))}")
 
 
-def check_array(name, x):
+def check_array(name: str, x: object) -> None:
     """Raise TypeError unless `x` is a Tensor or an array."""
     if not hasattr(x, "ndim"):
         raise TypeError(
@@ -28,7 +31,7 @@ def check_array(name, x):
         )
 
 
-def check_floats(name, x):
+def check_floats(name: str, x: Any) -> None:
     """Raise TypeError unless `x` is a Tensor or an array of float32 or float64."""
     check_array(name, x)
     if x.dtype not in FLOATS:
@@ -38,14 +41,14 @@ def check_floats(name, x):
         )
 
 
-def as_number(name, what, x):
+def as_number(name: str, what: str, x: Any) -> float:
     """`x` as Python's number, which never changes a dtype; TypeError unless it is a number."""
     if not isinstance(x, Real):
         raise TypeError(f"{name}: {what} must be a number, got {describe(x)}")
     return float(x)
 
 
-def check_same_shape(name, a, b):
+def check_same_shape(name: str, a: Any, b: Any) -> None:
     """Raise ValueError unless the arrays `a` and `b` have one shape, TypeError unless numbers."""
     if tuple(getattr(a, "shape", (-1,))) != tuple(getattr(b, "shape", (-2,))):
         raise ValueError(
@@ -55,7 +58,7 @@ def check_same_shape(name, a, b):
     check_numbers(name, a, b)
 
 
-def check_probabilities(name, what, x):
+def check_probabilities(name: str, what: str, x: Any) -> None:
     """Raise ValueError where `x`, a number or an array, is not within [0, 1]."""
     check_numbers(name, x, booleans=True)
     values = x._data if isinstance(x, Tensor) else x
@@ -72,7 +75,7 @@ def check_probabilities(name, what, x):
         )
 
 
-def elements_over(name, x, axis):
+def elements_over(name: str, x: Any, axis: Axis) -> int:
     """How many elements of `x` a reduction over `axis` takes together: at least 1."""
     check_array(name, x)
     axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
@@ -85,7 +88,7 @@ def elements_over(name, x, axis):
     return count
 
 
-def degrees_of_freedom(name, x, axis, ddof):
+def degrees_of_freedom(name: str, x: Any, axis: Axis, ddof: float) -> float:
     """How many elements a variance over `axis` takes together, less `ddof`: more than 0."""
     count = elements_over(name, x, axis)
     if not (isinstance(ddof, Real) and ddof < count):

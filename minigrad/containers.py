@@ -1,6 +1,9 @@
 """Modules that hold other Modules: one after the other, in a list, in a dict."""
 
-from collections.abc import MutableMapping, MutableSequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence
+from typing import Any
 
 from .module import Module
 from .tensor import describe
@@ -19,18 +22,18 @@ class Sequential(Module):
     101,200 parameters
     """
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
         self.layers = list(layers)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
 
@@ -40,33 +43,35 @@ class _Container(Module):
     The Modules are named by index or key alone, as if they were attributes.
     """
 
-    def _attributes(self):
+    _items: Any
+
+    def _attributes(self) -> list[tuple[str, Any]]:
         pairs = self._items.items() if isinstance(self._items, dict) else enumerate(self._items)
         own = [(name, value) for name, value in vars(self).items() if name != "_items"]
         return own + [(str(key), module) for key, module in pairs]
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self._items[key]
 
-    def __setitem__(self, key, module):
+    def __setitem__(self, key: Any, module: Any) -> None:
         self._items[key] = self._module(module)
 
-    def __delitem__(self, key):
+    def __delitem__(self, key: Any) -> None:
         del self._items[key]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._items)
 
-    def _module(self, module):
+    def _module(self, module: Any) -> Module:
         if not isinstance(module, Module):
             raise TypeError(f"{type(self).__name__} holds Modules, got {describe(module)}")
         return module
 
 
-class ModuleList(_Container, MutableSequence):
+class ModuleList(_Container, MutableSequence[Module]):
     """A list of Modules: append, insert, index and iterate as in any list.
 
     A plain list as an attribute is found as well; this one refuses what is no Module.
@@ -80,26 +85,26 @@ class ModuleList(_Container, MutableSequence):
     ['0.weight', '0.bias', '1.weight']
     """
 
-    def __init__(self, modules=()):
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
         self._items = []
         self.extend(modules)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         found = self._items[index]
         return ModuleList(found) if isinstance(index, slice) else found
 
-    def __setitem__(self, index, module):
+    def __setitem__(self, index: Any, module: Any) -> None:
         if isinstance(index, slice):
             self._items[index] = [self._module(m) for m in module]
         else:
             super().__setitem__(index, module)
 
-    def insert(self, index, module):
+    def insert(self, index: int, module: Module) -> None:
         """Put `module` before position `index`."""
         self._items.insert(index, self._module(module))
 
 
-class ModuleDict(_Container, MutableMapping):
+class ModuleDict(_Container, MutableMapping[str, Module]):
     """A dict of Modules by name: everything that a dict does.
 
     >>> from minigrad.nn import Dense, ReLU
@@ -111,11 +116,11 @@ class ModuleDict(_Container, MutableMapping):
 
     __eq__, __hash__ = Module.__eq__, Module.__hash__  # a Module is equal to nothing but itself
 
-    def __init__(self, modules=()):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
         self._items = {}
         self.update(modules)
 
-    def __setitem__(self, name, module):
+    def __setitem__(self, name: str, module: Module) -> None:
         if not isinstance(name, str) or not name or "." in name:
             raise ValueError(
                 f"ModuleDict: a name must be a string without dots, got {name!r}: dots separate "

@@ -5,16 +5,20 @@ summed over, and those of one alone, and each kind becomes one axis of a matrix 
 derivatives of every order are those of `matmul`, and so is the speed.
 """
 
+from __future__ import annotations
+
 import math
 import string
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from .backend import array_module
+from .backend import Array, array_module
 from .ops import matmul, sum
 from .shapes import getitem, reshape, transpose
-from .tensor import Tensor, describe
+from .tensor import T, Tensor, describe
 
 
-def einsum(subscripts, *operands):
+def einsum(subscripts: str, *operands: T | Array) -> T:
     """The sum of products that `subscripts` describes, as in NumPy: ``"ij,jk->ik"`` is a matrix
     product; ``...`` stands for leading axes, a letter twice in one operand for its diagonal.
 
@@ -26,7 +30,7 @@ def einsum(subscripts, *operands):
     if not isinstance(subscripts, str):
         raise TypeError(f"einsum: expected subscripts as a text, got {describe(subscripts)}")
     terms, output = _terms(subscripts, operands)
-    sizes = {}
+    sizes: dict[str, int] = {}
     for term, x in zip(terms, operands, strict=True):
         for letter, n in zip(term, x.shape, strict=True):
             firm = n != 1 or term.count(letter) > 1  # other axes of length 1 are stretched
@@ -48,7 +52,7 @@ def einsum(subscripts, *operands):
     return reshape(y, tuple(sizes.get(c, 1) for c in output))
 
 
-def _terms(subscripts, operands):
+def _terms(subscripts: str, operands: Sequence[Any]) -> tuple[list[str], str]:
     """The letters of each operand's axes and of the result's, ``...`` spelled out."""
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
@@ -74,7 +78,7 @@ def _terms(subscripts, operands):
     )
 
 
-def _one_of_each(x, term, sizes):
+def _one_of_each(x: Any, term: str, sizes: dict[str, int]) -> tuple[Any, str]:
     """`x` with the diagonal where a letter is there twice, and without axes that are only
     stretched."""
     for letter in dict.fromkeys(term):
@@ -90,13 +94,13 @@ def _one_of_each(x, term, sizes):
     return reshape(x, tuple(n for _, n in kept)), "".join(c for c, _ in kept)
 
 
-def _without(x, term, keep):
+def _without(x: Any, term: str, keep: Collection[str]) -> tuple[Any, str]:
     """`x` summed over the axes whose letters nobody needs any more."""
     gone = tuple(a for a, c in enumerate(term) if c not in keep)
     return (sum(x, gone), "".join(c for c in term if c in keep)) if gone else (x, term)
 
 
-def _product(a, of_a, b, of_b, keep):
+def _product(a: Any, of_a: str, b: Any, of_b: str, keep: Collection[str]) -> tuple[Any, str]:
     """The product of two operands, summed over the letters of both that are not in `keep`."""
     both = [c for c in of_a if c in of_b]
     batch, summed = [c for c in both if c in keep], [c for c in both if c not in keep]
@@ -112,7 +116,7 @@ def _product(a, of_a, b, of_b, keep):
     return reshape(y, (*many, *rows, *columns)), "".join([*batch, *left, *right])
 
 
-def _arranged(x, term, letters):
+def _arranged(x: Any, term: str, letters: Sequence[str]) -> Any:
     """`x` with its axes in the order of `letters`."""
     order = tuple(term.index(c) for c in letters)
     return x if order == tuple(range(len(order))) else transpose(x, order)

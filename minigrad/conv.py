@@ -20,14 +20,22 @@ TensorFlow. Source: V. Dumoulin and F. Visin, "A guide to convolution arithmetic
 learning", 2016.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from .backend import array_module
+from .backend import Array, array_module
 from .engine import primitive
+
+Pair: TypeAlias = tuple[int, int]  # (height, width)
+Pads: TypeAlias = tuple[Pair, Pair]  # ((top, bottom), (left, right))
+Padding: TypeAlias = "str | int | Sequence[Sequence[int]]"
 
 _BLOCK = 1 << 20  # elements of the patch matrix worked on at a time: 4 MB of float32
 
@@ -41,17 +49,25 @@ class Geometry:
 dilation=(1, 1), groups=1)
     """
 
-    size: tuple  # of the image x
-    kernel: tuple
-    out: tuple  # of the output y
-    stride: tuple
-    pads: tuple  # ((top, bottom), (left, right))
-    dilation: tuple
+    size: Pair  # of the image x
+    kernel: Pair
+    out: Pair  # of the output y
+    stride: Pair
+    pads: Pads
+    dilation: Pair
     groups: int
 
     @staticmethod
     @functools.lru_cache(1024)
-    def of(size, kernel, stride=1, padding="same", dilation=1, groups=1, operation="conv2d"):
+    def of(
+        size: Pair,
+        kernel: Pair,
+        stride: int | Pair = 1,
+        padding: Padding = "same",
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        operation: str = "conv2d",
+    ) -> Geometry:
         """The geometry of a convolution of images of `size`, or ValueError where there is none.
 
         `padding`: "same" (TensorFlow's rule, output ``ceil(size / stride)``, the odd pixel goes at
@@ -77,9 +93,9 @@ dilation=(1, 1), groups=1)
         out = tuple(
             (n + sum(p) - e) // s + 1 for n, p, e, s in zip(size, pads, extent, stride, strict=True)
         )
-        return Geometry(tuple(size), tuple(kernel), out, stride, pads, dilation, groups)
+        return Geometry(tuple(size), tuple(kernel), out, stride, pads, dilation, groups)  # type: ignore[arg-type]
 
-    def padded(self, x):
+    def padded(self, x: Array) -> Array:
         """Images with zeros around them: (N, H, W, C) -> (N, top + H + bottom, ..., C)."""
         (top, bottom), (left, right) = self.pads
         if not (top or bottom or left or right):
@@ -89,7 +105,7 @@ dilation=(1, 1), groups=1)
         out[:, top : top + h, left : left + w] = x
         return out
 
-    def taps(self):
+    def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice, slice]]]:
         """For each kernel element (i, j) the padded pixels that it meets, as an index."""
         (p, q), (s, t), (d, e) = self.out, self.stride, self.dilation
         for i in range(self.kernel[0]):
@@ -97,7 +113,7 @@ dilation=(1, 1), groups=1)
                 rows = slice(i * d, i * d + s * (p - 1) + 1, s)
                 yield i, j, (slice(None), rows, slice(j * e, j * e + t * (q - 1) + 1, t))
 
-    def patches(self, padded):
+    def patches(self, padded: Array) -> Array:
         """The window under every output pixel: (N, H', W', C) -> (N * P * Q, kh * kw * C)."""
         n, c = padded.shape[0], padded.shape[3]
         sn, sh, sw, sc = padded.strides
@@ -109,13 +125,13 @@ dilation=(1, 1), groups=1)
         )
         return windows.reshape(n * math.prod(self.out), -1)  # the one copy, in product order
 
-    def blocks(self, n, channels):
+    def blocks(self, n: int, channels: int) -> list[slice]:
         """Slices of a batch of `n` images whose patch matrices fit the cache."""
         per_image = math.prod(self.out) * math.prod(self.kernel) * channels
         step = max(1, _BLOCK // max(1, per_image))
         return [slice(k, k + step) for k in range(0, n, step)]
 
-    def grouped(self, channels):
+    def grouped(self, channels: int) -> list[slice]:
         """Slices of `channels` channels, one for each group."""
         step = channels // self.groups
         return [slice(k * step, (k + 1) * step) for k in range(self.groups)]
@@ -127,7 +143,7 @@ dilation=(1, 1), groups=1)
     x=lambda g, w, geometry: conv_x(g, w, geometry),
     w=lambda g, x, geometry: conv_w(x, g, geometry),
 )
-def conv_y(x, w, geometry):
+def conv_y(x: Array, w: Array, geometry: Geometry) -> Array:
     """Convolution: T without y. (N, H, W, C), (kh, kw, C / groups, F) -> (N, P, Q, F)."""
     n, f = x.shape[0], w.shape[3]
     y = array_module(x).empty((n, *geometry.out, f), x.dtype)
@@ -147,7 +163,7 @@ def conv_y(x, w, geometry):
     y=lambda g, w, geometry: conv_y(g, w, geometry),
     w=lambda g, y, geometry: conv_w(g, y, geometry),
 )
-def conv_x(y, w, geometry):
+def conv_x(y: Array, w: Array, geometry: Geometry) -> Array:
     """Transposed convolution: T without x. (N, P, Q, F), (kh, kw, C / groups, F) -> (N, H, W, C)"""
     n, f, channels = y.shape[0], y.shape[3], w.shape[2] * geometry.groups
     (top, bottom), (left, right) = geometry.pads
@@ -174,7 +190,7 @@ def conv_x(y, w, geometry):
     x=lambda g, y, geometry: conv_x(y, g, geometry),
     y=lambda g, x, geometry: conv_y(x, g, geometry),
 )
-def conv_w(x, y, geometry):
+def conv_w(x: Array, y: Array, geometry: Geometry) -> Array:
     """The weight gradient: T without w. (N, H, W, C), (N, P, Q, F) -> (kh, kw, C / groups, F)."""
     n, f, c = x.shape[0], y.shape[3], x.shape[3] // geometry.groups
     w = array_module(x).zeros((math.prod(geometry.kernel) * c, f), x.dtype)
@@ -188,12 +204,12 @@ def conv_w(x, y, geometry):
 
 
 # ---------------------------------------------------------------------- settings
-def key(value):
+def key(value: Any) -> Any:
     """Lists as tuples, so that a setting can be looked up."""
     return tuple(map(key, value)) if isinstance(value, list | tuple) else value
 
 
-def pair(value, name, least, operation="conv2d"):
+def pair(value: Any, name: str, least: int, operation: str = "conv2d") -> Pair:
     """A setting as a (height, width) pair of integers of at least `least`."""
     two = value if isinstance(value, tuple) else (value, value)
     if len(two) != 2 or any(not isinstance(v, int | np.integer) or v < least for v in two):
@@ -201,17 +217,17 @@ def pair(value, name, least, operation="conv2d"):
             f"{operation}: {name} must be an integer of at least {least} or a pair of them, "
             f"got {value!r}"
         )
-    return tuple(map(int, two))
+    return tuple(map(int, two))  # type: ignore[return-value]
 
 
-def pads_of(padding, operation="conv2d"):
+def pads_of(padding: Any, operation: str = "conv2d") -> Pads:
     if padding == "valid":
         return (0, 0), (0, 0)
     if isinstance(padding, int | np.integer) and padding >= 0:
         return (int(padding),) * 2, (int(padding),) * 2
     try:
         (top, bottom), (left, right) = padding
-        return tuple(pair(p, "padding", 0) for p in ((top, bottom), (left, right)))
+        return pair((top, bottom), "padding", 0), pair((left, right), "padding", 0)
     except (TypeError, ValueError):
         raise ValueError(
             f'{operation}: padding must be "same", "valid", an integer of at least 0, or '

@@ -1,5 +1,10 @@
 """Minibatches."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from .functional import check_rng
@@ -19,7 +24,13 @@ class Batches:
     [4]
     """
 
-    def __init__(self, *arrays, batch_size, rng=None, drop_last=False):
+    def __init__(
+        self,
+        *arrays: Any,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        drop_last: bool = False,
+    ) -> None:
         lengths = {len(a) for a in arrays}
         if len(lengths) != 1:
             raise ValueError(
@@ -32,14 +43,14 @@ class Batches:
         self.arrays, self.n = arrays, lengths.pop()
         self.batch_size, self.rng, self.drop_last = int(batch_size), rng, drop_last
 
-    def __len__(self):
+    def __len__(self) -> int:
         full, rest = divmod(self.n, self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         order = None if self.rng is None else self.rng.permutation(self.n)
         for k in range(len(self)):
-            rows = slice(k * self.batch_size, (k + 1) * self.batch_size)
+            rows: Any = slice(k * self.batch_size, (k + 1) * self.batch_size)
             rows = rows if order is None else order[rows]
             batch = tuple(a[rows] for a in self.arrays)
             yield batch if len(batch) > 1 else batch[0]

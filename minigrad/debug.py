@@ -3,18 +3,25 @@
 Everything here is a hook on the engine or a walk over its graph, and costs nothing while unused.
 """
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from .backend import array_module, is_array
+from .backend import Array, array_module, is_array
 from .gradient import reachable
-from .node import Node, at
+from .node import Node, Place, at
 from .state import call_site, hook
 from .tensor import Tensor, describe
 
+if TYPE_CHECKING:
+    from .engine import Primitive
 
-def explain(y):
+
+def explain(y: Tensor) -> str:
     """The recorded computation of the Tensor `y`, one line per operation, in the order it ran.
 
     Each line: a number, the operation with the numbers of its operands, the shape of the result,
@@ -29,7 +36,7 @@ def explain(y):
     if not isinstance(y, Tensor) or y.node is None:
         raise ValueError(f"explain: {describe(y)} has no recorded computation to show")
     order = reachable([y])[::-1]
-    number = {node: f"%{k}" for k, node in enumerate(order, 1)}
+    number: dict[Node | None, str] = {node: f"%{k}" for k, node in enumerate(order, 1)}
     lines = []
     for node in order:
         if node.primitive is None:
@@ -42,12 +49,12 @@ def explain(y):
     return "\n".join(lines)
 
 
-def _kilobytes(node: Node):
+def _kilobytes(node: Node) -> float:
     return sum(v.nbytes for v in node.saved if is_array(v)) / 1000
 
 
 @contextlib.contextmanager
-def nan_trace():
+def nan_trace() -> Iterator[None]:
     """Within the block the first operation that makes a NaN or infinity out of finite numbers,
     forward or backward, raises FloatingPointError with its name and line.
 
@@ -61,7 +68,13 @@ def nan_trace():
 numbers not finite out of finite ones: a (2,) float64 array with values from 0 to 1
     """
 
-    def around(primitive, where, phase, function, args):
+    def around(
+        primitive: Primitive,
+        where: Place | None,
+        phase: str,
+        function: Callable[..., Any],
+        args: Any,
+    ) -> Any:
         out = function(*args)
         values = _values(out[0] if isinstance(out, tuple) else out)
         if values is None or _finite(values) or not all(map(_finite, args)):
@@ -79,7 +92,7 @@ numbers not finite out of finite ones: a (2,) float64 array with values from 0 t
 
 
 @contextlib.contextmanager
-def profile():
+def profile() -> Iterator[Callable[[], str]]:
     """Within the block every operation is timed; yields a function that returns the table.
 
     The time of an operation does not include that of the operations it is made of.
@@ -90,10 +103,17 @@ def profile():
     >>> print(table().splitlines()[0])
     operation                 phase     calls        ms  share
     """
-    seconds, calls = defaultdict(float), defaultdict(int)
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    calls: dict[tuple[str, str], int] = defaultdict(int)
     inside = [0.0]  # the time spent in operations within the one that runs, and those around it
 
-    def around(primitive, where, phase, function, args):
+    def around(
+        primitive: Primitive,
+        where: Place | None,
+        phase: str,
+        function: Callable[..., Any],
+        args: Any,
+    ) -> Any:
         inside.append(0.0)
         began = time.perf_counter()
         try:
@@ -104,10 +124,10 @@ def profile():
             calls[primitive.name, phase] += 1
             inside[-1] += spent
 
-    def table():
+    def table() -> str:
         total = sum(seconds.values()) or 1.0
         lines = [f"{'operation':25} {'phase':9} {'calls':>5} {'ms':>9}  share"]
-        for name, phase in sorted(seconds, key=seconds.get, reverse=True):
+        for name, phase in sorted(seconds, key=seconds.__getitem__, reverse=True):
             spent, count = seconds[name, phase], calls[name, phase]
             lines.append(f"{name:25} {phase:9} {count:5} {spent * 1e3:9.2f} {spent / total:6.1%}")
         return "\n".join(lines)
@@ -116,18 +136,18 @@ def profile():
         yield table
 
 
-def _values(x):
+def _values(x: Any) -> Array | None:
     x = x._data if isinstance(x, Tensor) else x
     return x if is_array(x) and x.dtype.kind == "f" else None
 
 
-def _finite(x):
+def _finite(x: Any) -> bool:
     values = _values(x)
     return values is None or bool(array_module(values).isfinite(values).all())
 
 
-def _range(x):
-    values = _values(x)
+def _range(x: Any) -> str:
+    values: Any = _values(x)
     if not values.size:
         return describe(values)
     return f"{describe(values)} with values from {values.min():.6g} to {values.max():.6g}"

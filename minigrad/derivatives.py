@@ -6,14 +6,45 @@ and where the result depends on something outside (an input that requires a grad
 that the function uses) the walks are recorded, and the result can be differentiated again.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, overload
+
 from . import gradient
-from .backend import array_module, as_array, plain
+from .backend import Array, array_module, as_array, plain
 from .shapes import broadcast_to, reshape, stack
 from .state import Block, mode
-from .tensor import Tensor, describe
+from .tensor import Operand, Tensor, describe
 
 
-def grad(output, inputs=None, *args, argnums=0, **options):
+@overload
+def grad(
+    output: Tensor | Sequence[Tensor],
+    inputs: Tensor,
+    grad_output: Any = ...,
+    create_graph: bool = ...,
+    retain_graph: bool | None = ...,
+    allow_unused: bool = ...,
+) -> Tensor: ...
+@overload
+def grad(
+    output: Tensor | Sequence[Tensor],
+    inputs: Iterable[Tensor],
+    grad_output: Any = ...,
+    create_graph: bool = ...,
+    retain_graph: bool | None = ...,
+    allow_unused: bool = ...,
+) -> list[Tensor]: ...
+@overload
+def grad(
+    output: Callable[..., Any], *, argnums: Sequence[int]
+) -> Callable[..., tuple[Tensor, ...]]: ...
+@overload
+def grad(output: Callable[..., Any], *, argnums: int = ...) -> Callable[..., Tensor]: ...
+def grad(
+    output: Any, inputs: Any = None, *args: Any, argnums: int | Sequence[int] = 0, **options: Any
+) -> Any:
     """``grad(y, x)`` is the gradient of the Tensor `output` by `inputs`: see
     `minigrad.gradient.grad`, which explains all further arguments. ``grad(f, argnums=0)`` of a
     function is the function that computes its gradient: see `value_and_grad`.
@@ -31,7 +62,15 @@ def grad(output, inputs=None, *args, argnums=0, **options):
     return lambda *args, **options: both(*args, **options)[1]
 
 
-def value_and_grad(f, argnums=0):
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: Sequence[int]
+) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: int = ...
+) -> Callable[..., tuple[Tensor, Tensor]]: ...
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Any:
     """The function ``(*args) -> (f(*args), gradient by argument number argnums)``.
 
     `f` returns a single number. `argnums` is an integer, or several for as many gradients in a
@@ -45,10 +84,10 @@ def value_and_grad(f, argnums=0):
     12.0
     """
     several = isinstance(argnums, list | tuple)
-    places = list(argnums) if several else [argnums]
+    places: list[Any] = list(argnums) if several else [argnums]  # type: ignore[arg-type]
 
-    def function(*args, **options):
-        def of_chosen(*chosen):
+    def function(*args: Any, **options: Any) -> Any:
+        def of_chosen(*chosen: Any) -> Any:
             every = list(args)
             for i, x in zip(places, chosen, strict=True):
                 every[i] = x
@@ -61,7 +100,9 @@ def value_and_grad(f, argnums=0):
     return function
 
 
-def vjp(f, *inputs):
+def vjp(
+    f: Callable[..., Any], *inputs: Operand
+) -> tuple[Tensor, Callable[[Operand], list[Tensor]]]:
     """The value of ``f(*inputs)`` and its pullback: ``g -> [g^T J_1, g^T J_2, ...]``.
 
     >>> import numpy as np
@@ -71,14 +112,16 @@ def vjp(f, *inputs):
     """
     leaves, y, outside = _evaluated(f, inputs)
 
-    def pullback(g):
+    def pullback(g: Operand) -> list[Tensor]:
         again = mode.get().recording and (outside or getattr(g, "requires_grad", False))
         return _grad_or_zero(y, leaves, g, create_graph=again, retain_graph=True)
 
     return y, pullback
 
 
-def jvp(f, inputs, tangents):
+def jvp(
+    f: Callable[..., Any], inputs: Sequence[Operand], tangents: Sequence[Operand]
+) -> tuple[Tensor, Tensor]:
     """The value of ``f(*inputs)`` and its derivative along `tangents`, J_1 t_1 + J_2 t_2 + ...
 
     The pullback g -> g^T J is linear in g, and the VJP of a linear map is its transpose: two
@@ -104,7 +147,7 @@ def jvp(f, inputs, tangents):
     return (y, dy) if outside else (y.detach(), dy)
 
 
-def hvp(f, x, v):
+def hvp(f: Callable[[Any], Any], x: Operand, v: Operand) -> Tensor:
     """The product of the Hessian of a scalar function `f` at `x` with `v`, without the Hessian.
 
     >>> import numpy as np
@@ -118,7 +161,7 @@ def hvp(f, x, v):
     return _grad_or_zero(slope, [leaf], _tensor(v), create_graph=outside)[0]
 
 
-def jacobian(f, x):
+def jacobian(f: Callable[[Any], Any], x: Operand) -> Tensor:
     """All derivatives of ``f(x)``: an array of shape ``y.shape + x.shape``, one walk per element.
 
     >>> import numpy as np
@@ -137,7 +180,7 @@ def jacobian(f, x):
     return reshape(stack(rows), shape) if rows else Tensor(xp.zeros(shape, y.dtype))
 
 
-def _evaluated(f, inputs):
+def _evaluated(f: Callable[..., Any], inputs: Iterable[Any]) -> tuple[list[Tensor], Tensor, bool]:
     """Copies of the `inputs` to differentiate with respect to, ``f`` of them, and whether its
     derivatives have to be recorded, since they depend on something outside."""
     within = mode.get().recording  # under no_grad the results are constants, but not zero
@@ -164,22 +207,22 @@ def _evaluated(f, inputs):
     return leaves, y, outside
 
 
-def _any_requires_grad(tensors):
+def _any_requires_grad(tensors: Iterable[Any]) -> bool:
     return any(isinstance(t, Tensor) and t.requires_grad for t in tensors)
 
 
-def _tensor(x):
+def _tensor(x: Operand) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(as_array(plain(x)))
 
 
-def _fresh(array):
+def _fresh(array: Array) -> Tensor:
     """A leaf with the values of `array`, so that nothing leaks into the caller's graph."""
     leaf = Tensor(array)
     leaf.requires_grad = True
     return leaf
 
 
-def _grad_or_zero(output, inputs, g, **options):
+def _grad_or_zero(output: Any, inputs: Sequence[Tensor], g: Any, **options: Any) -> list[Tensor]:
     """`gradient.grad` as a list, with zeros where the output does not depend on an input."""
     depends = _any_requires_grad(output if isinstance(output, list) else [output])
     found = [None] * len(inputs)

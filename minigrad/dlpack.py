@@ -1,5 +1,9 @@
 """Tensors of other libraries' arrays, by DLPack, the protocol in which they hand over memory."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from .backend import array_module, to_device, type_name
@@ -8,7 +12,7 @@ from .tensor import Tensor, tensor
 _CPU, _CUDA = 1, 2  # of DLPack's device types
 
 
-def from_dlpack(x):
+def from_dlpack(x: Any) -> Tensor:
     """A Tensor of the values of `x`, an array of another library, on the device where they are.
 
     Parameters

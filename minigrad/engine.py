@@ -25,21 +25,40 @@ summing over broadcast axes, the order of accumulation, checks of dtype and shap
 needs no gradient, freeing saved arrays, noticing that one was changed, naming the user's line.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
+from collections.abc import Callable, Sequence
 from sys import modules
-from typing import NamedTuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    NamedTuple,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 import numpy as np
 from numpy import ndarray
 
-from .backend import FLOATS, any_cuda, device_of, is_array, plain, type_name
+from .backend import FLOATS, Array, any_cuda, device_of, is_array, plain, type_name
 from .node import Node
 from .seals import read_only, save, seal_view
-from .state import PACKAGE, call_site, mode
-from .tensor import Tensor, describe
+from .state import PACKAGE, Around, call_site, mode
+from .tensor import Plain, T, Tensor, describe
 
-registry = {}  # name -> Primitive: the complete list, which the tests go through
+Function: TypeAlias = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+registry: dict[
+    str, Primitive
+] = {}  # name -> Primitive: the complete list, which the tests go through
 _BOOL, (_FLOAT32, _FLOAT64) = np.dtype(bool), FLOATS
 _NUMBERS = np.generic, int, float
 ANY_DTYPE = "any"  # for primitives that only move values about
@@ -49,21 +68,36 @@ class Plan(NamedTuple):
     """What a Node saves and which functions its backward step calls, for one pattern of wanted
     gradients. Their arguments are given as positions in the list ``[g, *saved, *shared]``."""
 
-    fetch: tuple  # ((kind, argument index), ...): the values to save
-    shared: tuple | None  # (the function whose results the VJPs share, positions) or None
-    steps: tuple  # ((argument index, vjp, positions), ...)
+    fetch: tuple[tuple[str, int], ...]  # ((kind, argument index), ...): the values to save
+    shared: (
+        tuple[Function, tuple[int, ...]] | None
+    )  # (the function whose results the VJPs share, positions) or None
+    steps: tuple[
+        tuple[int, Function, tuple[int, ...]], ...
+    ]  # ((argument index, vjp, positions), ...)
 
 
 class Primitive:
     """A function on arrays and its VJPs; see the top of this file."""
 
-    def __init__(self, forward, expects, dtypes, shared, vjps):
+    def __init__(
+        self,
+        forward: Function,
+        expects: str,
+        dtypes: object,
+        shared: Sequence[Any],
+        vjps: dict[str, Function],
+    ) -> None:
         functools.update_wrapper(self, forward)
         self.forward = self.cpu = self.cuda = forward
         self.name = self.__name__ = forward.__name__.strip("_")
-        self.expects, self.vjps, self.plans = expects, vjps, {}
+        self.expects, self.vjps = expects, vjps
+        self.plans: dict[tuple[int, int], Plan] = {}
         self.any_dtype = dtypes is ANY_DTYPE
-        parameters = list(inspect.signature(forward).parameters.values())
+        signature = inspect.signature(forward)
+        parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        # what help() shows: Tensors are as welcome as the arrays of which the annotations speak
+        self.__signature__ = inspect.Signature(parameters)
         self.names = [p.name for p in parameters]
         self.defaults = tuple(p.default for p in parameters)
         self.variadic = parameters[-1].kind is inspect.Parameter.VAR_POSITIONAL
@@ -85,7 +119,7 @@ class Primitive:
                     "and dtypes as name_shape and name_dtype, and the names given to shared="
                 )
 
-    def __call__(self, *args, **options):
+    def __call__(self, *args: Any, **options: Any) -> Any:
         if options or (len(args) != self.count and not self.variadic):
             args = self._bind(args, options)
         for a in args:
@@ -94,13 +128,13 @@ class Primitive:
             if isinstance(a, Tensor):
                 return self._record(args)
             if isinstance(a, ndarray):
-                args = [*map(self._plain, args)]
+                args = tuple(map(self._plain, args))
         return self._run(args, args, mode.get().around)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<primitive {self.name}{inspect.signature(self)}>"
 
-    def _bind(self, args, options):
+    def _bind(self, args: Sequence[Any], options: dict[str, Any]) -> Any:
         bound = [*args, *self.defaults[len(args) :]]
         for name, value in options.items():
             if name not in self.names[len(args) :]:
@@ -111,7 +145,7 @@ class Primitive:
             raise TypeError(f"{self.name} takes {', '.join(self.names)}: got {len(args)} arguments")
         return bound
 
-    def _run(self, values, args, around):
+    def _run(self, values: Sequence[Any], args: Sequence[Any], around: Around | None) -> Array:
         try:
             cuda = "cupy" in modules and any_cuda(values)
             forward = self._cuda_forward(values) if cuda else self.cpu
@@ -132,8 +166,9 @@ class Primitive:
             "make a primitive of each result"
         )
 
-    def _record(self, args):
-        values, parents, live, dtype = list(args), [None] * len(args), 0, None
+    def _record(self, args: Sequence[Any]) -> Tensor:
+        values, live, dtype = list(args), 0, None
+        parents: list[Node | None] = [None] * len(args)
         differentiable = self.differentiable
         for i, a in enumerate(args):
             v = a
@@ -173,7 +208,7 @@ class Primitive:
             save(node, values, out)
         return Tensor(out, node)
 
-    def _plan(self, key):
+    def _plan(self, key: tuple[int, int]) -> Plan:
         count, live = key
         calls = [(i, self.vjps[self.argument(i)]) for i in range(count) if live >> i & 1]
         if self.shared:
@@ -190,7 +225,7 @@ class Primitive:
         plan = self.plans[key] = Plan(tuple(fetch), shared, tuple(steps))
         return plan
 
-    def _source(self, need, i):
+    def _source(self, need: str, i: int) -> Any:
         """Where the value that the VJP of argument `i` calls `need` comes from, as (kind, index);
         None if there is no such value."""
         if need in self.names:
@@ -204,11 +239,11 @@ class Primitive:
             return kind, self.names.index(name)
         return None
 
-    def argument(self, i):
+    def argument(self, i: int) -> str:
         """The name of argument `i`."""
         return self.names[min(i, len(self.names) - 1)]
 
-    def _check_dtype(self, args, expected, got):
+    def _check_dtype(self, args: Sequence[Any], expected: object, got: object) -> None:
         if (expected is None or expected == got) and (got in FLOATS or self.any_dtype):
             return
         operands = ", ".join(describe(a) for a in args if hasattr(a, "dtype"))
@@ -217,24 +252,24 @@ class Primitive:
             "Nothing is converted in silence: use x.astype(np.float32) or x.astype(np.float64)"
         )
 
-    def _cuda_forward(self, values):
+    def _cuda_forward(self, values: Sequence[Any]) -> Function:
         if all(device_of(v) == "cuda" for v in values if is_array(v)):
             return self.cuda
         raise TypeError('move them to one device first with x.to("cuda") or x.to("cpu")')
 
-    def _plain(self, a):
+    def _plain(self, a: Any) -> Any:
         try:
             return plain(a)
         except TypeError as error:
             raise TypeError(f"{self.name}: got {error}") from None
 
-    def _no_array(self, i, a):
+    def _no_array(self, i: int, a: object) -> TypeError:
         return TypeError(
             f"{self.name}: argument {self.argument(i)} is a {type_name(a)}, expected a Tensor or "
             "an array: wrap it with tensor(...)"
         )
 
-    def _explain(self, args, error):
+    def _explain(self, args: Sequence[Any], error: Exception) -> Exception:
         accepted = Tensor, ndarray, *_NUMBERS
         for i, a in enumerate(args):
             if self.differentiable >> i & 1 and not (isinstance(a, accepted) or is_array(a)):
@@ -254,11 +289,67 @@ class Primitive:
         )
 
 
-def _parameters(function):
+def _parameters(function: Function) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def primitive(expects="arguments that fit together", dtypes=FLOATS, /, shared=(None,), **vjps):
+# What @primitive makes of a function on arrays, f(x, *settings) -> y: the same for Tensors.
+P = ParamSpec("P")
+if TYPE_CHECKING:
+
+    class OfOne(Primitive, Generic[P]):
+        """A primitive of one array."""
+
+        def __call__(self, x: T | Array, *settings: P.args, **named: P.kwargs) -> T: ...
+
+    class OfTwo(Primitive, Generic[P]):
+        """A primitive of two arrays, or of an array and a number."""
+
+        def __call__(
+            self, a: T | Plain, b: T | Plain, *settings: P.args, **named: P.kwargs
+        ) -> T: ...
+
+    class OfThree(Primitive, Generic[P]):
+        """A primitive of three arrays."""
+
+        def __call__(
+            self, a: T | Plain, b: T | Plain, c: T | Plain, *settings: P.args, **named: P.kwargs
+        ) -> T: ...
+
+    class Decorator(Protocol):
+        """It tells by the first arguments that are arrays how many there are."""
+
+        @overload
+        def __call__(
+            self, f: Callable[Concatenate[Array, Array, Array, P], Array]
+        ) -> OfThree[P]: ...
+        @overload
+        def __call__(self, f: Callable[Concatenate[Array, Array, P], Array]) -> OfTwo[P]: ...
+        @overload
+        def __call__(self, f: Callable[Concatenate[Array, P], Array]) -> OfOne[P]: ...
+        @overload
+        def __call__(self, f: Function) -> Primitive: ...
+
+
+@overload
+def primitive(
+    expects: str = ..., dtypes: object = ..., /, *, x: Function = ...
+) -> Callable[[Callable[Concatenate[Array, P], Array]], OfOne[P]]: ...
+@overload
+def primitive(
+    expects: str = ..., dtypes: object = ..., /, *, y: Function
+) -> Callable[[Callable[Concatenate[Array, P], Array]], OfOne[P]]: ...
+@overload
+def primitive(
+    expects: str = ..., dtypes: object = ..., /, shared: Sequence[Any] = ..., **vjps: Function
+) -> Decorator: ...
+def primitive(
+    expects: str = "arguments that fit together",
+    dtypes: object = FLOATS,
+    /,
+    shared: Sequence[Any] = (None,),
+    **vjps: Function,
+) -> Any:
     """Make a function on arrays a primitive: ``@primitive("what it expects", x=vjp_of_x)``.
 
     `expects` completes the sentence "expected ..." of its error message; `dtypes` is `ANY_DTYPE`
@@ -275,7 +366,7 @@ def primitive(expects="arguments that fit together", dtypes=FLOATS, /, shared=(N
     tensor(12.)
     """
 
-    def decorate(forward):
+    def decorate(forward: Function) -> Primitive:
         if not hasattr(forward, "__code__"):
             raise TypeError(
                 f"primitive: expected a Python function, whose arguments have names, got "
@@ -289,14 +380,14 @@ def primitive(expects="arguments that fit together", dtypes=FLOATS, /, shared=(N
     return decorate
 
 
-def override(name, device):
+def override(name: str, device: str) -> Callable[[F], F]:
     """Replace the forward function of primitive `name` on `device` ("cpu" or "cuda").
 
     Only the forward: the VJPs stay, so a fast kernel cannot carry a wrong derivative, and
     ``registry[name].forward`` stays the specification that the kernel is tested against.
     """
 
-    def decorate(kernel):
+    def decorate(kernel: F) -> F:
         setattr(registry[name], device, kernel)
         return kernel
 

@@ -3,27 +3,45 @@
 Compositions of primitives only: there is nothing here that the engine could get wrong.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from numbers import Real
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .activations import elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, silu
-from .backend import device_of, is_array, to_device
+from .backend import Array, device_of, is_array, to_device
 from .checks import check_floats, check_numbers
-from .conv import Geometry, conv_w, conv_x, conv_y, key, pads_of, pair
+from .conv import Geometry, Padding, Pair, conv_w, conv_x, conv_y, key, pads_of, pair
 from .fused import FUSED, conv_layer, conv_transpose_layer, dense_layer
 from .ops import matmul, multiply, softplus
 from .random import Philox
-from .tensor import describe
+from .tensor import Plain, T, describe
 
-activations = {
+Activation: TypeAlias = (
+    "str | Callable[[Any], Any] | None"  # a name of `activations`, or a function
+)
+Random: TypeAlias = "np.random.Generator | Philox"
+activations: dict[str, Callable[[Any], Any]] = {
     **FUSED,
     "softplus": softplus,
     **{f.__name__: f for f in (elu, gelu, hard_sigmoid, leaky_relu, log_sigmoid, silu)},
 }
 
 
-def conv2d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, activation=None):
+def conv2d(
+    x: T | Array,
+    w: T | Array,
+    b: T | Array | None = None,
+    *,
+    stride: int | Pair = 1,
+    padding: Padding = "same",
+    dilation: int | Pair = 1,
+    groups: int = 1,
+    activation: Activation = None,
+) -> T:
     """Two-dimensional convolution of images `x` (N, H, W, C) with `w` (kh, kw, C / groups, F).
 
     Returns (N, P, Q, F), with the bias `b` (F,) and the activation (a function, or the name of one
@@ -49,17 +67,17 @@ def conv2d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, acti
 
 
 def conv2d_transpose(
-    x,
-    w,
-    b=None,
+    x: T | Array,
+    w: T | Array,
+    b: T | Array | None = None,
     *,
-    stride=1,
-    padding="same",
-    output_size=None,
-    dilation=1,
-    groups=1,
-    activation=None,
-):
+    stride: int | Pair = 1,
+    padding: Padding = "same",
+    output_size: Pair | None = None,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+    activation: Activation = None,
+) -> T:
     """Transposed convolution: the adjoint of `conv2d` with `w` (kh, kw, out / groups, in).
 
     `x` is (N, P, Q, in), the result (N, H, W, out). With ``padding="same"`` H = P * stride; with
@@ -102,7 +120,16 @@ def conv2d_transpose(
     return _layer(conv_x, conv_transpose_layer, x, w, b, (geometry,), activation)
 
 
-def conv2d_weight(x, y, kernel_size, *, stride=1, padding="same", dilation=1, groups=1):
+def conv2d_weight(
+    x: T | Array,
+    y: T | Array,
+    kernel_size: int | Pair,
+    *,
+    stride: int | Pair = 1,
+    padding: Padding = "same",
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> T:
     """The gradient of ``<conv2d(x, w), y>`` with respect to `w`, for a kernel of `kernel_size`.
 
     >>> conv2d_weight(np.ones((1, 3, 3, 1)), np.ones((1, 3, 3, 1)), 1)[0, 0]
@@ -123,7 +150,9 @@ def conv2d_weight(x, y, kernel_size, *, stride=1, padding="same", dilation=1, gr
     return conv_w(x, y, geometry)
 
 
-def dense(x, w, b=None, *, activation=None):
+def dense(
+    x: T | Array, w: T | Array, b: T | Array | None = None, *, activation: Activation = None
+) -> T:
     """The dense layer ``activation(x @ w + b)``: (N, in), (in, out), (out,) -> (N, out).
 
     >>> dense(np.ones((1, 2)), np.ones((2, 1)), np.array([-5.0]), activation="relu")
@@ -138,7 +167,15 @@ def dense(x, w, b=None, *, activation=None):
     return _layer(matmul, dense_layer if x.ndim == 2 else None, x, w, b, (), activation)
 
 
-def _layer(linear, fused, x, w, b, settings, activation):
+def _layer(
+    linear: Callable[..., Any],
+    fused: Callable[..., Any] | None,
+    x: Any,
+    w: Any,
+    b: Any,
+    settings: tuple[Any, ...],
+    activation: Activation,
+) -> Any:
     """``activation(linear(x, w) + b)``, by the `fused` primitive where there is one."""
     if fused and b is not None and (activation is None or activation in list(FUSED)):
         return fused(x, w, b, *settings, activation)
@@ -149,7 +186,7 @@ def _layer(linear, fused, x, w, b, settings, activation):
     return activation(y) if callable(activation) else activations[activation](y)
 
 
-def _check_finish(name, b, channels, activation):
+def _check_finish(name: str, b: Any, channels: int, activation: Activation) -> None:
     if b is not None and tuple(getattr(b, "shape", ())) != (channels,):
         raise ValueError(
             f"{name}: expected a bias with one number for each output channel, ({channels},), "
@@ -160,7 +197,7 @@ def _check_finish(name, b, channels, activation):
         raise ValueError(f"{name}: unknown activation {activation!r}: use {names}, or a function")
 
 
-def _check(name, x, w, groups, last):
+def _check(name: str, x: Any, w: Any, groups: Any, last: str) -> None:
     if getattr(x, "ndim", 0) != 4 or getattr(w, "ndim", 0) != 4:
         raise ValueError(
             f"{name}: expected images (N, height, width, channels) and a kernel (height, width, "
@@ -170,7 +207,7 @@ def _check(name, x, w, groups, last):
         raise ValueError(f"{name}: groups must be an integer of at least 1, got {groups!r}")
 
 
-def dropout(x, rate, rng):
+def dropout(x: T | Array, rate: float, rng: Random) -> T:
     """`x` with each element set to 0 with probability `rate`, the others divided by 1 - `rate`.
 
     The expectation stays that of `x`. `rng` is a `numpy.random.Generator`, on every device,
@@ -187,7 +224,7 @@ def dropout(x, rate, rng):
     return x * _beside(x, keep / (1 - rate))
 
 
-def gaussian_noise(x, std, rng):
+def gaussian_noise(x: T | Array, std: T | Plain, rng: Random) -> T:
     """`x` plus independent normal noise of standard deviation `std` (a number or an array)."""
     check_floats("gaussian_noise", x)
     check_numbers("gaussian_noise", std)
@@ -195,7 +232,7 @@ def gaussian_noise(x, std, rng):
     return x + _beside(x, multiply(rng.standard_normal(x.shape), std))
 
 
-def check_rng(name, rng, or_philox=False):
+def check_rng(name: str, rng: object, or_philox: bool = False) -> None:
     """Raise TypeError unless `rng` is a numpy Generator (`or_philox`: or a `Philox`, which draws
     uniform and normal numbers, but has no permutations and no other distributions)."""
     if isinstance(rng, np.random.Generator) or (or_philox and isinstance(rng, Philox)):
@@ -207,7 +244,7 @@ def check_rng(name, rng, or_philox=False):
     )
 
 
-def _beside(x, values):
+def _beside(x: Any, values: Any) -> Any:
     """`values`, made on any device, with the dtype and on the device of `x`."""
     data = x if is_array(x) else x._data
     return to_device(values, device_of(data)).astype(data.dtype, copy=False)

@@ -7,10 +7,15 @@ derivatives are those of the parts, written with other primitives: `_slopes` mak
 layer with its parts, operation by operation.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from .backend import array_module, device_of
-from .conv import conv_w, conv_x, conv_y
+from .backend import Array, array_module, device_of
+from .conv import Geometry, conv_w, conv_x, conv_y
 from .engine import primitive
 from .ops import gate, matmul, relu, sigmoid, tanh
 from .shapes import transpose
@@ -20,10 +25,10 @@ FUSED = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh}  # those whose derivati
 
 
 # device -> function(g, y, activation) that computes `_slopes` of arrays in one pass
-slope_kernels = {}
+slope_kernels: dict[str, Callable[[Array, Array, str | None], tuple[Array, Array]]] = {}
 
 
-def _slopes(g, y, activation):
+def _slopes(g: Any, y: Any, activation: str | None) -> tuple[Any, Any]:
     """The gradients (dz, db) of what the activation was applied to and of the bias, given `g`, the
     gradient of its output `y`. The engine sums db over the axes along which b was broadcast, where
     a kernel has not done so already."""
@@ -38,7 +43,7 @@ def _slopes(g, y, activation):
     return dz, dz
 
 
-def finish(y, b, activation):
+def finish(y: Array, b: Array, activation: str | None) -> Array:
     """Add the bias to `y` and apply the activation, in place: `y` must be the caller's own."""
     xp = array_module(y)
     y += b
@@ -51,7 +56,7 @@ def finish(y, b, activation):
     return y
 
 
-def sigmoid_into(x, out):
+def sigmoid_into(x: Array, out: Array) -> None:
     """`minigrad.sigmoid` of `x`, written to `out`, which may be `x` itself."""
     xp = array_module(x)
     xp.negative(x, out=out)
@@ -68,7 +73,7 @@ def sigmoid_into(x, out):
     w=lambda dz, x, geometry: conv_w(x, dz, geometry),
     b=lambda db: db,
 )
-def conv_layer(x, w, b, geometry, activation):
+def conv_layer(x: Array, w: Array, b: Array, geometry: Geometry, activation: str | None) -> Array:
     """``activation(conv_y(x, w) + b)``."""
     return finish(conv_y(x, w, geometry), b, activation)
 
@@ -80,7 +85,9 @@ def conv_layer(x, w, b, geometry, activation):
     w=lambda dz, x, geometry: conv_w(dz, x, geometry),
     b=lambda db: db,
 )
-def conv_transpose_layer(x, w, b, geometry, activation):
+def conv_transpose_layer(
+    x: Array, w: Array, b: Array, geometry: Geometry, activation: str | None
+) -> Array:
     """``activation(conv_x(x, w) + b)``."""
     return finish(conv_x(x, w, geometry), b, activation)
 
@@ -92,6 +99,6 @@ def conv_transpose_layer(x, w, b, geometry, activation):
     w=lambda dz, x: matmul(transpose(x), dz),
     b=lambda db: db,
 )
-def dense_layer(x, w, b, activation):
+def dense_layer(x: Array, w: Array, b: Array, activation: str | None) -> Array:
     """``activation(x @ w + b)``."""
     return finish(matmul(x, w), b, activation)

@@ -1,20 +1,23 @@
 """Whether a GPU can be used here and, where not, why: in a sentence that says what to do."""
 
+from __future__ import annotations
+
 import os
 import warnings
+from typing import Any
 
 OLDEST = (7, 5)  # the compute capability of Turing: what the kernels are compiled and tried for
 
-_proven = {}  # "cupy": the module that has passed the probe; "process": in which
+_proven: dict[str, Any] = {}  # "cupy": the module that has passed the probe; "process": in which
 _PROBE = 'extern "C" __global__ void probe(int* answer) { answer[0] = 42; }'
 
 
-def is_proven(cupy):
+def is_proven(cupy: Any) -> bool:
     """Whether this process has seen the module `cupy` work."""
     return _proven.get("cupy") is cupy and _proven["process"] == os.getpid()
 
 
-def status():
+def status() -> tuple[bool, str]:
     """Whether device "cuda" can be used here and, in a sentence, what was found: (bool, str).
 
     CuPy is imported to find out, and a small kernel compiled and run: CuPy itself says that a GPU
@@ -42,7 +45,7 @@ def status():
         return False, f"CuPy does not work here ({type(error).__name__}: {first})"
 
 
-def _obstacle(cupy):
+def _obstacle(cupy: Any) -> str | None:
     """Why the module `cupy` cannot be used, or None."""
     if _proven.get("cupy") is cupy:
         return (
@@ -75,5 +78,5 @@ def _obstacle(cupy):
     return None if int(answer[0]) == 42 else "a small test kernel gave a wrong answer"
 
 
-def _properties(cupy):
+def _properties(cupy: Any) -> dict[str, Any]:
     return cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())

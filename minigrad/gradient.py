@@ -15,23 +15,32 @@ comes, all its users have been visited and its gradient is complete. Each VJP ru
 nothing recurses. The rest of this file checks what is handed in and what comes out.
 """
 
+from __future__ import annotations
+
 import os
 import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module, as_array, is_array, plain
-from .node import at
+from .backend import Array, array_module, as_array, is_array, plain
+from .node import Node, at
 from .seals import check_seals
 from .shapes import unbroadcast
-from .state import Block, mode
-from .tensor import Tensor, describe
+from .state import Around, Block, mode
+from .tensor import Operand, Tensor, describe
 
 
 def grad(
-    output, inputs, grad_output=None, create_graph=False, retain_graph=None, allow_unused=False
-):
+    output: Tensor | Sequence[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_output: Any = None,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+    allow_unused: bool = False,
+) -> Any:
     """The gradient of `output` (a Tensor) with respect to `inputs` (a Tensor or a sequence).
 
     `grad_output` has the shape of `output` and may be left out for one element. Sequences of
@@ -48,7 +57,7 @@ def grad(
     """
     outputs, grads = _pair(output, grad_output)
     single = isinstance(inputs, Tensor)
-    wanted = [inputs] if single else list(inputs)
+    wanted: list[Any] = [inputs] if single else list(inputs)
     for i, x in enumerate(wanted):
         if not isinstance(x, Tensor) or x.node is None:
             raise ValueError(
@@ -68,7 +77,12 @@ def grad(
     return results[0] if single else results
 
 
-def backward(self, grad=None, create_graph=False, retain_graph=None):
+def backward(
+    self: Tensor,
+    grad: Operand | None = None,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+) -> None:
     """Add the gradient of this Tensor to ``.grad`` of every leaf that it was computed from.
 
     `grad` has this Tensor's shape and may be left out for one element. Gradients add up over
@@ -88,7 +102,7 @@ def backward(self, grad=None, create_graph=False, retain_graph=None):
 _adding = threading.RLock()  # threads add up their gradients in one leaf: none may be lost
 
 
-def _after_fork():
+def _after_fork() -> None:
     global _adding
     _adding = threading.RLock()
 
@@ -97,7 +111,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _own(g, taken):
+def _own(g: Any, taken: set[int]) -> Array:
     """The array `g`, or a copy where it is a view of something larger or of another's gradient:
     every leaf owns its gradient, and changing one must not change another."""
     if type(g) is not np.ndarray:
@@ -110,16 +124,16 @@ def _own(g, taken):
     return g
 
 
-def _owner(g):
+def _owner(g: Any) -> Any:
     """The array whose memory `g` uses."""
     g = g._data if isinstance(g, Tensor) else g
     return g if g.base is None else g.base
 
 
-Tensor.backward = backward
+Tensor.backward = backward  # type: ignore[assignment, method-assign]
 
 
-def _pair(output, grad_output):
+def _pair(output: Any, grad_output: Any) -> tuple[list[Tensor], list[Any]]:
     """Outputs and the gradients to start from, as two lists, checked."""
     several = isinstance(output, list | tuple)
     outputs = list(output) if several else [output]
@@ -155,7 +169,13 @@ def _pair(output, grad_output):
     return outputs, grads
 
 
-def _walk(outputs, grads, wanted, create_graph, retain_graph):
+def _walk(
+    outputs: Sequence[Tensor],
+    grads: Sequence[Any],
+    wanted: set[Node] | None,
+    create_graph: bool,
+    retain_graph: bool | None,
+) -> dict[Node, Any]:
     """Gradients of the nodes `wanted` (None: of all leaves), as a dict node -> gradient."""
     if create_graph and not mode.get().recording:  # within no_grad
         with Block(recording=True):
@@ -163,13 +183,14 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
     retain = create_graph if retain_graph is None else retain_graph
     order, around = reachable(outputs), mode.get().around
     needed = set(order) if wanted is None else _leading_to(wanted, order)
-    pending, found = {}, {}
+    pending: dict[Node, Any] = {}
+    found: dict[Node, Any] = {}
     for y, g in zip(outputs, grads, strict=True):
         if not create_graph and isinstance(g, Tensor):
             g = g._data
         elif create_graph and not isinstance(g, Tensor):
             g = Tensor(g)
-        pending[y.node] = pending[y.node] + g if y.node in pending else g
+        pending[y.node] = pending[y.node] + g if y.node in pending else g  # type: ignore[index]
     for node in order:
         g = pending.pop(node, None)
         if g is None or node not in needed:
@@ -188,10 +209,10 @@ def _walk(outputs, grads, wanted, create_graph, retain_graph):
     return found
 
 
-def reachable(outputs):
+def reachable(outputs: Iterable[Tensor]) -> list[Node]:
     """The nodes of the `outputs` and all that they were computed from, newest first: a topological
     order, in which every node comes before its parents."""
-    seen = {y.node for y in outputs}
+    seen = {y.node for y in outputs if y.node is not None}
     stack = list(seen)
     while stack:
         for parent in stack.pop().parents:
@@ -201,16 +222,18 @@ def reachable(outputs):
     return sorted(seen, key=attrgetter("serial"), reverse=True)
 
 
-def _leading_to(wanted, order):
+def _leading_to(wanted: Collection[Node], order: Sequence[Node]) -> set[Node]:
     """Those of the nodes `order` that are in `wanted` or were computed from one that is."""
-    needed = set()
+    needed: set[Node] = set()
     for node in reversed(order):
         if node in wanted or any(parent in needed for parent in node.parents):
             needed.add(node)
     return needed
 
 
-def _pull_back(node, g, needed, create_graph, around):
+def _pull_back(
+    node: Node, g: Any, needed: Collection[Node], create_graph: bool, around: Around | None
+) -> list[tuple[Node, Any]]:
     """The gradients of a node's parents: [(parent, gradient), ...] in the order of arguments."""
     if node.saved is None:
         raise RuntimeError(
@@ -223,11 +246,13 @@ def _pull_back(node, g, needed, create_graph, around):
     plan, known = node.plan, [g, *node.saved]
     if create_graph:
         known[1:] = [
-            _as_tensor(node, *source, v) for source, v in zip(plan.fetch, node.saved, strict=True)
+            _as_tensor(node, kind, i, v)
+            for (kind, i), v in zip(plan.fetch, node.saved, strict=True)
         ]
 
     if plan.shared is not None:
-        known += _call(*plan.shared, known, node, around)
+        function, positions = plan.shared
+        known += _call(function, positions, known, node, around)
     results = []
     for i, vjp, positions in plan.steps:
         parent = node.parents[i]
@@ -252,14 +277,20 @@ def _pull_back(node, g, needed, create_graph, around):
     return results
 
 
-def _call(function, positions, known, node, around):
+def _call(
+    function: Callable[..., Any],
+    positions: Iterable[int],
+    known: Sequence[Any],
+    node: Node,
+    around: Around | None,
+) -> Any:
     args = [known[p] for p in positions]
     if around is None:
         return function(*args)
     return around(node.primitive, node.where, "backward", function, args)
 
 
-def _as_tensor(node, kind, i, value):
+def _as_tensor(node: Node, kind: str, i: int, value: Any) -> Any:
     """A saved array with its place in the graph, for a VJP that is itself recorded."""
     if kind == "y":
         return Tensor(value, node)

@@ -5,12 +5,25 @@ generator. `fans` overrides how many inputs and outputs one unit has, where the 
 transposed convolutions keep their kernels the other way round.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .backend import Array
+from .tensor import Shape
 
-def glorot_uniform(shape, rng, dtype=np.float32, fans=None):
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+Fans: TypeAlias = "tuple[int, int] | None"  # inputs and outputs of a unit
+
+
+def glorot_uniform(
+    shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, fans: Fans = None
+) -> Array:
     """Uniform within ``sqrt(6 / (fan_in + fan_out))``: keeps the variance of signals through
     sigmoid-like layers (X. Glorot and Y. Bengio, 2010). TensorFlow's and Keras' default.
 
@@ -22,23 +35,29 @@ def glorot_uniform(shape, rng, dtype=np.float32, fans=None):
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-def glorot_normal(shape, rng, dtype=np.float32, fans=None):
+def glorot_normal(
+    shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, fans: Fans = None
+) -> Array:
     """Normal with variance ``2 / (fan_in + fan_out)`` (X. Glorot and Y. Bengio, 2010)."""
     return rng.normal(0, math.sqrt(2 / sum(fans or fan_in_out(shape))), shape).astype(dtype)
 
 
-def he_uniform(shape, rng, dtype=np.float32, fans=None):
+def he_uniform(
+    shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, fans: Fans = None
+) -> Array:
     """Uniform within ``sqrt(6 / fan_in)``: for relu layers (K. He et al., 2015)."""
     limit = math.sqrt(6 / (fans or fan_in_out(shape))[0])
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-def he_normal(shape, rng, dtype=np.float32, fans=None):
+def he_normal(
+    shape: Shape, rng: np.random.Generator, dtype: DTypeLike = np.float32, fans: Fans = None
+) -> Array:
     """Normal with variance ``2 / fan_in``: for relu layers (K. He et al., 2015)."""
     return rng.normal(0, math.sqrt(2 / (fans or fan_in_out(shape))[0]), shape).astype(dtype)
 
 
-def zeros(shape, rng=None, dtype=np.float32, fans=None):
+def zeros(shape: Shape, rng: Any = None, dtype: DTypeLike = np.float32, fans: Fans = None) -> Array:
     """Zeros, for biases."""
     return np.zeros(shape, dtype)
 
@@ -48,7 +67,7 @@ initialisers = {
 }
 
 
-def fan_in_out(shape):
+def fan_in_out(shape: Shape) -> tuple[int, int]:
     """How many inputs and outputs a unit of a kernel of `shape` is connected to.
 
     >>> fan_in_out((3, 3, 16, 32))

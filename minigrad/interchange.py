@@ -26,11 +26,14 @@ A layer of your own with a parameter of two or more axes says how PyTorch orders
 ``torch_axes = (1, 0)`` for the transposed.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from .backend import to_numpy
+from .backend import Array, to_numpy
 from .containers import Sequential
 from .module import Module
 from .nn import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Dense, Flatten, Reshape
@@ -38,7 +41,7 @@ from .parameter import Buffer, Parameter
 from .tensor import Tensor
 
 
-def to_torch_state_dict(model, channels=None):
+def to_torch_state_dict(model: Module, channels: int | None = None) -> dict[str, Array]:
     """The weights of the Module `model` as arrays under PyTorch's names and in its layout.
 
     `channels` is the number of channels of the images that a Flatten gets, where no layer before
@@ -52,7 +55,9 @@ def to_torch_state_dict(model, channels=None):
     return {place.theirs: place.to_torch() for place in _places(model, channels)}
 
 
-def from_torch_state_dict(model, state, channels=None):
+def from_torch_state_dict(
+    model: Module, state: Mapping[str, Any], channels: int | None = None
+) -> dict[str, Array]:
     """What ``model.load_state_dict`` takes, from the ``state_dict()`` of the same model in PyTorch.
 
     `state` has PyTorch's tensors, or arrays, by name; `channels` is explained in
@@ -78,7 +83,7 @@ def from_torch_state_dict(model, state, channels=None):
     if problems:
         _refuse("from_torch_state_dict", model, problems)
     names = {id(value): name for name, value in model._state().items()}
-    mine = {}
+    mine: dict[str, Array] = {}
     for name, place in places.items():
         array, ours = place.from_torch(arrays[name]), names[id(place.value)]
         if not np.array_equal(mine.setdefault(ours, array), array, equal_nan=True):
@@ -89,7 +94,7 @@ def from_torch_state_dict(model, state, channels=None):
     return mine
 
 
-def to_keras_weights(model):
+def to_keras_weights(model: Module) -> list[Array]:
     """The weights of the Module `model` as the list that Keras' ``set_weights`` takes.
 
     They are in the order of the layers, for each the weight, the bias and the running statistics.
@@ -97,7 +102,7 @@ def to_keras_weights(model):
     return list(model.state_dict().values())
 
 
-def from_keras_weights(model, weights):
+def from_keras_weights(model: Module, weights: Sequence[Any]) -> dict[str, Array]:
     """What ``model.load_state_dict`` takes, from the list of Keras' ``get_weights()``.
 
     Every array is taken as it is: the layouts are the same. Raises ValueError where the number of
@@ -126,31 +131,34 @@ class _Place(NamedTuple):
 
     theirs: str
     value: Tensor
-    axes: tuple  # the axes here in PyTorch's order
-    orders: dict  # by axis here, the order in which PyTorch counts the elements along it
+    axes: tuple[int, ...]  # the axes here in PyTorch's order
+    orders: dict[
+        int, Array
+    ]  # by axis here, the order in which PyTorch counts the elements along it
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """The shape in PyTorch."""
         return tuple(self.value.shape[axis] for axis in self.axes)
 
-    def to_torch(self):
+    def to_torch(self) -> Array:
         array = to_numpy(self.value._data)
         for axis, order in self.orders.items():
             array = array.take(order, axis)
         return np.array(array.transpose(self.axes), order="C")
 
-    def from_torch(self, array):
+    def from_torch(self, array: Array) -> Array:
         array = array.transpose(np.argsort(self.axes))
         for axis, order in self.orders.items():
             array = array.take(np.argsort(order), axis)
         return np.array(array, order="C")
 
 
-def _places(model, channels):
+def _places(model: Module, channels: int | None) -> list[_Place]:
     """A `_Place` for each name that a parameter or buffer of `model` has in PyTorch."""
     modules = list(model.named_modules(remove_duplicate=False))
-    theirs, axes = {"": ""}, {}
+    theirs = {"": ""}
+    axes: dict[int, tuple[int, ...]] = {}
     for name, module in modules:  # outer ones come first
         numbers = _numbers(module) if isinstance(module, Sequential) else {}
         for child, _ in module._own(Module):
@@ -175,7 +183,7 @@ def _places(model, channels):
     return places
 
 
-def _numbers(sequential):
+def _numbers(sequential: Sequential) -> dict[str, str]:
     """The names of its layers in PyTorch, where each activation is one more layer."""
     numbers, k = {}, 0
     for n, layer in enumerate(sequential.layers):
@@ -184,9 +192,12 @@ def _numbers(sequential):
     return numbers
 
 
-def _pixel_orders(modules, channels):
+def _pixel_orders(
+    modules: Iterable[tuple[str, Module]], channels: int | None
+) -> dict[int, dict[int, Array]]:
     """For weights beside a Flatten or Reshape: by their id, the orders of a `_Place`."""
-    orders, nested = {}, set()
+    orders: dict[int, dict[int, Array]] = {}
+    nested: set[int] = set()
     for _, module in modules:
         if isinstance(module, Sequential) and id(module) not in nested:
             nested.update(id(m) for m in module.modules())
@@ -194,7 +205,7 @@ def _pixel_orders(modules, channels):
     return orders
 
 
-def _layers(sequential):
+def _layers(sequential: Sequential) -> Iterator[Callable[[Any], Any]]:
     """The layers in the order in which they are applied, nested Sequentials unfolded."""
     for layer in sequential.layers:
         if isinstance(layer, Sequential):
@@ -203,13 +214,17 @@ def _layers(sequential):
             yield layer
 
 
-def _follow(layers, unknown, orders):
+def _follow(
+    layers: Iterable[Any], unknown: int | None, orders: dict[int, dict[int, Array]]
+) -> None:
     """Follow the data through `layers` and note the `orders` of weights that run over pixels.
 
     `unknown` is the number of channels where the layers do not tell.
     """
     data, channels = "images", None
-    made = []  # the (weight, axis) that give features their order; None for a layer of the user
+    made: list[
+        tuple[Tensor | None, int]
+    ] = []  # the (weight, axis) that give features their order; None for a layer of the user
     for layer in layers:
         own = [v for _, v in layer._named(Parameter | Buffer)] if isinstance(layer, Module) else []
         own = [value for value in own if value.ndim]
@@ -236,12 +251,16 @@ def _follow(layers, unknown, orders):
             made += [(value, 0) for value in own]
 
 
-def _foreign(layer):
+def _foreign(layer: object) -> bool:
     """Whether it is a layer of the user; minigrad's without weights keep the channels."""
     return not type(layer).__module__.startswith("minigrad.")
 
 
-def _reorder(weights, channels, orders):
+def _reorder(
+    weights: Iterable[tuple[Tensor | None, int]],
+    channels: int | None,
+    orders: dict[int, dict[int, Array]],
+) -> None:
     """Note that `weights`, (weight, axis), run over pixels: (H, W, C) here, (C, H, W) there."""
     if channels == 1:
         return
@@ -256,16 +275,16 @@ def _reorder(weights, channels, orders):
         orders.setdefault(id(value), {})[axis] = pixels.T.ravel()
 
 
-def _join(prefix, name):
+def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _array(value):
+def _array(value: Any) -> Array:
     """`value`, also a tensor of PyTorch on any device, as a NumPy array."""
     return np.asarray(value.detach().cpu() if hasattr(value, "cpu") else value)
 
 
-def _refuse(function, model, problems):
+def _refuse(function: str, model: Module, problems: list[str]) -> NoReturn:
     raise ValueError(
         f"{function}: the weights are not those of this {type(model).__name__}: "
         f"{'; '.join(problems[:5])}{' ...' if len(problems) > 5 else ''}: build both models with "

@@ -6,22 +6,25 @@ exceptions carry the names of something else: `l2_loss` is TensorFlow's (a sum b
 `mse_loss`, `l1_loss`, `huber_loss` and `smooth_l1_loss` have PyTorch's mean over everything.
 """
 
+from __future__ import annotations
+
 import math
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module
+from .backend import Array, array_module
 from .checks import check_numbers, check_probabilities, check_same_shape
 from .engine import primitive
 from .ops import abs as absolute
 from .ops import clip, exp, log, log_softmax, maximum, sigmoid, where
 from .ops import sum as sum_over
 from .shapes import reshape
-from .tensor import Tensor, describe
+from .tensor import Plain, T, Tensor, describe
 
 
-def l2_loss(prediction, target, reduction="sum"):
+def l2_loss(prediction: T | Array, target: T | Array, reduction: str = "sum") -> T:
     """``sum((prediction - target)**2) / 2``: any shape (N, ...), as ``tf.nn.l2_loss``.
 
     >>> from minigrad import tensor
@@ -32,7 +35,7 @@ def l2_loss(prediction, target, reduction="sum"):
     return _half_squares("l2_loss", prediction, target, reduction)
 
 
-def mse_loss(prediction, target, reduction="mean"):
+def mse_loss(prediction: T | Array, target: T | Array, reduction: str = "mean") -> T:
     """The mean of ``(prediction - target)**2`` over all elements ("mean"), or their sum ("sum")."""
     check_same_shape("mse_loss", prediction, target)
     if reduction == "mean":
@@ -41,7 +44,7 @@ def mse_loss(prediction, target, reduction="mean"):
     return _half_squares("mse_loss", prediction, target, reduction) * 2
 
 
-def _half_squares(name, prediction, target, reduction):
+def _half_squares(name: str, prediction: T | Array, target: T | Array, reduction: str) -> T:
     if reduction in ("sum", "mean"):
         total = squared_distance(prediction, target)
         return total if reduction == "sum" else total / _batch(name, prediction)
@@ -49,13 +52,15 @@ def _half_squares(name, prediction, target, reduction):
     return _reduce(name, d * d, reduction) / 2
 
 
-def l1_loss(prediction, target, reduction="mean"):
+def l1_loss(prediction: T | Array, target: T | Array, reduction: str = "mean") -> T:
     """The mean of ``|prediction - target|`` over all elements ("mean"), or their sum ("sum")."""
     check_same_shape("l1_loss", prediction, target)
     return _over_elements("l1_loss", absolute(prediction - target), reduction)
 
 
-def huber_loss(prediction, target, reduction="mean", delta=1.0):
+def huber_loss(
+    prediction: T | Array, target: T | Array, reduction: str = "mean", delta: float = 1.0
+) -> T:
     """The mean of ``d**2 / 2`` for differences d up to `delta`, and from there on a straight line,
     ``delta (|d| - delta / 2)`` (P. Huber, 1964).
 
@@ -66,12 +71,16 @@ def huber_loss(prediction, target, reduction="mean", delta=1.0):
     return _huber("huber_loss", prediction, target, reduction, "delta", delta)
 
 
-def smooth_l1_loss(prediction, target, reduction="mean", beta=1.0):
+def smooth_l1_loss(
+    prediction: T | Array, target: T | Array, reduction: str = "mean", beta: float = 1.0
+) -> T:
     """`huber_loss` with delta `beta`, divided by `beta`: far out its slope is that of `l1_loss`."""
     return _huber("smooth_l1_loss", prediction, target, reduction, "beta", beta) / beta
 
 
-def _huber(name, prediction, target, reduction, what, delta):
+def _huber(
+    name: str, prediction: T | Array, target: T | Array, reduction: str, what: str, delta: float
+) -> T:
     check_same_shape(name, prediction, target)
     if not (isinstance(delta, Real) and delta > 0):
         raise ValueError(f"{name}: {what} must be positive, got {delta!r}: for 0 use l1_loss")
@@ -80,7 +89,7 @@ def _huber(name, prediction, target, reduction, what, delta):
     return _over_elements(name, near * (d - near / 2), reduction)
 
 
-def _over_elements(name, terms, reduction):
+def _over_elements(name: str, terms: T | Array, reduction: str) -> T:
     if reduction == "mean":
         _batch(name, terms)
         return sum_over(terms) / terms.size
@@ -92,7 +101,7 @@ def _over_elements(name, terms, reduction):
     p=lambda g, p, t: scaled_difference(g, p, t),
     t=lambda g, p, t: scaled_difference(g, t, p),
 )
-def squared_distance(p, t):
+def squared_distance(p: Array, t: Array) -> Array:
     """``sum((p - t)**2) / 2``, a single number."""
     d = p - t
     return (d * d).sum() / 2
@@ -104,7 +113,7 @@ def squared_distance(p, t):
     p=lambda g, s: g * s,
     t=lambda g, s: -g * s,
 )
-def scaled_difference(s, p, t):
+def scaled_difference(s: Array, p: Array, t: Array) -> Array:
     """``s (p - t)``: s times the derivative of `squared_distance` by p."""
     return s * (p - t)
 
@@ -114,16 +123,18 @@ def scaled_difference(s, p, t):
     p=lambda g, p, t: g * (p - t) / maximum(p * (1 - p), 1e-12),
     t=lambda g, p: g * (_log(1 - p) - _log(p)),
 )
-def bernoulli_nll(p, t):
+def bernoulli_nll(p: Array, t: Array) -> Array:
     """``-(t log p + (1 - t) log(1 - p))`` of each element, the logarithms at least -100."""
     return -(t * _log(p) + (1 - t) * _log(1 - p))
 
 
-def _log(p):
+def _log(p: Any) -> Any:
     return maximum(log(maximum(p, 1e-44)), -100.0)
 
 
-def binary_cross_entropy(probabilities, targets, reduction="mean"):
+def binary_cross_entropy(
+    probabilities: T | Array, targets: T | Array, reduction: str = "mean"
+) -> T:
     """``-sum(t log p + (1 - t) log(1 - p))`` for probabilities p and targets t in [0, 1].
 
     Logarithms stop at -100 as in PyTorch, so that p = 0 and p = 1 have a loss. Where the
@@ -141,7 +152,9 @@ def binary_cross_entropy(probabilities, targets, reduction="mean"):
     return _reduce("binary_cross_entropy", bernoulli_nll(probabilities, targets), reduction)
 
 
-def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
+def binary_cross_entropy_with_logits(
+    logits: T | Array, targets: T | Array, reduction: str = "mean"
+) -> T:
     """`binary_cross_entropy` of ``sigmoid(logits)``, computed without the sigmoid.
 
     -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x), so nothing is rounded to
@@ -158,7 +171,7 @@ def binary_cross_entropy_with_logits(logits, targets, reduction="mean"):
     x=lambda g, x, t: bernoulli_slope(g, x, t),
     t=lambda g, x: -g * x,
 )
-def bernoulli_nll_of_logits(x, t):
+def bernoulli_nll_of_logits(x: Array, t: Array) -> Array:
     """``softplus(x) - t x`` of each element, with no difference of large numbers."""
     return np.maximum(x, 0) - t * x + np.log1p(np.exp(-np.abs(x)))
 
@@ -169,12 +182,12 @@ def bernoulli_nll_of_logits(x, t):
     x=lambda g, s, x: g * s * (sigmoid(x) * sigmoid(-x)),
     t=lambda g, s: -g * s,
 )
-def bernoulli_slope(s, x, t):
+def bernoulli_slope(s: Array, x: Array, t: Array) -> Array:
     """``s (sigmoid(x) - t)``: s times the derivative of `bernoulli_nll_of_logits` by x."""
     return s * (sigmoid(x) - t)
 
 
-def cross_entropy(logits, targets, reduction="mean"):
+def cross_entropy(logits: T | Array, targets: T | Array, reduction: str = "mean") -> T:
     """``-log softmax(logits)[target]`` for logits (N, K).
 
     `targets` are class numbers (N,) of an integer dtype, or probabilities (N, K).
@@ -201,7 +214,7 @@ def cross_entropy(logits, targets, reduction="mean"):
     return _reduce("cross_entropy", -log_p[array_module(classes).arange(n), classes], reduction)
 
 
-def kl_divergence(p, q, reduction="mean"):
+def kl_divergence(p: T | Array, q: T | Array, reduction: str = "mean") -> T:
     """``sum(p log(p / q))`` of discrete distributions over all axes but the first; 0 log 0 is 0."""
     check_same_shape("kl_divergence", p, q)
     check_probabilities("kl_divergence", "p", p)
@@ -209,7 +222,7 @@ def kl_divergence(p, q, reduction="mean"):
     return _reduce("kl_divergence", _p_log_ratio(p, q), reduction)
 
 
-def bernoulli_kl(p, q, reduction="sum"):
+def bernoulli_kl(p: T | Plain, q: T | Plain, reduction: str = "sum") -> T:
     """``sum(p log(p / q) + (1 - p) log((1 - p) / (1 - q)))`` of Bernoulli probabilities.
 
     With a target activation p and the mean activations q of all units it is the penalty of sparse
@@ -224,7 +237,7 @@ def bernoulli_kl(p, q, reduction="sum"):
     return _reduce("bernoulli_kl", _p_log_ratio(p, q) + _p_log_ratio(1 - p, 1 - q), reduction)
 
 
-def gaussian_kl(mean, log_variance, reduction="mean"):
+def gaussian_kl(mean: T | Array, log_variance: T | Array, reduction: str = "mean") -> T:
     """The divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the features.
 
     ``sum(mean**2 + variance - 1 - log_variance) / 2`` (D. Kingma and M. Welling, 2014, appendix B).
@@ -239,7 +252,7 @@ def gaussian_kl(mean, log_variance, reduction="mean"):
 
 
 # ---------------------------------------------------------------------- helpers
-def _p_log_ratio(p, q):
+def _p_log_ratio(p: Any, q: Any) -> Any:
     """``p log(p / q)`` of each element, 0 where p is 0."""
     if not hasattr(p, "shape"):  # a number
         return p * (math.log(p) - log(q)) if p else 0 * q
@@ -247,7 +260,7 @@ def _p_log_ratio(p, q):
     return p * (log(where(zero, 1.0, p)) - log(where(zero, 1.0, q)))
 
 
-def _reduce(name, terms, reduction):
+def _reduce(name: str, terms: T | Array, reduction: str) -> T:
     """Terms (N, ...) summed over the features, then reduced over the examples."""
     if reduction == "sum":
         return sum_over(terms)
@@ -259,7 +272,7 @@ def _reduce(name, terms, reduction):
     raise ValueError(f'{name}: reduction must be "mean", "sum" or "none", got {reduction!r}')
 
 
-def _batch(name, terms):
+def _batch(name: str, terms: Any) -> int:
     if not terms.size:
         raise ValueError(
             f"{name}: got an empty batch of shape {tuple(terms.shape)}, whose mean has no value: "

@@ -6,28 +6,37 @@ it keeps. A view holds a reference to its buffer, so a buffer that only this fil
 nobody's use any more: no caller ever has to give an array back.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 import os
 import sys
 import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from .backend import Array
 
 _SMALL = 1 << 16  # bytes: the C library recycles smaller blocks well
 _LIFETIME = 512  # calls of `empty` after which an unused buffer is given back
 
-_buffers, _clock, _lock = [], itertools.count(), threading.Lock()  # [buffer, time of last use]
+_buffers: list[list[Any]] = []  # [buffer, time of last use]
+_clock, _lock = itertools.count(), threading.Lock()
 
 
-def _references(entry):
+def _references(entry: list[Any]) -> int:
     return sys.getrefcount(entry[0])
 
 
 _IDLE = _references([np.empty(0), 0])
 
 
-def empty(shape, dtype):
+def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """An array like ``np.empty(shape, dtype)``, from recycled memory if it is large."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _SMALL:
@@ -44,12 +53,12 @@ def empty(shape, dtype):
         return np.ndarray(shape, dtype, _buffers[-1][0])
 
 
-def clear(before=math.inf):
+def clear(before: float = math.inf) -> None:
     """Give unused buffers back to the system (those last handed out `before` a time)."""
     _buffers[:] = [e for e in _buffers if e[1] >= before or _references(e) != _IDLE]
 
 
-def _after_fork():
+def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
 

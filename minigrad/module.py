@@ -6,17 +6,28 @@ them count as well. They are looked for when somebody asks, so there is no regis
 disagree with the attributes.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .backend import to_numpy
+from .backend import Array, to_numpy
 from .hooks import Hook, call
 from .notebook import table_html
 from .parameter import Buffer, Parameter
 from .tensor import Tensor, describe
 from .weights import assigned, check_fit, fitting
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike
+
+X = TypeVar("X")
 
 
 class Module:
@@ -33,25 +44,27 @@ class Module:
     """
 
     training = True
-    torch_axes = ()  # the axes of the weights in PyTorch's order, see interchange.py
-    _hooks = ()
+    torch_axes: tuple[
+        int, ...
+    ] = ()  # the axes of the weights in PyTorch's order, see interchange.py
+    _hooks: tuple[Hook, ...] = ()
 
-    def forward(self, x):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{type(self).__name__} does not say what it computes: write forward(x)")
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooks:
             return call(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
-    def register_forward_pre_hook(self, hook):
+    def register_forward_pre_hook(self, hook: Callable[[Self, tuple[Any, ...]], Any]) -> Hook:
         """Call ``hook(module, args)`` before each forward; what it returns replaces `args`.
 
         None leaves them as they are. Returns a handle: ``remove()`` it, or use it in ``with``.
         """
         return Hook(self, hook, before=True)
 
-    def register_forward_hook(self, hook):
+    def register_forward_hook(self, hook: Callable[[Self, tuple[Any, ...], Any], Any]) -> Hook:
         """Call ``hook(module, args, output)`` after each forward; a result replaces `output`.
 
         None leaves it as it is. Returns a handle: ``remove()`` it, or use it in ``with``.
@@ -66,13 +79,13 @@ class Module:
         return Hook(self, hook, before=False)
 
     # ------------------------------------------------------------------ attributes
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         old = self.__dict__.get(name)
         if isinstance(value, Tensor) or isinstance(old, (Tensor, Module)):
             value = self._checked(name, old, value)
         object.__setattr__(self, name, value)
 
-    def _checked(self, name, old, value):
+    def _checked(self, name: str, old: Any, value: Any) -> Any:
         """What to store for ``self.name = value`` in place of `old`; refuses what would be lost."""
         if value is None or isinstance(value, _KEPT):
             return value
@@ -95,7 +108,7 @@ class Module:
             )
         return value
 
-    def register_buffer(self, name, data):
+    def register_buffer(self, name: str, data: ArrayLike | Tensor | None) -> None:
         """The same as ``self.name = Buffer(data)``, refused where there is such an attribute."""
         if hasattr(self, name) or not name.isidentifier():
             raise ValueError(
@@ -105,11 +118,11 @@ class Module:
         setattr(self, name, None if data is None else Buffer(data))
 
     # ------------------------------------------------------------------ what is inside
-    def _attributes(self):
+    def _attributes(self) -> Iterable[tuple[str, Any]]:
         """(name, value) for all that can hold Parameters, Buffers and Modules."""
         return vars(self).items()
 
-    def _own(self, kind):
+    def _own(self, kind: Any) -> Iterator[tuple[str, Any]]:
         """(name, value) for all of `kind` directly inside this Module, also in its containers."""
         for name, value in self._attributes():
             for inside, found in _unpacked(name, value):
@@ -118,7 +131,7 @@ class Module:
                 elif isinstance(found, Tensor) and not isinstance(found, _KEPT):
                     raise TypeError(_untrained(f"{type(self).__name__}.{inside}", found))
 
-    def _named(self, kind):
+    def _named(self, kind: Any) -> Iterator[tuple[str, Any]]:
         """(dotted name, value) for all of `kind`, here and in the Modules inside, each once."""
         found = (
             (f"{prefix}.{name}" if prefix else name, value)
@@ -127,15 +140,17 @@ class Module:
         )
         return _once(found)
 
-    def named_children(self):
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """The Modules directly inside this one as (name, Module), each once."""
         return _once(self._own(Module))
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         """The Modules directly inside this one, each once."""
         return (child for _, child in self.named_children())
 
-    def named_modules(self, prefix="", remove_duplicate=True, _seen=None):
+    def named_modules(
+        self, prefix: str = "", remove_duplicate: bool = True, _seen: set[int] | None = None
+    ) -> Iterator[tuple[str, Module]]:
         """This Module and all inside it as (dotted name, Module), outer ones first.
 
         Each comes once, or with ``remove_duplicate=False`` under each of its names. A Module that
@@ -152,30 +167,30 @@ class Module:
         if not remove_duplicate:
             seen.remove(id(self))
 
-    def modules(self):
+    def modules(self) -> Iterator[Module]:
         """This Module and all inside it, each once."""
         return (module for _, module in self.named_modules())
 
-    def named_parameters(self):
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All parameters as (dotted name, Parameter), each once even if it is shared."""
         return self._named(Parameter)
 
-    def parameters(self):
+    def parameters(self) -> list[Parameter]:
         """All parameters, in a fixed order: what optimizers take."""
         return [parameter for _, parameter in self.named_parameters()]
 
-    def named_buffers(self):
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
         """All buffers as (dotted name, Buffer), each once even if it is shared."""
         return self._named(Buffer)
 
-    def buffers(self):
+    def buffers(self) -> list[Buffer]:
         """All buffers, in a fixed order."""
         return [buffer for _, buffer in self.named_buffers()]
 
     # ------------------------------------------------------------------ the state
-    def _state(self):
+    def _state(self) -> dict[str, Parameter | Buffer]:
         """All parameters and buffers by name."""
-        state = {}
+        state: dict[str, Parameter | Buffer] = {}
         for name, value in self._named(_STATE):
             if name in state:
                 raise ValueError(
@@ -185,11 +200,11 @@ class Module:
             state[name] = value
         return state
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters and buffers, in main memory, by name."""
         return {name: np.array(to_numpy(p._data)) for name, p in self._state().items()}
 
-    def load_state_dict(self, state, *, assign=False):
+    def load_state_dict(self, state: Mapping[str, Any], *, assign: bool = False) -> None:
         """Set all parameters and buffers from `state`, or refuse it and change nothing.
 
         With `assign` they become the arrays in `state`, not copies of them, and are asked for one
@@ -204,18 +219,18 @@ class Module:
         for p, array in zip(mine.values(), arrays, strict=True):
             p._data = array
 
-    def train(self, training=True):
+    def train(self, training: bool = True) -> Self:
         """Switch dropout and noise on (off with False); returns the module."""
         self.training = training
         for child in self.children():
             child.train(training)
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Switch dropout and noise off; returns the module."""
         return self.train(False)
 
-    def to(self, device):
+    def to(self, device: str) -> Self:
         """Move all parameters and buffers to "cpu" or "cuda"; returns the module."""
         mine = self._state().values()
         for p, moved in [(p, Tensor.to(p, device)) for p in mine]:
@@ -223,11 +238,11 @@ class Module:
         return self
 
     # ------------------------------------------------------------------ the table
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """The settings of a layer, for the table that repr prints."""
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows = self._rows()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -236,18 +251,18 @@ class Module:
         ]
         return "\n".join([*lines, self._total()])
 
-    def _repr_html_(self):  # what a notebook shows
+    def _repr_html_(self) -> str:  # what a notebook shows
         caption = f"{type(self).__name__}, {self._total()}"
         head = ("name", "layer", "settings", "shapes", "parameters")
         return table_html(caption, head, self._rows())
 
-    def _rows(self):
+    def _rows(self) -> list[tuple[str, ...]]:
         return [module._row(name) for name, module in self.named_modules(remove_duplicate=False)]
 
-    def _total(self):
+    def _total(self) -> str:
         return f"{sum(p.size for p in self.parameters()):,} parameters"
 
-    def _row(self, name):
+    def _row(self, name: str) -> tuple[str, ...]:
         own = list(self._own(Parameter))
         shapes = "  ".join(f"{n} {v.shape}" for n, v in own)
         count = f"{sum(v.size for _, v in own):,}" if own else ""
@@ -258,7 +273,7 @@ _STATE = (Parameter, Buffer)
 _KEPT = (Parameter, Buffer, Module)  # tuples: isinstance is much slower with A | B
 
 
-def _unpacked(name, value):
+def _unpacked(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """(dotted name, it) for each Parameter, Buffer, Module and leaf in an attribute's `value`."""
     if isinstance(value, _KEPT):
         yield name, value
@@ -279,7 +294,7 @@ def _unpacked(name, value):
             )
 
 
-def _once(pairs):
+def _once(pairs: Iterable[tuple[str, X]]) -> Iterator[tuple[str, X]]:
     """The (name, value) pairs without those whose value came before."""
     seen = set()
     for name, value in pairs:
@@ -288,7 +303,7 @@ def _once(pairs):
             yield name, value
 
 
-def _untrained(what, value):
+def _untrained(what: str, value: object) -> str:
     """Why a leaf that is no Parameter is refused."""
     return (
         f"{what} is {describe(value)} but no Parameter, so it would not be trained: "

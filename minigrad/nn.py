@@ -1,11 +1,16 @@
 """Layers that own their weights; how they are put together is in ``module.py``."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .backend import Array
 from .containers import ModuleDict, ModuleList, Sequential
-from .conv import key, pair
+from .conv import Padding, Pair, key, pair
 from .function_layers import (
     ELU,
     GELU,
@@ -24,6 +29,8 @@ from .function_layers import (
     UpSampling2D,
 )
 from .functional import (
+    Activation,
+    Random,
     check_rng,
     conv2d,
     conv2d_transpose,
@@ -37,6 +44,10 @@ from .normalization import BatchNorm1D, BatchNorm2D, GroupNorm, LayerNorm
 from .parameter import Buffer, Parameter
 from .sequences import Embedding, conv1d, conv1d_transpose
 from .shapes import reshape
+from .tensor import T, Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = [
     "ELU", "GELU", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Buffer", "Conv1D", "Conv1DTranspose",
@@ -45,6 +56,9 @@ __all__ = [
     "LogSigmoid", "MaxPool2D", "Module", "ModuleDict", "ModuleList", "Parameter", "ReLU", "Reshape",
     "Sequential", "SiLU", "Sigmoid", "Softplus", "Tanh", "UpSampling2D",
 ]  # fmt: skip
+
+
+Initialiser: TypeAlias = "str | Callable[..., Array]"  # a name or function of `init`
 
 
 class Dense(Module):
@@ -57,24 +71,25 @@ class Dense(Module):
 
     def __init__(
         self,
-        in_features,
-        out_features,
+        in_features: int,
+        out_features: int,
         *,
-        activation=None,
-        bias=True,
-        weight_init="glorot_uniform",
-        dtype=np.float32,
-        rng,
-    ):
+        activation: Activation = None,
+        bias: bool = True,
+        weight_init: Initialiser = "glorot_uniform",
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator,
+    ) -> None:
         self.activation = activation
         self.weight = _weights((in_features, out_features), weight_init, dtype, rng)
         self.bias = Parameter(np.zeros(out_features, dtype)) if bias else None
 
-    def forward(self, x):
+    def forward(self, x: Tensor | Array) -> Tensor:
         return dense(x, self.weight, self.bias, activation=self.activation)
 
-    def extra_repr(self):
-        return _words(*self.weight.shape, activation=self.activation)
+    def extra_repr(self) -> str:
+        i, o = self.weight.shape
+        return _words(i, o, activation=self.activation)
 
 
 class Conv2D(Module):
@@ -84,20 +99,20 @@ class Conv2D(Module):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size=3,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair = 3,
         *,
-        stride=1,
-        padding="same",
-        dilation=1,
-        groups=1,
-        activation=None,
-        bias=True,
-        weight_init="glorot_uniform",
-        dtype=np.float32,
-        rng,
-    ):
+        stride: int | Pair = 1,
+        padding: Padding = "same",
+        dilation: int | Pair = 1,
+        groups: int = 1,
+        activation: Activation = None,
+        bias: bool = True,
+        weight_init: Initialiser = "glorot_uniform",
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator,
+    ) -> None:
         kernel = pair(key(kernel_size), "kernel_size", 1)
         if in_channels % groups or out_channels % groups:
             raise ValueError(
@@ -105,15 +120,17 @@ class Conv2D(Module):
                 f"into groups={groups} equal parts"
             )
         shape = (*kernel, in_channels // groups, out_channels)
-        self.options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
+        self.options: dict[str, Any] = dict(
+            stride=stride, padding=padding, dilation=dilation, groups=groups
+        )
         self.activation = activation
         self.weight = _weights(shape, weight_init, dtype, rng)
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
 
-    def forward(self, x):
+    def forward(self, x: Tensor | Array) -> Tensor:
         return conv2d(x, self.weight, self.bias, activation=self.activation, **self.options)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         kh, kw, i, o = self.weight.shape
         return _words(
             i * self.options["groups"],
@@ -134,32 +151,32 @@ class Conv2DTranspose(Module):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size=3,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Pair = 3,
         *,
-        stride=1,
-        padding="same",
-        output_size=None,
-        activation=None,
-        bias=True,
-        weight_init="glorot_uniform",
-        dtype=np.float32,
-        rng,
-    ):
+        stride: int | Pair = 1,
+        padding: Padding = "same",
+        output_size: Pair | None = None,
+        activation: Activation = None,
+        bias: bool = True,
+        weight_init: Initialiser = "glorot_uniform",
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator,
+    ) -> None:
         shape = (*pair(key(kernel_size), "kernel_size", 1), out_channels, in_channels)
         fan_out, fan_in = fan_in_out(shape)  # the kernel is stored the other way round
-        self.options = dict(stride=stride, padding=padding, output_size=output_size)
+        self.options: dict[str, Any] = dict(stride=stride, padding=padding, output_size=output_size)
         self.activation = activation
         self.weight = _weights(shape, weight_init, dtype, rng, fans=(fan_in, fan_out))
         self.bias = Parameter(np.zeros(out_channels, dtype)) if bias else None
 
-    def forward(self, x):
+    def forward(self, x: Tensor | Array) -> Tensor:
         return conv2d_transpose(
             x, self.weight, self.bias, activation=self.activation, **self.options
         )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         kh, kw, o, i = self.weight.shape
         return _words(i, o, kernel=(kh, kw), activation=self.activation, **self.options)
 
@@ -171,17 +188,20 @@ class Conv1D(Module):
     """
 
     torch_axes = (2, 1, 0)
-    function, flat = staticmethod(conv1d), Conv2D
+    function: Callable[..., Any] = staticmethod(conv1d)
+    flat: type[Conv2D | Conv2DTranspose] = Conv2D
 
-    def __init__(self, in_channels, out_channels, kernel_size=3, **settings):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, **settings: Any
+    ) -> None:
         image = self.flat(in_channels, out_channels, (1, kernel_size), **settings)
         self.options, self.activation = image.options, image.activation
         self.weight, self.bias = Parameter(image.weight.data[0]), image.bias
 
-    def forward(self, x):
+    def forward(self, x: Tensor | Array) -> Tensor:
         return self.function(x, self.weight, self.bias, activation=self.activation, **self.options)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         k, i, o = self.weight.shape
         i *= self.options.get("groups", 1)
         return _words(i, o, kernel=(k,), activation=self.activation, **self.options)
@@ -192,7 +212,7 @@ class Conv1DTranspose(Conv1D):
 
     function, flat = staticmethod(conv1d_transpose), Conv2DTranspose
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         k, o, i = self.weight.shape
         return _words(i, o, kernel=(k,), activation=self.activation, **self.options)
 
@@ -200,52 +220,58 @@ class Conv1DTranspose(Conv1D):
 class Flatten(Module):
     """(N, ...) -> (N, everything else)."""
 
-    def forward(self, x):
+    def forward(self, x: T | Array) -> T:
         return reshape(x, (x.shape[0], -1))
 
 
 class Reshape(Module):
     """(N, ...) -> (N, *shape)."""
 
-    def __init__(self, *shape):
+    def __init__(self, *shape: int) -> None:
         self.shape = shape
 
-    def forward(self, x):
+    def forward(self, x: T | Array) -> T:
         return reshape(x, (x.shape[0], *self.shape))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"to {self.shape}"
 
 
 class Dropout(Module):
     """While training, elements are dropped with probability `rate`; see `minigrad.dropout`."""
 
-    def __init__(self, rate, *, rng):
+    def __init__(self, rate: float, *, rng: Random) -> None:
         check_rng("Dropout", rng, or_philox=True)
         self.rate, self.rng = rate, rng
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         return dropout(x, self.rate, self.rng) if self.training else x
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"rate {self.rate}"
 
 
 class GaussianNoise(Module):
     """While training, normal noise of standard deviation `std` is added."""
 
-    def __init__(self, std, *, rng):
+    def __init__(self, std: float | Array, *, rng: Random) -> None:
         check_rng("GaussianNoise", rng, or_philox=True)
         self.std, self.rng = std, rng
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         return gaussian_noise(x, self.std, self.rng) if self.training else x
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"std {self.std}"
 
 
-def _weights(shape, weight_init, dtype, rng, fans=None):
+def _weights(
+    shape: tuple[int, ...],
+    weight_init: Initialiser,
+    dtype: DTypeLike,
+    rng: np.random.Generator,
+    fans: tuple[int, int] | None = None,
+) -> Parameter:
     check_rng("a layer", rng)
     if not callable(weight_init) and weight_init not in initialisers:
         names = ", ".join(map(repr, initialisers))
@@ -254,7 +280,13 @@ def _weights(shape, weight_init, dtype, rng, fans=None):
     return Parameter(make(shape, rng, dtype, fans))
 
 
-def _words(i, o, kernel=None, activation=None, **options):
+def _words(
+    i: int,
+    o: int,
+    kernel: Sequence[int] | None = None,
+    activation: Activation = None,
+    **options: Any,
+) -> str:
     """The settings of a layer that are not the usual ones, in a few words."""
     usual = {"stride": 1, "padding": "same", "dilation": 1, "groups": 1, "output_size": None}
     words = [f"{i} -> {o}"] + (["x".join(map(str, kernel))] if kernel else [])
@@ -263,7 +295,7 @@ def _words(i, o, kernel=None, activation=None, **options):
     return ", ".join(words)
 
 
-def _name(activation):
+def _name(activation: Any) -> str:
     """What to call an activation: a name, a function, a partial of one, a Module or other object.
 
     >>> _name(functools.partial(conv1d))

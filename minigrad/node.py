@@ -4,7 +4,21 @@ A Tensor knows its Node and a Node never knows its Tensor, so the graph has no c
 as soon as the last Tensor that leads to it is.
 """
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
+from types import CodeType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .backend import Array
+    from .engine import Plan, Primitive
+    from .tensor import Tensor
+
+Place: TypeAlias = tuple[CodeType, int]  # a line of the user: code and instruction
 
 _serial = itertools.count()
 
@@ -30,7 +44,21 @@ class Node:
         "leaf",  # for leaves, and for views of a leaf's memory, the Leaf; else None
     )
 
-    def __init__(self, primitive, parents, plan, where, shape, dtype):
+    primitive: Any
+    plan: Any
+    saved: Any
+    seals: Any
+    leaf: Any
+
+    def __init__(
+        self,
+        primitive: Primitive | None,
+        parents: Sequence[Node | None],
+        plan: Plan | None,
+        where: Place | None,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any] | None,
+    ) -> None:
         self.primitive = primitive
         self.parents = parents
         self.plan = plan
@@ -51,19 +79,22 @@ class Leaf:
         "handed_out",  # (array, checksum) from when a user first took hold of the array
     )
 
-    def __init__(self):
+    grad: Tensor | None
+    handed_out: tuple[Array, int] | None
+
+    def __init__(self) -> None:
         self.grad = self.handed_out = None
         self.version = 0
 
 
-def leaf_node(array):
+def leaf_node(array: Array) -> Node:
     """A Node without a past: gradients end here and are kept."""
     node = Node(None, (), None, None, array.shape, array.dtype)
     node.leaf = Leaf()
     return node
 
 
-def at(node):
+def at(node: Node) -> str:
     """Where a node was made, as `` at file:line``; empty when that is not known."""
     if node.where is None:
         return ""

@@ -5,20 +5,36 @@ channel over all other axes, (N, C) and (N, H, W, C) alike; layer norm those of 
 the last axes; group norm those of each example and group of channels.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .backend import Array
 from .checks import check_array, check_numbers
 from .module import Module
 from .ops import add, divide, multiply, sqrt
 from .parameter import Buffer, Parameter
 from .shapes import axes_of, broadcast_to, reshape, sum_to
 from .state import no_grad
-from .tensor import describe
+from .tensor import Shape, T, describe
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
-def batch_norm(x, weight=None, bias=None, *, mean=None, variance=None, eps=1e-5):
+def batch_norm(
+    x: T | Array,
+    weight: T | Array | None = None,
+    bias: T | Array | None = None,
+    *,
+    mean: T | Array | None = None,
+    variance: T | Array | None = None,
+    eps: float = 1e-5,
+) -> T:
     """``(x - mean) / sqrt(variance + eps) * weight + bias``, all of shape (C,), for x (..., C).
 
     `mean` and `variance` are the batch's own unless both are given (S. Ioffe and C. Szegedy, 2015).
@@ -38,7 +54,14 @@ def batch_norm(x, weight=None, bias=None, *, mean=None, variance=None, eps=1e-5)
     return scaled("batch_norm", deviation, variance, weight, bias, eps)
 
 
-def layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
+def layer_norm(
+    x: T | Array,
+    weight: T | Array | None = None,
+    bias: T | Array | None = None,
+    *,
+    axis: int | tuple[int, ...] = -1,
+    eps: float = 1e-5,
+) -> T:
     """Each example of `x` with mean 0 and variance 1 over `axis`, an integer or several; then
     ``* weight + bias``, of the shape of these axes (J. Ba et al., 2016).
 
@@ -55,7 +78,14 @@ def layer_norm(x, weight=None, bias=None, *, axis=-1, eps=1e-5):
     return _affine("layer_norm", deviation / sqrt(variance + eps), weight, bias)
 
 
-def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
+def group_norm(
+    x: T | Array,
+    groups: int,
+    weight: T | Array | None = None,
+    bias: T | Array | None = None,
+    *,
+    eps: float = 1e-5,
+) -> T:
     """Each example and each of `groups` equal groups of channels of x (N, ..., C) with mean 0 and
     variance 1; then ``* weight + bias``, of shape (C,) (Y. Wu and K. He, 2018).
 
@@ -73,7 +103,7 @@ def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
         )
     n, c, pixels = x.shape[0], x.shape[-1], math.prod(x.shape[1:-1])
 
-    def mean(v):  # of each group, for each of its channels: (N, pixels, C) -> (N, 1, C)
+    def mean(v: Any) -> Any:  # of each group, for each of its channels: (N, pixels, C) -> (N, 1, C)
         sums = reshape(sum_to(v, (n, 1, c)), (n, 1, groups, c // groups))
         means = sum_to(sums, (n, 1, groups, 1)) / (pixels * c // groups)
         return reshape(broadcast_to(means, sums.shape), (n, 1, c))
@@ -84,7 +114,7 @@ def group_norm(x, groups, weight=None, bias=None, *, eps=1e-5):
     return reshape(normed, x.shape)
 
 
-def centred(name, x, shape):
+def centred(name: str, x: Any, shape: Shape) -> tuple[Any, Any, Any]:
     """`x` less its mean, the mean, and the variance, over the axes that broadcasting from `shape`
     would stretch."""
     count = x.size // max(1, math.prod(shape))
@@ -95,7 +125,7 @@ def centred(name, x, shape):
     return deviation, mean, sum_to(deviation * deviation, shape) / count
 
 
-def scaled(name, deviation, variance, weight, bias, eps):
+def scaled(name: str, deviation: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
     """Deviations from the mean made a batch norm, with one product for variance and weight."""
     root = sqrt(variance + eps)
     if weight is not None:
@@ -103,7 +133,7 @@ def scaled(name, deviation, variance, weight, bias, eps):
     return _affine(name, deviation, 1 / root if weight is None else divide(weight, root), bias)
 
 
-def _affine(name, x, weight, bias):
+def _affine(name: str, x: Any, weight: Any, bias: Any) -> Any:
     for what, v, operation in (("weight", weight, multiply), ("bias", bias, add)):
         if v is None:
             continue
@@ -123,15 +153,23 @@ class BatchNorm1D(Module):
     is the unbiased one, as in PyTorch. ``affine=False`` leaves weight and bias out.
     """
 
-    dimensions = (2, 3)
+    dimensions: tuple[int, ...] = (2, 3)
 
-    def __init__(self, channels, *, momentum=0.1, eps=1e-5, affine=True, dtype=np.float32):
+    def __init__(
+        self,
+        channels: int,
+        *,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+        affine: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.momentum, self.eps = momentum, eps
         self.weight, self.bias = _ones_and_zeros(channels, affine, dtype)
         self.running_mean = Buffer(np.zeros(channels, dtype))
         self.running_var = Buffer(np.ones(channels, dtype))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         name, channels = type(self).__name__, self.running_mean.size
         if getattr(x, "ndim", 0) not in self.dimensions or x.shape[-1] != channels:
             raise ValueError(
@@ -154,7 +192,7 @@ class BatchNorm1D(Module):
             self.running_var = variance + self.momentum * (unbiased - variance)
         return scaled(name, deviation, spread, self.weight, self.bias, self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.running_mean.size}, momentum {self.momentum}"
 
 
@@ -174,40 +212,57 @@ class LayerNorm(Module):
     """`layer_norm` over the last axes, which are of `shape` (an integer for one axis), with its own
     weight and bias of that shape."""
 
-    def __init__(self, shape, *, eps=1e-5, affine=True, dtype=np.float32):
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        *,
+        eps: float = 1e-5,
+        affine: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.shape, self.eps = tuple(shape) if isinstance(shape, list | tuple) else (shape,), eps
         self.weight, self.bias = _ones_and_zeros(self.shape, affine, dtype)
 
     @property
-    def torch_axes(self):
+    def torch_axes(self) -> tuple[int, ...]:  # type: ignore[override]
         """PyTorch's channels come first."""
         n = len(self.shape)
         return (n - 1, *range(n - 1))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         n = len(self.shape)
         if tuple(getattr(x, "shape", ())[-n:]) != self.shape:
             raise ValueError(f"LayerNorm: expected last axes {self.shape}, got {describe(x)}")
         return layer_norm(x, self.weight, self.bias, axis=tuple(range(-n, 0)), eps=self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.shape}"
 
 
 class GroupNorm(Module):
     """`group_norm` of `groups` groups of `channels` channels, with its own weight and bias (C,)."""
 
-    def __init__(self, groups, channels, *, eps=1e-5, affine=True, dtype=np.float32):
+    def __init__(
+        self,
+        groups: int,
+        channels: int,
+        *,
+        eps: float = 1e-5,
+        affine: bool = True,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         self.groups, self.eps = groups, eps
         self.weight, self.bias = _ones_and_zeros(channels, affine, dtype)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         return group_norm(x, self.groups, self.weight, self.bias, eps=self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.groups} groups"
 
 
-def _ones_and_zeros(shape, affine, dtype):
+def _ones_and_zeros(
+    shape: int | Shape, affine: bool, dtype: DTypeLike
+) -> tuple[Parameter | None, Parameter | None]:
     made = (Parameter(np.ones(shape, dtype)), Parameter(np.zeros(shape, dtype)))
     return made if affine else (None, None)

@@ -6,7 +6,10 @@ meaning it is called. Constants may go to every function, as arrays. What would 
 raises TypeError.
 """
 
+from __future__ import annotations
+
 import inspect
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +24,7 @@ _ALIKE = {  # where: what has one name and one meaning here and in NumPy
     shapes: "reshape transpose concatenate stack pad broadcast_to squeeze split",
     contraction: "einsum",
 }
-FUNCTIONS = {
+FUNCTIONS: dict[Any, Any] = {
     **{getattr(np, n): getattr(module, n) for module in _ALIKE for n in _ALIKE[module].split()},
     np.absolute: ops.abs,
     np.amax: ops.max,
@@ -32,7 +35,7 @@ FUNCTIONS = {
     np.linalg.matmul: ops.matmul,
 }
 # of these the result does not vary with the values, or only in jumps: nothing is lost
-CONSTANT = {
+CONSTANT: set[Any] = {
     *(np.less, np.less_equal, np.equal, np.not_equal, np.greater, np.greater_equal),
     *(np.isnan, np.isfinite, np.isinf, np.signbit, np.logical_not, np.logical_and, np.logical_or),
     *(np.isclose, np.allclose, np.array_equal, np.any, np.all, np.count_nonzero, np.nonzero),
@@ -51,7 +54,7 @@ _RENAMED |= {
 }
 
 
-def _ufunc(self, ufunc, method, *inputs, **options):
+def _ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     mine = FUNCTIONS.get(ufunc)
     if mine and method == "__call__" and not options:
         return mine(*inputs)
@@ -60,7 +63,9 @@ def _ufunc(self, ufunc, method, *inputs, **options):
     return _on_arrays(public, getattr(ufunc, method), name, mine and options, inputs, options)
 
 
-def _function(self, function, types, args, options):
+def _function(
+    self: Tensor, function: Any, types: object, args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
     if function is np.where and len(args) == 1:
         function = np.nonzero
     mine, name = FUNCTIONS.get(function), f"{function.__module__}.{function.__name__}"
@@ -72,7 +77,8 @@ def _function(self, function, types, args, options):
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
     first, *rest = bound.signature.parameters.values()
-    positional, given = bound.arguments[first.name], {}
+    positional: Any = bound.arguments[first.name]
+    given: dict[str, Any] = {}
     positional = [*positional] if first.kind is first.VAR_POSITIONAL else [positional]
     for p in rest:
         value = bound.arguments.get(p.name)
@@ -93,16 +99,19 @@ def _function(self, function, types, args, options):
     return mine(*positional, **given)
 
 
-def _is_default(value, parameter, mine):
+def _is_default(value: object, parameter: inspect.Parameter, mine: object) -> bool:
     if mine is ops.clip and value is None:  # no bound
         return True
     same = isinstance(value, str | bool | int) and value == parameter.default
     return same or value is parameter.default
 
 
-def _on_arrays(public, function, name, options, args, given):
+def _on_arrays(
+    public: object, function: Any, name: str, options: Any, args: Any, given: Any
+) -> Any:
     """Call a NumPy function without a counterpart, if no gradient would be lost."""
-    found, written = [], []
+    found: list[Tensor] = []
+    written: list[Tensor] = []
     _unwrapped(given.get("out"), written)
     if written:
         raise TypeError(
@@ -121,7 +130,7 @@ def _on_arrays(public, function, name, options, args, given):
     return function(*args, **given)
 
 
-def _unwrapped(x, found):
+def _unwrapped(x: Any, found: list[Tensor]) -> Any:
     """`x` with arrays in place of the Tensors in it, which are appended to `found`."""
     if isinstance(x, Tensor):
         found.append(x)
@@ -131,7 +140,7 @@ def _unwrapped(x, found):
     return {k: _unwrapped(v, found) for k, v in x.items()} if isinstance(x, dict) else x
 
 
-def _array(self, dtype=None, copy=None):
+def _array(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
     if self.requires_grad:
         raise TypeError(
             f"{describe(self)} requires a gradient; NumPy would lose it without a word. "
@@ -142,7 +151,9 @@ def _array(self, dtype=None, copy=None):
     return np.array(self._data, dtype=dtype, copy=copy)
 
 
-def _mask(self):  # numpy.ma takes the attributes _data and _mask of any operand for its own
+def _mask(
+    self: Tensor,
+) -> None:  # numpy.ma takes the attributes _data and _mask of any operand for its own
     raise TypeError(
         "a masked array cannot meet a Tensor: its mask has no meaning for a gradient. Use "
         "where(mask, ...) with x.filled(...) and x.mask instead"

@@ -3,7 +3,11 @@
 Comparisons give plain boolean arrays: they have no derivative, and are used to index and select.
 """
 
+from __future__ import annotations
+
 import operator
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +16,13 @@ from .backend import plain
 from .tensor import Tensor, describe
 
 
-def _binary(name, function):
+def _binary(name: str, function: Callable[..., Any]) -> None:
     setattr(Tensor, f"__{name}__", lambda self, other: function(self, other))
     setattr(Tensor, f"__r{name}__", lambda self, other: function(other, self))
 
 
-def _in_place(name, sign, function):
-    def update(self, other):
+def _in_place(name: str, sign: str, function: Callable[..., Any]) -> None:
+    def update(self: Tensor, other: Any) -> Any:
         if self.is_leaf:
             raise TypeError(
                 f"x {sign}= ... on {describe(self)}: a leaf that requires a gradient is not "
@@ -29,13 +33,13 @@ def _in_place(name, sign, function):
     setattr(Tensor, f"__i{name}__", update)
 
 
-def _comparison(name):
+def _comparison(name: str) -> None:
     compare = getattr(operator, name)
     setattr(Tensor, f"__{name}__", lambda self, other: compare(self._data, _raw(other)))
 
 
-def _method(function):
-    def method(self, *args, **options):
+def _method(function: Callable[..., Any]) -> None:
+    def method(self: Tensor, *args: Any, **options: Any) -> Any:
         return function(self, *args, **options)
 
     method.__name__, method.__doc__ = function.__name__, function.__doc__
@@ -45,13 +49,13 @@ def _method(function):
 _ARRAYS = Tensor, np.ndarray
 
 
-def _raw(x):
+def _raw(x: Any) -> Any:
     if isinstance(x, Tensor):
         return x._data
     return plain(x) if isinstance(x, np.ndarray) else x
 
 
-def _getitem(self, index):
+def _getitem(self: Tensor, index: Any) -> Tensor:
     if isinstance(index, tuple):
         for part in index:
             if isinstance(part, _ARRAYS):
@@ -60,7 +64,7 @@ def _getitem(self, index):
     return shapes.getitem(self, index)
 
 
-def _one_or_many(values):
+def _one_or_many(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """``f(2, 3)`` and ``f((2, 3))`` mean the same."""
     return tuple(values[0]) if len(values) == 1 and hasattr(values[0], "__len__") else values
 

@@ -6,15 +6,18 @@ broadcast axes: the engine does that. Gradients at kinks are PyTorch's: 0 for re
 and abs at 0, shared equally between tied maxima and minima, 1 at the bounds of clip.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module
+from .backend import Array, array_module
 from .checks import degrees_of_freedom, elements_over
 from .engine import primitive
 from .shapes import broadcast_to, reshape, transpose
-from .tensor import describe
+from .tensor import Axis, Shape, T, describe
 
 _PAIR = "shapes that broadcast together"
 _FLOATS = "a float32 or float64 array"
@@ -23,7 +26,7 @@ _AXIS = "an axis of x that is not empty"
 
 # ---------------------------------------------------------------------- arithmetic
 @primitive(_PAIR, a=lambda g: g, b=lambda g: g)
-def add(a, b):
+def add(a: Array, b: Array) -> Array:
     """``a + b``, elementwise; shapes broadcast as in NumPy.
 
     Parameters
@@ -42,7 +45,7 @@ def add(a, b):
 
 
 @primitive(_PAIR, a=lambda g: g, b=lambda g: -g)
-def subtract(a, b):
+def subtract(a: Array, b: Array) -> Array:
     """``a - b``, elementwise; shapes broadcast as in NumPy.
 
     >>> subtract(np.array([5.0, 7.0]), 2.0)
@@ -52,7 +55,7 @@ def subtract(a, b):
 
 
 @primitive(_PAIR, a=lambda g, b: g * b, b=lambda g, a: g * a)
-def multiply(a, b):
+def multiply(a: Array, b: Array) -> Array:
     """``a * b``, elementwise; shapes broadcast as in NumPy. For matrices see `matmul`.
 
     >>> multiply(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -62,7 +65,7 @@ def multiply(a, b):
 
 
 @primitive(_PAIR, a=lambda g, b: g / b, b=lambda g, y, b: -g * y / b)
-def divide(a, b):
+def divide(a: Array, b: Array) -> Array:
     """``a / b``, elementwise; shapes broadcast as in NumPy.
 
     >>> divide(np.array([1.0, 9.0]), np.array([2.0, 3.0]))
@@ -72,7 +75,7 @@ def divide(a, b):
 
 
 @primitive(_FLOATS, x=lambda g: -g)
-def negative(x):
+def negative(x: Array) -> Array:
     """``-x``, elementwise.
 
     >>> negative(np.array([1.0, -2.0]))
@@ -86,14 +89,14 @@ def negative(x):
     a=lambda g, a, b: g * (b * where((b == 0) & ((a == 0) | (a != a)), 1.0, a) ** (b - 1)),
     b=lambda g, y, a, b: g * (y * _log(_positive(a, b, y.dtype))),
 )
-def power(a, b):
+def power(a: Array, b: Array) -> Array:
     """``a ** b``; the derivative with respect to `b` needs ``a >= 0``."""
     if any(getattr(v, "dtype", np.dtype(float)).kind == "b" for v in (a, b)):
         raise TypeError("truth values have no powers: convert them with astype")
     return a**b
 
 
-def _positive(a, b, dtype):
+def _positive(a: Any, b: Any, dtype: np.dtype[Any]) -> Any:
     """`a`, but 1 where ``a ** b`` is 0 or 1 because a is 0, so that 0 * log(0) is 0."""
     if not hasattr(a, "shape"):
         if a:
@@ -102,13 +105,13 @@ def _positive(a, b, dtype):
     return where((a == 0) & (b >= 0), 1.0, a)
 
 
-def _log(x):  # a number's is a number: it must not decide the dtype
+def _log(x: Any) -> Any:  # a number's is a number: it must not decide the dtype
     return log(x) if hasattr(x, "shape") else float(np.log(x))
 
 
 # ---------------------------------------------------------------------- elementwise functions
 @primitive(_FLOATS, x=lambda g, y: g * y)
-def exp(x):
+def exp(x: Array) -> Array:
     """e to the power of each element.
 
     Parameters
@@ -126,7 +129,7 @@ def exp(x):
 
 
 @primitive(_FLOATS, x=lambda g, x: g / x)
-def log(x):
+def log(x: Array) -> Array:
     """The natural logarithm of each element: minus infinity at 0, NaN below.
 
     >>> log(np.array([1.0, np.e]))
@@ -136,7 +139,7 @@ def log(x):
 
 
 @primitive(_FLOATS, x=lambda g, y: g / (2 * y))
-def sqrt(x):
+def sqrt(x: Array) -> Array:
     """The square root of each element; its slope at 0 is infinite.
 
     >>> sqrt(np.array([4.0, 9.0]))
@@ -146,7 +149,7 @@ def sqrt(x):
 
 
 @primitive(_FLOATS, x=lambda g, y: g * (1 - y * y))
-def tanh(x):
+def tanh(x: Array) -> Array:
     """The hyperbolic tangent of each element, between -1 and 1.
 
     >>> tanh(np.array([0.0, 100.0]))
@@ -156,7 +159,7 @@ def tanh(x):
 
 
 @primitive(_FLOATS, x=lambda g, y: g * (y * (1 - y)))
-def sigmoid(x):
+def sigmoid(x: Array) -> Array:
     """``1 / (1 + exp(-x))`` without overflow at either end.
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
@@ -167,7 +170,7 @@ def sigmoid(x):
 
 
 @primitive(_FLOATS, x=lambda g, y: gate(g, y))
-def relu(x):
+def relu(x: Array) -> Array:
     """``max(x, 0)`` of each element; its slope at 0 is 0, as PyTorch's.
 
     >>> relu(np.array([-1.0, 2.0]))
@@ -177,13 +180,13 @@ def relu(x):
 
 
 @primitive(_PAIR, x=lambda g, y: gate(g, y))
-def gate(x, y):
+def gate(x: Array, y: Array) -> Array:
     """`x`, but 0 where ``y <= 0``: the derivative of `relu`, which does not vary with `y`."""
     return np.where(y <= 0, 0, x)
 
 
 @primitive(_FLOATS, x=lambda g, x: g * sigmoid(x))
-def softplus(x):
+def softplus(x: Array) -> Array:
     """``log(1 + exp(x))`` without overflow.
 
     >>> softplus(np.array([-1000.0, 0.0, 1000.0]))
@@ -193,7 +196,7 @@ def softplus(x):
 
 
 @primitive(_FLOATS, x=lambda g, x: g * sign(x))
-def abs(x):
+def abs(x: Array) -> Array:
     """The absolute value of each element; its slope at 0 is 0, as PyTorch's.
 
     >>> abs(np.array([-1.5, 2.0]))
@@ -203,13 +206,13 @@ def abs(x):
 
 
 @primitive(_FLOATS)
-def sign(x):
+def sign(x: Array) -> Array:
     """-1, 0 or 1; a constant for the derivative."""
     return np.sign(x)
 
 
 @primitive(_PAIR, a=lambda g, a, b: _won(g, a, b), b=lambda g, a, b: _won(g, b, a))
-def maximum(a, b):
+def maximum(a: Array, b: Array) -> Array:
     """The larger of `a` and `b`, elementwise; tied ones share the gradient equally.
 
     >>> maximum(np.array([1.0, 5.0]), 3.0)
@@ -219,7 +222,7 @@ def maximum(a, b):
 
 
 @primitive(_PAIR, a=lambda g, a, b: _won(g, b, a), b=lambda g, a, b: _won(g, a, b))
-def minimum(a, b):
+def minimum(a: Array, b: Array) -> Array:
     """The smaller of `a` and `b`, elementwise; tied ones share the gradient equally.
 
     >>> minimum(np.array([1.0, 5.0]), 3.0)
@@ -228,7 +231,7 @@ def minimum(a, b):
     return np.minimum(a, b)
 
 
-def _won(g, a, b):
+def _won(g: Any, a: Any, b: Any) -> Any:
     """`g`, but half of it where a = b and 0 where a < b (comparisons with NaN are false)."""
     return where(a < b, 0.0, where(a == b, g / 2, g))
 
@@ -238,13 +241,13 @@ def _won(g, a, b):
     a=lambda g, condition: where(condition, g, 0.0),
     b=lambda g, condition: where(condition, 0.0, g),
 )
-def where(condition, a, b):
+def where(condition: Array, a: Array, b: Array) -> Array:
     """`a` where `condition` (a boolean array) holds and `b` elsewhere."""
     return array_module(condition).where(condition, a, b)
 
 
 @primitive(_FLOATS, x=lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0))
-def clip(x, low=-np.inf, high=np.inf):
+def clip(x: Array, low: float = -np.inf, high: float = np.inf) -> Array:
     """`x` limited to ``[low, high]``, two numbers."""
     if not isinstance(low, Real) or not isinstance(high, Real):
         raise TypeError("low and high must be numbers: use minimum and maximum for arrays")
@@ -256,7 +259,7 @@ def clip(x, low=-np.inf, high=np.inf):
     "an axis of x",
     x=lambda g, x_shape, axis: broadcast_to(_kept(g, x_shape, axis), x_shape),
 )
-def sum(x, axis=None, keepdims=False):
+def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The sum over `axis`: an int, a tuple of ints, or None for all elements.
 
     Parameters
@@ -272,26 +275,26 @@ def sum(x, axis=None, keepdims=False):
     return x.sum(axis=axis, keepdims=keepdims)
 
 
-def mean(x, axis=None, keepdims=False):
+def mean(x: T | Array, axis: Axis = None, keepdims: bool = False) -> T:
     """The mean over `axis` (all axes by default)."""
     count = elements_over("mean", x, axis)
     return sum(x, axis, keepdims) / count
 
 
-def var(x, axis=None, keepdims=False, ddof=0):
+def var(x: T | Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> T:
     """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy)."""
     degrees = degrees_of_freedom("var", x, axis, ddof)
     deviation = x - mean(x, axis, keepdims=True)
     return sum(deviation * deviation, axis, keepdims) / degrees
 
 
-def _extremum_vjp(g, y, x, axis):
+def _extremum_vjp(g: Any, y: Any, x: Any, axis: Axis) -> Any:
     hit = x == _kept(y, x.shape, axis)
     return _kept(g, x.shape, axis) * (hit / hit.sum(axis=axis, keepdims=True, dtype=x.dtype))
 
 
 @primitive(_AXIS, x=_extremum_vjp)
-def max(x, axis=None, keepdims=False):
+def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The largest element over `axis`; see `sum`. Tied ones share the gradient equally.
 
     >>> max(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
@@ -301,7 +304,7 @@ def max(x, axis=None, keepdims=False):
 
 
 @primitive(_AXIS, x=_extremum_vjp)
-def min(x, axis=None, keepdims=False):
+def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The smallest element over `axis`; see `sum`. Tied ones share the gradient equally.
 
     >>> min(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
@@ -314,7 +317,7 @@ def min(x, axis=None, keepdims=False):
     _AXIS,
     x=lambda g, y, x, axis: _kept(g, x.shape, axis) * exp(x - _kept(y, x.shape, axis)),
 )
-def logsumexp(x, axis=None, keepdims=False):
+def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """``log(sum(exp(x)))`` over `axis` without overflow.
 
     >>> logsumexp(np.array([1000.0, 1000.0]))
@@ -331,7 +334,7 @@ def logsumexp(x, axis=None, keepdims=False):
     _AXIS,
     x=lambda g, y, axis: y * (g - sum(g * y, axis, keepdims=True)),
 )
-def softmax(x, axis=-1):
+def softmax(x: Array, axis: int = -1) -> Array:
     """``exp(x) / sum(exp(x))`` over `axis`."""
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
@@ -341,7 +344,7 @@ def softmax(x, axis=-1):
     _AXIS,
     x=lambda g, y, axis: g - exp(y) * sum(g, axis, keepdims=True),
 )
-def log_softmax(x, axis=-1):
+def log_softmax(x: Array, axis: int = -1) -> Array:
     """``log(softmax(x))``, exact where the softmax itself would round to 0."""
     centred = x - x.max(axis=axis, keepdims=True)
     return centred - np.log(np.exp(centred).sum(axis=axis, keepdims=True))
@@ -353,11 +356,11 @@ def log_softmax(x, axis=-1):
     a=lambda g, b: _matmul(g, _swap(b)),
     b=lambda g, a: _matmul(_swap(a), g),
 )
-def _matmul(a, b):
+def _matmul(a: Array, b: Array) -> Array:
     return array_module(a).matmul(a, b)
 
 
-def matmul(a, b):
+def matmul(a: T | Array, b: T | Array) -> T:
     """The matrix product ``a @ b``; vectors and leading axes are treated as NumPy does.
 
     >>> matmul(np.array([[1.0, 2.0]]), np.array([3.0, 4.0]))
@@ -374,12 +377,12 @@ def matmul(a, b):
 
 
 # ---------------------------------------------------------------------- helpers of the VJPs
-def _kept(v, shape, axis):
+def _kept(v: T | Array, shape: Shape, axis: Axis) -> T:
     """A reduced array `v` with the reduced axes of `shape` back, at length 1."""
     axes = range(len(shape)) if axis is None else np.atleast_1d(axis) % (len(shape) or 1)
     return reshape(v, tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 
-def _swap(x):
+def _swap(x: T | Array) -> T:
     """The matrices in the last two axes of `x`, transposed."""
     return transpose(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))

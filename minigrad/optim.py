@@ -5,10 +5,13 @@ place. The formulas are PyTorch's, so that the two can be compared step by step;
 optimizer does is in `optimizer.py`.
 """
 
-import math
+from __future__ import annotations
 
-from .backend import array_module
-from .optimizer import Optimizer, setting
+import math
+from typing import Any
+
+from .backend import Array, array_module
+from .optimizer import Optimizer, Parameters, Rate, setting
 from .penalties import clip_grad_norm, l1_penalty, l2_penalty
 from .schedules import (
     CosineAnnealingLR,
@@ -64,14 +67,20 @@ class SGD(Optimizer):
     steady = True
 
     def __init__(
-        self, parameters, lr, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0
-    ):
+        self,
+        parameters: Parameters,
+        lr: Rate,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        dampening: float = 0.0,
+    ) -> None:
         super().__init__(
             parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay,
             dampening=dampening,
         )  # fmt: skip
 
-    def check(self, group):
+    def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError where the settings of a `group` are impossible."""
         super().check(group)
         if group["nesterov"] and not (group["momentum"] and not group["dampening"]):
@@ -79,11 +88,23 @@ class SGD(Optimizer):
                 "SGD: nesterov=True needs a momentum above 0, such as 0.9, and no dampening"
             )
 
-    def slots(self, group):
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The velocity, where there is momentum."""
         return ("velocity",) if group["momentum"] else ()
 
-    def update(self, w, g, *, t, velocity=None, lr, momentum, nesterov, weight_decay, dampening):
+    def update(
+        self,
+        w: Array,
+        g: Array,
+        *,
+        t: int,
+        velocity: Any = None,
+        lr: float,
+        momentum: float,
+        nesterov: bool,
+        weight_decay: float,
+        dampening: float,
+    ) -> None:
         """``v = momentum v + (1 - dampening) g``, ``w = w - lr v``."""
         g = self.decay(w, g, lr, weight_decay)
         if momentum:
@@ -104,23 +125,41 @@ class RMSprop(Optimizer):
     steady = True
 
     def __init__(
-        self, parameters, lr=0.01, alpha=0.99, epsilon=1e-8, weight_decay=0.0, momentum=0.0,
-        centered=False,
-    ):  # fmt: skip
+        self,
+        parameters: Parameters,
+        lr: Rate = 0.01,
+        alpha: float = 0.99,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
         super().__init__(
             parameters, lr=lr, alpha=alpha, epsilon=epsilon, weight_decay=weight_decay,
             momentum=momentum, centered=centered,
         )  # fmt: skip
 
-    def slots(self, group):
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The mean square, and what momentum and centering need."""
         needed = {"square": True, "mean": group["centered"], "velocity": group["momentum"]}
         return tuple(name for name, wanted in needed.items() if wanted)
 
     def update(
-        self, w, g, *, t, square, mean=None, velocity=None,
-        lr, alpha, epsilon, weight_decay, momentum, centered,
-    ):  # fmt: skip
+        self,
+        w: Array,
+        g: Array,
+        *,
+        t: int,
+        square: Array,
+        mean: Any = None,
+        velocity: Any = None,
+        lr: float,
+        alpha: float,
+        epsilon: float,
+        weight_decay: float,
+        momentum: float,
+        centered: bool,
+    ) -> None:
         """``s = alpha s + (1 - alpha) g**2``, ``w = w - lr g / (sqrt(s) + epsilon)``."""
         g = self.decay(w, g, lr, weight_decay)
         square *= alpha
@@ -155,15 +194,21 @@ class Adam(Optimizer):
     decoupled = False  # AdamW's weight decay
 
     def __init__(
-        self, parameters, lr=0.001, betas=(0.9, 0.999), epsilon=1e-8, epsilon_hat=False,
-        weight_decay=0.0, amsgrad=False,
-    ):  # fmt: skip
+        self,
+        parameters: Parameters,
+        lr: Rate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        epsilon_hat: bool = False,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+    ) -> None:
         super().__init__(
             parameters, lr=lr, betas=betas, epsilon=epsilon, epsilon_hat=epsilon_hat,
             weight_decay=weight_decay, amsgrad=amsgrad,
         )  # fmt: skip
 
-    def check(self, group):
+    def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError where the settings of a `group` are impossible."""
         super().check(group)
         if not all(0 <= beta < 1 for beta in group["betas"]):
@@ -171,14 +216,26 @@ class Adam(Optimizer):
                 f"{type(self).__name__}: betas must be at least 0 and below 1, got {group['betas']}"
             )
 
-    def slots(self, group):
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The two moments, and AMSGrad's largest."""
         return ("m", "v", "largest_v") if group["amsgrad"] else ("m", "v")
 
     def update(
-        self, w, g, *, t, m, v, largest_v=None,
-        lr, betas, epsilon, epsilon_hat, weight_decay, amsgrad,
-    ):  # fmt: skip
+        self,
+        w: Array,
+        g: Array,
+        *,
+        t: int,
+        m: Array,
+        v: Array,
+        largest_v: Any = None,
+        lr: float,
+        betas: tuple[float, float],
+        epsilon: float,
+        epsilon_hat: bool,
+        weight_decay: float,
+        amsgrad: bool,
+    ) -> None:
         """``m = beta1 m + (1 - beta1) g``, ``v = beta2 v + (1 - beta2) g**2``, and the step."""
         xp = array_module(w)
         g = self.decay(w, g, lr, weight_decay)
@@ -206,12 +263,18 @@ class AdamW(Adam):
     decoupled = True
 
     def __init__(
-        self, parameters, lr=0.001, betas=(0.9, 0.999), epsilon=1e-8, epsilon_hat=False,
-        weight_decay=0.01, amsgrad=False,
-    ):  # fmt: skip
+        self,
+        parameters: Parameters,
+        lr: Rate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        epsilon_hat: bool = False,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+    ) -> None:
         super().__init__(parameters, lr, betas, epsilon, epsilon_hat, weight_decay, amsgrad)
 
-    def decay(self, w, g, lr, weight_decay):
+    def decay(self, w: Array, g: Array, lr: float, weight_decay: float) -> Array:
         """The gradient itself: the weights decay by themselves."""
         if weight_decay:
             w *= 1 - lr * weight_decay

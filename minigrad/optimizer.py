@@ -4,29 +4,35 @@
 Devices may register a faster way to do the same in `faster`.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .backend import array_module, device_of, to_numpy
+from .backend import Array, array_module, device_of, to_numpy
 from .tensor import Tensor, describe
 
+Rate: TypeAlias = "float | Callable[[int], float]"  # a learning rate, or a schedule of them
+Parameters: TypeAlias = "Iterable[Tensor] | Iterable[dict[str, Any]]"  # or groups of them
+
 # device -> function(optimizer, parts) that does faster what `Optimizer.apply` does
-faster = {}
+faster: dict[str, Callable[[Optimizer, list[Part]], None]] = {}
 
 
 class Part(NamedTuple):
     """The parameters of a group that have a gradient, and what is needed to update them."""
 
-    group: dict
-    settings: dict  # those of the group, with the learning rate of this step as "lr"
-    parameters: list  # of pairs (Tensor, its state)
+    group: dict[str, Any]
+    settings: dict[str, Any]  # those of the group, with the learning rate of this step as "lr"
+    parameters: list[tuple[Tensor, dict[str, Any]]]  # with their states
 
 
-def setting(name):
+def setting(name: str) -> Any:
     """A property: the setting `name` of the groups. To set it sets it for all of them."""
 
-    def read(self):
+    def read(self: Optimizer) -> Any:
         first, *others = (group[name] for group in self.param_groups)
         if any(value != first for value in others):
             raise ValueError(
@@ -35,7 +41,7 @@ def setting(name):
             )
         return first
 
-    def write(self, value):
+    def write(self: Optimizer, value: Any) -> None:
         for settings in (self.defaults, *self.param_groups):
             settings[name] = value
 
@@ -61,15 +67,17 @@ class Optimizer:
     # True where `update` is the same function at each step but a parameter's first
     steady = False
 
-    def __init__(self, parameters, **settings):
-        self.defaults, self.param_groups, self.state, self.t = settings, [], {}, 0
-        given = list(parameters)
+    def __init__(self, parameters: Parameters, **settings: Any) -> None:
+        self.defaults, self.t = settings, 0
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        given: list[Any] = list(parameters)
         if not given:
             raise ValueError(f"{type(self).__name__}: got no parameters to train")
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
-    def add_param_group(self, group):
+    def add_param_group(self, group: dict[str, Any]) -> None:
         """Train the parameters of one more `group`, a dict as for the constructor."""
         name = type(self).__name__
         if not isinstance(group, dict) or "params" not in group:
@@ -96,7 +104,7 @@ class Optimizer:
             arrays = {slot: zeros(p.shape, p.dtype) for slot in self.slots(group)}
             self.state[p] = {"t": 0, **arrays}
 
-    def _check_parameter(self, p, seen):
+    def _check_parameter(self, p: Any, seen: set[Tensor]) -> None:
         name = type(self).__name__
         if not isinstance(p, Tensor) or not p.is_leaf:
             raise TypeError(
@@ -116,33 +124,35 @@ class Optimizer:
                 "made by broadcast_to: give a copy, tensor(x, requires_grad=True)"
             )
 
-    def check(self, group):
+    def check(self, group: dict[str, Any]) -> None:
         """Raise ValueError where the settings of a `group` are impossible."""
         if not callable(group["lr"]) and not group["lr"] > 0:
             raise ValueError(f"{type(self).__name__}: lr must be positive, got {group['lr']}")
 
-    def __getstate__(self):  # not every way of keeping objects knows dicts whose keys are Tensors
+    def __getstate__(
+        self,
+    ) -> dict[str, Any]:  # not every way of keeping objects knows dicts whose keys are Tensors
         return {**vars(self), "state": list(self.state.items())}
 
-    def __setstate__(self, kept):
+    def __setstate__(self, kept: dict[str, Any]) -> None:
         vars(self).update({**kept, "state": dict(kept["state"])})
 
-    def slots(self, group):
+    def slots(self, group: dict[str, Any]) -> Sequence[str]:
         """The names of the arrays to keep for each parameter of `group`; they begin as zeros."""
         return ()
 
     @property
-    def parameters(self):
+    def parameters(self) -> list[Tensor]:
         """The parameters of all groups."""
         return [p for group in self.param_groups for p in group["params"]]
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Forget all gradients, as before every ``backward``."""
         for p in self.parameters:
             p.grad = None
 
     # ------------------------------------------------------------------ a step
-    def step(self):
+    def step(self) -> None:
         """Change every parameter that has a gradient by one step.
 
         A step that Ctrl-C interrupts is counted for all of them or for none, but may have changed
@@ -152,16 +162,16 @@ class Optimizer:
         on_gpu = any(p.device == "cuda" for part in parts for p, _ in part.parameters)
         faster.get("cuda" if on_gpu else "cpu", Optimizer.apply)(self, parts)
 
-    def apply(self, parts):
+    def apply(self, parts: list[Part]) -> None:
         """Count, then update each parameter in place: what a step is."""
         self.count(parts)
         self.change(parts)
 
-    def count(self, parts):
+    def count(self, parts: list[Part]) -> None:
         """Count a step, and say to older graphs that the parameters have changed."""
         pairs = [pair for part in parts for pair in part.parameters]
         for p, _ in pairs:
-            p.node.leaf.version += 1
+            p.node.leaf.version += 1  # type: ignore[union-attr]
         counts, t = [state["t"] + 1 for _, state in pairs], self.t + 1
         try:
             self._set_counts(pairs, counts, t)
@@ -169,38 +179,40 @@ class Optimizer:
             self._set_counts(pairs, counts, t)
             raise
 
-    def _set_counts(self, pairs, counts, t):
+    def _set_counts(
+        self, pairs: list[tuple[Tensor, dict[str, Any]]], counts: list[int], t: int
+    ) -> None:
         for (_, state), count in zip(pairs, counts, strict=True):
             state["t"] = count
         self.t = t
 
-    def change(self, parts):
+    def change(self, parts: list[Part]) -> None:
         """Update each parameter of `parts`."""
         for part in parts:
             for p, state in part.parameters:
                 # with an axis more: NumPy makes numbers of 0-d arrays, which cannot be changed
                 arrays = {name: a[None] for name, a in state.items() if name != "t"}
-                w, g = p._data[None], p.grad._data[None]
+                w, g = p._data[None], p.grad._data[None]  # type: ignore[union-attr]
                 self.update(w, g, t=state["t"], **arrays, **part.settings)
 
-    def update(self, w, g, *, t, lr, weight_decay):
+    def update(self, w: Array, g: Array, *args: Any, **named: Any) -> None:
         """Change the array `w`, whose gradient is `g` and for which this is step `t` (from 1).
 
-        The names of the other arguments are those of `slots`, arrays to be changed in place too,
-        and of the settings. All arrays are of one shape, which may be any part of the parameter's:
-        the formula must treat each element by itself.
+        A subclass names the other arguments: ``t``, those of `slots`, arrays to be changed in
+        place too, and the settings. All arrays are of one shape, which may be any part of the
+        parameter's: the formula must treat each element by itself.
         """
         raise TypeError(f"{type(self).__name__} does not say how it steps: write update")
 
-    def decay(self, w, g, lr, weight_decay):
+    def decay(self, w: Array, g: Array, lr: float, weight_decay: float) -> Array:
         """The gradient `g` with the weight decay, an L2 penalty, in it."""
         return g + weight_decay * w if weight_decay else g
 
-    def rate(self, group):
+    def rate(self, group: dict[str, Any]) -> float:
         """The learning rate of the next step."""
         return group["lr"](self.t) if callable(group["lr"]) else group["lr"]
 
-    def _part(self, group):
+    def _part(self, group: dict[str, Any]) -> Part:
         graded = [(p, self.state[p]) for p in group["params"] if p.grad is not None]
         slots = self.slots(group)
         for p, state in graded:
@@ -208,7 +220,7 @@ class Optimizer:
         settings = {name: value for name, value in group.items() if name != "params"}
         return Part(group, settings | {"lr": self.rate(group)}, graded)
 
-    def _check_state(self, p, state, slots):
+    def _check_state(self, p: Tensor, state: dict[str, Any], slots: Sequence[str]) -> None:
         for name in slots:
             if name not in state:
                 raise RuntimeError(
@@ -223,7 +235,7 @@ class Optimizer:
                 )
 
     # ------------------------------------------------------------------ saving
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Array]:
         """Copies of the state arrays in main memory, by name, and the steps made: ``t`` by the
         optimizer, ``steps`` by each parameter. Settings are not in it."""
         states = [self.state[p] for p in self.parameters]
@@ -234,7 +246,7 @@ class Optimizer:
                     saved[f"{name}.{k}"] = np.array(to_numpy(a))
         return saved
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state`, which `state_dict` of the same kind of optimizer made.
 
         Where it has no ``steps``, as older files, every parameter has made ``t`` steps. All of it
@@ -263,7 +275,7 @@ class Optimizer:
             of["t"] = int(state["steps"][k]) if "steps" in state else self.t
 
 
-def _alike(mine, other):
+def _alike(mine: Array, other: Any) -> bool:
     """Whether `other` can take the place of the array `mine`: its shape, and numbers of its kind
     (counts are not negative)."""
     try:

@@ -1,6 +1,13 @@
 """What a Module keeps: Parameters, which are trained, and Buffers, which are not."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .tensor import Tensor, tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Parameter(Tensor):
@@ -12,7 +19,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data):
+    def __init__(self, data: ArrayLike | Tensor) -> None:
         made = tensor(data, requires_grad=True)
         super().__init__(made._data, made.node)
 
@@ -39,5 +46,5 @@ class Buffer(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data):
+    def __init__(self, data: ArrayLike | Tensor) -> None:
         super().__init__(tensor(data)._data)

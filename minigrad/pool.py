@@ -11,20 +11,32 @@ chosen pixels) and `pool_x` (each output back to its pixels), each the VJP of th
 images NHWC; the windows are those of `conv.Geometry`, padding never counts.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from .backend import array_module
-from .conv import Geometry, key, pair
+from .backend import Array, array_module
+from .conv import Geometry, Padding, Pair, key, pair
 from .engine import primitive
 from .ops import max as max_over
 from .ops import mean
 from .resize import resize_bicubic, resize_bilinear
-from .tensor import Tensor, describe
+from .tensor import T, Tensor, describe
+
+Tap: TypeAlias = tuple[int, tuple[slice, slice, slice], tuple[slice, slice, slice]]
 
 
-def max_pool2d(x, size=2, *, stride=None, padding="valid", dilation=1):
+def max_pool2d(
+    x: T | Array,
+    size: int | Pair = 2,
+    *,
+    stride: int | Pair | None = None,
+    padding: Padding = "valid",
+    dilation: int | Pair = 1,
+) -> T:
     """The largest pixel of each window of images (N, H, W, C), channel by channel.
 
     `size` and `stride` (by default the size) are integers or (height, width); `padding`: see
@@ -38,7 +50,14 @@ def max_pool2d(x, size=2, *, stride=None, padding="valid", dilation=1):
     return _max_pool(x, _windows("max_pool2d", x, size, stride, padding, dilation))
 
 
-def avg_pool2d(x, size=2, *, stride=None, padding="valid", count_padding=False):
+def avg_pool2d(
+    x: T | Array,
+    size: int | Pair = 2,
+    *,
+    stride: int | Pair | None = None,
+    padding: Padding = "valid",
+    count_padding: bool = False,
+) -> T:
     """The mean of each window of images (N, H, W, C), channel by channel; see `max_pool2d`.
 
     Only pixels count, as in TensorFlow; with ``count_padding=True`` padding counts as zeros, which
@@ -57,18 +76,18 @@ def avg_pool2d(x, size=2, *, stride=None, padding="valid", count_padding=False):
     return sums / array_module(data).asarray(np.outer(down, across)[..., None], dtype=x.dtype)
 
 
-def global_avg_pool2d(x):
+def global_avg_pool2d(x: T | Array) -> T:
     """The mean of each channel: images (N, H, W, C) -> (N, C)."""
     return mean(_images("global_avg_pool2d", x), (1, 2))
 
 
-def global_max_pool2d(x):
+def global_max_pool2d(x: T | Array) -> T:
     """The maximum of each channel: images (N, H, W, C) -> (N, C). Ties share the gradient, as in
     `max`."""
     return max_over(_images("global_max_pool2d", x), (1, 2))
 
 
-def upsample2d(x, factor=2, interpolation="nearest"):
+def upsample2d(x: T | Array, factor: int | Pair = 2, interpolation: str = "nearest") -> T:
     """Images (N, H, W, C) enlarged by a whole `factor`, or one for (height, width).
 
     `interpolation`: "nearest" repeats each pixel, and is the adjoint of summing over windows of
@@ -96,14 +115,14 @@ def upsample2d(x, factor=2, interpolation="nearest"):
     "images x (N, H, W, C) of the geometry's size",
     x=lambda g, y, x, geometry: pool_x(g, _chosen(x, y, geometry), geometry),
 )
-def _max_pool(x, geometry):
+def _max_pool(x: Array, geometry: Geometry) -> Array:
     y = array_module(x).full((x.shape[0], *geometry.out, x.shape[3]), -np.inf, x.dtype)
     for _, outputs, pixels in _taps(geometry):
         np.maximum(y[outputs], x[pixels], out=y[outputs])
     return y
 
 
-def _chosen(x, y, geometry):
+def _chosen(x: Any, y: Any, geometry: Geometry) -> Array:
     """The number of the tap that each maximum `y` of windows of `x` comes from, the first."""
     x, y = (v._data if isinstance(v, Tensor) else v for v in (x, y))
     chosen = array_module(x).zeros(y.shape, np.int32)
@@ -117,7 +136,7 @@ def _chosen(x, y, geometry):
     "images x (N, H, W, C) of the geometry's size",
     x=lambda g, chosen, geometry: pool_x(g, chosen, geometry),
 )
-def pool_y(x, chosen, geometry):
+def pool_y(x: Array, chosen: Array | None, geometry: Geometry) -> Array:
     """P without y: (N, H, W, C) -> (N, P, Q, C)."""
     y = array_module(x).zeros((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
     for t, outputs, pixels in _taps(geometry):
@@ -130,7 +149,7 @@ def pool_y(x, chosen, geometry):
     "outputs y (N, P, Q, C) of the geometry",
     y=lambda g, chosen, geometry: pool_y(g, chosen, geometry),
 )
-def pool_x(y, chosen, geometry):
+def pool_x(y: Array, chosen: Array | None, geometry: Geometry) -> Array:
     """P without x: (N, P, Q, C) -> (N, H, W, C)."""
     x = array_module(y).zeros((y.shape[0], *geometry.size, y.shape[3]), y.dtype)
     for t, outputs, pixels in _taps(geometry):
@@ -140,7 +159,7 @@ def pool_x(y, chosen, geometry):
 
 
 @functools.lru_cache(256)
-def _taps(geometry):
+def _taps(geometry: Geometry) -> list[Tap]:
     """(number, outputs, pixels) of each tap: where it meets a pixel and not the padding."""
     axes = []
     for axis in (0, 1):
@@ -162,7 +181,7 @@ def _taps(geometry):
     ]
 
 
-def _pixels(geometry, axis):
+def _pixels(geometry: Geometry, axis: int) -> Array:
     """How many pixels the windows hold along `axis`, for each output."""
     offsets = np.arange(geometry.kernel[axis]) * geometry.dilation[axis] - geometry.pads[axis][0]
     places = np.arange(geometry.out[axis])[:, None] * geometry.stride[axis] + offsets
@@ -170,7 +189,9 @@ def _pixels(geometry, axis):
 
 
 # ---------------------------------------------------------------------- settings
-def _windows(name, x, size, stride, padding, dilation=1):
+def _windows(
+    name: str, x: Any, size: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> Geometry:
     _images(name, x)
     kernel = pair(key(size), "size", 1, name)
     stride = kernel if stride is None else key(stride)
@@ -183,7 +204,7 @@ def _windows(name, x, size, stride, padding, dilation=1):
     return geometry
 
 
-def _images(name, x):
+def _images(name: str, x: T | Array) -> T | Array:
     if getattr(x, "ndim", 0) != 4:
         raise ValueError(f"{name}: expected images (N, height, width, channels), got {describe(x)}")
     return x

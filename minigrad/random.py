@@ -8,16 +8,25 @@ Sources: J. Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011)
 M. Wichura, Algorithm AS 241 (Applied Statistics 37, 1988), for the normal distribution.
 """
 
+from __future__ import annotations
+
 import functools
 import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .backend import array_module, to_device, to_numpy
+from .backend import Array, array_module, to_device, to_numpy
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+Size: TypeAlias = "int | Sequence[int] | None"
 
 # device -> function(kernel, out, key, counter) that fills the array `out` with the numbers called
 # `kernel` ("uniform" or "normal") and advances the counter; on the CPU that is done here
-draws = {}
+draws: dict[str, Callable[[str, Array, Array, Array], None]] = {}
 
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 _WEYL = 0x9E3779B9, 0xBB67AE85  # added to the key after each round
@@ -41,10 +50,13 @@ class Philox:
     array([0.12218684, 0.5622784 , 0.54024506], dtype=float32)
     """
 
-    def __init__(self, seed=None, device="cpu"):
+    def __init__(
+        self, seed: int | list[int] | np.random.SeedSequence | None = None, device: str = "cpu"
+    ) -> None:
         try:
-            seeded = isinstance(seed, np.random.SeedSequence)
-            self._sequence = seed if seeded else np.random.SeedSequence(seed)
+            if not isinstance(seed, np.random.SeedSequence):
+                seed = np.random.SeedSequence(seed)
+            self._sequence = seed
         except (TypeError, ValueError):
             raise ValueError(
                 "Philox: seed must be None, integers of at least 0, or a numpy SeedSequence, got "
@@ -54,7 +66,7 @@ class Philox:
         self._key = self._sequence.generate_state(2)
         self._counter = to_device(np.zeros(1, np.uint64), device)  # of blocks used
 
-    def random(self, size=None, dtype=np.float32):
+    def random(self, size: Size = None, dtype: DTypeLike = np.float32) -> Any:
         """Uniform numbers in [0, 1): multiples of 2**-24, or of 2**-53 in float64 (CPU only)."""
         dtype = np.dtype(dtype)
         if dtype == np.float64 and self.device == "cpu":
@@ -62,7 +74,7 @@ class Philox:
         self._check("random", dtype, "on the GPU")
         return self._draw("uniform", uniform, size)
 
-    def standard_normal(self, size=None, dtype=np.float32):
+    def standard_normal(self, size: Size = None, dtype: DTypeLike = np.float32) -> Any:
         """Numbers from the normal distribution of mean 0 and variance 1, in float32 only.
 
         The inverse of the distribution function at one of 2**32 points, so none lies beyond 6.4.
@@ -70,24 +82,24 @@ class Philox:
         self._check("standard_normal", np.dtype(dtype), "for normal numbers")
         return self._draw("normal", normal, size)
 
-    def spawn(self, n_children):
+    def spawn(self, n_children: int) -> list[Philox]:
         """`n_children` new generators on the same device, independent of this one and each other
         (as by `numpy.random.SeedSequence.spawn`, which counts them: the next call gives others)."""
         return [Philox(child, self.device) for child in self._sequence.spawn(n_children)]
 
     @property
-    def bit_generator(self):
+    def bit_generator(self) -> Philox:
         """The generator itself, so that ``rng.bit_generator.state`` means what it does in NumPy."""
         return self
 
     @property
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """What the next draws depend on, as a dict for JSON. Reading it waits for the GPU."""
         key, counter = self._key.tolist(), int(to_numpy(self._counter)[0])
         return {"bit_generator": "Philox4x32-10", "state": {"key": key, "counter": counter}}
 
     @state.setter
-    def state(self, state):
+    def state(self, state: dict[str, Any]) -> None:
         try:
             if state["bit_generator"] != "Philox4x32-10":
                 raise KeyError(state["bit_generator"])
@@ -102,17 +114,17 @@ class Philox:
         self._key = key
         self._counter.fill(counter)  # in place: a captured graph knows where it lies
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Philox(key={self._key.tolist()}, device={self.device!r})"
 
-    def _check(self, name, dtype, where):
+    def _check(self, name: str, dtype: np.dtype[Any], where: str) -> None:
         if dtype != np.float32:
             raise TypeError(
                 f"Philox.{name}: draws float32 only {where}, got dtype {dtype.name}: draw float32 "
                 "and use astype, or take a numpy.random.Generator"
             )
 
-    def _draw(self, kernel, function, size):
+    def _draw(self, kernel: str, function: Callable[[Array], Array], size: Size) -> Any:
         if self.device == "cpu":
             return self._on_cpu(size, 1, function, np.dtype(np.float32))
         out = array_module(self._counter).empty(_shape(size), np.float32)
@@ -120,7 +132,13 @@ class Philox:
             draws[self.device](kernel, out, self._key, self._counter)
         return out
 
-    def _on_cpu(self, size, words_each, function, dtype):
+    def _on_cpu(
+        self,
+        size: Size,
+        words_each: int,
+        function: Callable[[Array], Array],
+        dtype: np.dtype[Any],
+    ) -> Any:
         out = np.empty(_shape(size), dtype)
         flat, counter = out.reshape(-1), int(self._counter[0])
         per_piece = 4 * _BLOCK // words_each
@@ -134,7 +152,7 @@ class Philox:
         return out[()] if size is None else out
 
 
-def _shape(size):
+def _shape(size: Size) -> tuple[int, ...]:
     if size is None:
         return ()
     try:
@@ -146,7 +164,7 @@ def _shape(size):
 
 
 # ---------------------------------------------------------------------- the bits
-def _words(counter, blocks, key):
+def _words(counter: int, blocks: int, key: Array) -> Array:
     """The words (4 * blocks,) of the blocks from number `counter` on."""
     index = np.arange(blocks, dtype=np.uint64)
     index += np.uint64(counter & (1 << 64) - 1)  # past 2**64 it begins again
@@ -154,7 +172,7 @@ def _words(counter, blocks, key):
     return np.stack(philox4x32(index & _LOW, index >> 32, zero, zero, key), axis=1).reshape(-1)
 
 
-def philox4x32(a, b, c, d, key):
+def philox4x32(a: Array, b: Array, c: Array, d: Array, key: Array) -> tuple[Array, ...]:
     """Ten rounds of Philox on the counters ``(a, b, c, d)``, arrays of 32-bit numbers held in
     uint64: four arrays of uint32."""
     first, second = (int(k) for k in key)
@@ -172,18 +190,18 @@ def philox4x32(a, b, c, d, key):
 _F = np.float32
 
 
-def uniform(words):
+def uniform(words: Array) -> Array:
     """The upper 24 bits of each word, as a float32 in [0, 1)."""
     return (words >> 8).astype(_F) * _F(2.0**-24)
 
 
-def uniform64(words):
+def uniform64(words: Array) -> Array:
     """53 bits of each pair of words, as a float64 in [0, 1)."""
     high, low = words[::2] >> 5, words[1::2] >> 6
     return (high * 2.0**26 + low) * 2.0**-53
 
 
-def normal(words):
+def normal(words: Array) -> Array:
     """The normal distribution's quantile of each word, a float32: AS 241's PPND7.
 
     The highest bit is the sign. The others are the distance from the median in probability,
@@ -217,11 +235,11 @@ _LOG = (
 )  # fmt: skip
 
 
-def _polynomial(coefficients, x):
-    return functools.reduce(lambda y, c: y * x + _F(c), coefficients[1:], _F(coefficients[0]))
+def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
+    return functools.reduce(lambda y, c: y * x + _F(c), coefficients[1:], _F(coefficients[0]))  # type: ignore[arg-type]
 
 
-def _log(p):
+def _log(p: Array) -> Array:
     """The logarithm of positive float32 numbers (no zeros, subnormals or infinities)."""
     bits = p.view(np.int32) - np.int32(0x3F3504F3)  # the bits of sqrt(1/2)
     exponent = (bits >> 23).astype(_F)

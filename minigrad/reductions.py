@@ -1,18 +1,21 @@
 """More functions along axes: products, norms, running sums, places of extrema, sorting."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module
+from .backend import Array, array_module
 from .checks import check_numbers, degrees_of_freedom
 from .engine import primitive
 from .ops import mean, sum, where
 from .shapes import axes_of, concatenate, reshape, squeeze, transpose
-from .tensor import Tensor, describe
+from .tensor import Axis, T, Tensor, describe
 
 
-def norm(x, axis=None, keepdims=False):
+def norm(x: T | Array, axis: Axis = None, keepdims: bool = False) -> T:
     """The Euclidean norm ``sqrt(sum(x**2))`` over `axis` (all axes by default).
 
     Its gradient at 0, where it has a kink, is 0.
@@ -29,11 +32,11 @@ def norm(x, axis=None, keepdims=False):
     "an axis of x",
     x=lambda g, x, y: x * where(y == 0, 0.0, g / where(y == 0, 1.0, y)),
 )
-def _norm(x, axis):
+def _norm(x: Array, axis: Axis) -> Array:
     return np.sqrt((x * x).sum(axis=axis, keepdims=True))
 
 
-def std(x, axis=None, keepdims=False, ddof=0):
+def std(x: T | Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> T:
     """The standard deviation over `axis`, the square root of `var`, with gradient 0 at 0.
 
     >>> float(std(np.array([1.0, 3.0])))
@@ -43,7 +46,7 @@ def std(x, axis=None, keepdims=False, ddof=0):
     return norm(x - mean(x, axis, keepdims=True), axis, keepdims) / math.sqrt(degrees)
 
 
-def prod(x, axis=None, keepdims=False):
+def prod(x: T | Array, axis: Axis = None, keepdims: bool = False) -> T:
     """The product over `axis` (all axes by default): halves are multiplied until one is left, so
     that the gradient is right where elements are 0.
 
@@ -69,7 +72,7 @@ def prod(x, axis=None, keepdims=False):
     "an axis of x",
     x=lambda g, x_shape, axis, reverse: reshape(cumsum(g, axis, not reverse), x_shape),
 )
-def cumsum(x, axis=None, reverse=False):
+def cumsum(x: Array, axis: int | None = None, reverse: bool = False) -> Array:
     """The sums of all elements so far along `axis` (default: of all, flattened), counted from the
     end with ``reverse=True``: each is the other's adjoint.
 
@@ -80,7 +83,7 @@ def cumsum(x, axis=None, reverse=False):
     return xp.flip(xp.flip(x, axis).cumsum(axis), axis) if reverse else x.cumsum(axis)
 
 
-def argmax(x, axis=None, keepdims=False):
+def argmax(x: Tensor | Array, axis: int | None = None, keepdims: bool = False) -> Any:
     """Where along `axis` the largest element is, the first of several: an array of integers.
 
     Like comparisons it has no derivative, and gives a plain array, to index with.
@@ -91,12 +94,12 @@ def argmax(x, axis=None, keepdims=False):
     return _place("argmax", x, axis, keepdims)
 
 
-def argmin(x, axis=None, keepdims=False):
+def argmin(x: Tensor | Array, axis: int | None = None, keepdims: bool = False) -> Any:
     """Where along `axis` the smallest element is; see `argmax`."""
     return _place("argmin", x, axis, keepdims)
 
 
-def _place(name, x, axis, keepdims):
+def _place(name: str, x: Tensor | Array, axis: int | None, keepdims: bool) -> Any:
     axes = axes_of(name, x, axis if axis is None else (axis,))
     if not math.prod(x.shape[a] for a in axes):
         raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
@@ -104,7 +107,7 @@ def _place(name, x, axis, keepdims):
     return getattr(array_module(x), name)(x, axis=axis, keepdims=keepdims)
 
 
-def sort(x, axis=-1):
+def sort(x: T | Array, axis: int = -1) -> T:
     """`x` with its elements along `axis` in rising order, NaN last.
 
     >>> sort(np.array([3.0, 1.0, 2.0]))
@@ -118,9 +121,9 @@ def sort(x, axis=-1):
     "an order of the elements along an axis of x",
     x=lambda g, order, axis: _reorder(g, order.argsort(axis), axis),
 )
-def _reorder(x, order, axis):
+def _reorder(x: Array, order: Array, axis: int) -> Array:
     return array_module(x).take_along_axis(x, order, axis)
 
 
-def _values(x):
+def _values(x: Tensor | Array) -> Array:
     return x._data if isinstance(x, Tensor) else x

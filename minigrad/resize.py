@@ -5,18 +5,28 @@ are resized one after the other, and the derivatives of every order are those of
 Source: R. Keys, "Cubic convolution interpolation for digital image processing", 1981.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module
+from .backend import Array, array_module
 from .ops import matmul
 from .shapes import reshape
-from .tensor import describe
+from .tensor import T, describe
 
 
-def resize_bicubic(x, size, *, a=-0.75, half_pixel_centers=True, antialias=False):
+def resize_bicubic(
+    x: T | Array,
+    size: int | tuple[int, int],
+    *,
+    a: float = -0.75,
+    half_pixel_centers: bool = True,
+    antialias: bool = False,
+) -> T:
     """Images `x` (N, H, W, C) resized to `size` (height, width, or one int for both).
 
     The three rules in use: as given, PyTorch's and OpenCV's, pixels being areas with their centres
@@ -32,7 +42,13 @@ def resize_bicubic(x, size, *, a=-0.75, half_pixel_centers=True, antialias=False
     return _resize("resize_bicubic", x, size, (float(a), bool(half_pixel_centers), bool(antialias)))
 
 
-def resize_bilinear(x, size, *, half_pixel_centers=True, antialias=False):
+def resize_bilinear(
+    x: T | Array,
+    size: int | tuple[int, int],
+    *,
+    half_pixel_centers: bool = True,
+    antialias: bool = False,
+) -> T:
     """Images `x` (N, H, W, C) resized to `size` by straight lines between pixels; the rules are
     those of `resize_bicubic`.
 
@@ -42,7 +58,7 @@ def resize_bilinear(x, size, *, half_pixel_centers=True, antialias=False):
     return _resize("resize_bilinear", x, size, (None, bool(half_pixel_centers), bool(antialias)))
 
 
-def _resize(name, x, size, rule):
+def _resize(name: str, x: T | Array, size: Any, rule: tuple[float | None, bool, bool]) -> T:
     if getattr(x, "ndim", 0) != 4:
         raise ValueError(f"{name}: expected images (N, height, width, channels), got {describe(x)}")
     sizes = tuple(size) if isinstance(size, list | tuple) else (size, size)
@@ -63,7 +79,9 @@ def _resize(name, x, size, rule):
 
 
 @functools.lru_cache(64)
-def resize_matrix(old, new, a, half_pixel_centers, antialias, dtype):
+def resize_matrix(
+    old: int, new: int, a: float | None, half_pixel_centers: bool, antialias: bool, dtype: str
+) -> Array:
     """The (new, old) matrix that resamples `old` pixels to `new` along one axis: bicubic with slope
     `a`, bilinear if it is None."""
     scale = old / new
@@ -83,7 +101,7 @@ def resize_matrix(old, new, a, half_pixel_centers, antialias, dtype):
     return matrix.astype(dtype)
 
 
-def _keys(t, a):
+def _keys(t: Array, a: float) -> Array:
     """Keys' cubic kernel with slope `a` at 1 for t >= 0: 1 at 0, and 0 at 1, at 2 and beyond."""
     inner = ((a + 2) * t - (a + 3)) * t * t + 1
     outer = a * (((t - 5) * t + 8) * t - 4)

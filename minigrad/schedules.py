@@ -12,8 +12,11 @@ when it is stepped after every step; `lr`, which PyTorch takes from the optimize
     LinearLR, then another                   Warmup(another, steps)
 """
 
+from __future__ import annotations
+
 import bisect
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -30,11 +33,11 @@ class StepDecay:
     every: int
     factor: float = 0.1
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.lr * self.factor ** (step // self.every)
 
 
-def StepLR(lr, step_size, gamma=0.1):
+def StepLR(lr: float, step_size: int, gamma: float = 0.1) -> StepDecay:
     """`StepDecay` by PyTorch's names."""
     return StepDecay(lr, step_size, gamma)
 
@@ -44,10 +47,10 @@ class MultiStepLR:
     """`lr`, multiplied by `gamma` when each of the rising `milestones` is reached."""
 
     lr: float
-    milestones: tuple
+    milestones: Sequence[int]
     gamma: float = 0.1
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.lr * self.gamma ** bisect.bisect_right(self.milestones, step)
 
 
@@ -58,11 +61,11 @@ class ExponentialDecay:
     lr: float
     rate: float
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.lr * self.rate**step
 
 
-def ExponentialLR(lr, gamma):
+def ExponentialLR(lr: float, gamma: float) -> ExponentialDecay:
     """`ExponentialDecay` by PyTorch's names."""
     return ExponentialDecay(lr, gamma)
 
@@ -76,7 +79,7 @@ class LinearLR:
     end_factor: float = 1.0
     total_iters: int = 5
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         part = min(step / self.total_iters, 1.0)
         return self.lr * (self.start_factor + (self.end_factor - self.start_factor) * part)
 
@@ -92,7 +95,7 @@ class CosineAnnealingLR:
     T_max: int
     eta_min: float = 0.0
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return _cosine(self.lr, self.eta_min, step / self.T_max)
 
 
@@ -104,7 +107,7 @@ class CosineDecay:
     steps: int
     floor: float = 0.0
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return _cosine(self.lr, self.floor, min(step / self.steps, 1.0))
 
 
@@ -117,7 +120,7 @@ class CosineAnnealingWarmRestarts:
     T_mult: int = 1
     eta_min: float = 0.0
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         length = self.T_0
         if self.T_mult == 1:
             step %= length
@@ -137,10 +140,10 @@ class SequentialLR:
     [0.5, 0.75, 1.0, 0.5]
     """
 
-    schedules: tuple
-    milestones: tuple
+    schedules: Sequence[Callable[[int], float]]
+    milestones: Sequence[int]
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         k = bisect.bisect_right(self.milestones, step)
         return self.schedules[k](step - self.milestones[k - 1] if k else step)
 
@@ -149,14 +152,14 @@ class SequentialLR:
 class Warmup:
     """`schedule` (a number or a schedule), preceded by a linear rise over `steps` steps."""
 
-    schedule: object
+    schedule: float | Callable[[int], float]
     steps: int
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         lr = self.schedule(step) if callable(self.schedule) else self.schedule
         return lr * min((step + 1) / self.steps, 1.0)
 
 
-def _cosine(start, end, part):
+def _cosine(start: float, end: float, part: float) -> float:
     """From `start` (part 0) to `end` (part 1) along half a cosine wave."""
     return end + (start - end) * (1 + math.cos(math.pi * part)) / 2

@@ -6,19 +6,22 @@ version, which optimizers count up, and its checksum once somebody has taken hol
 ``x.data``. Results of operations are only ever given out read-only.
 """
 
+from __future__ import annotations
+
 import copy
-from collections.abc import MutableMapping, MutableSequence, MutableSet
+from collections.abc import MutableMapping, MutableSequence, MutableSet, Sequence
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module, is_array, is_capturing, own_copy
-from .node import at
+from .backend import Array, array_module, is_array, is_capturing, own_copy
+from .node import Node, at
 from .tensor import checksum, describe
 
 _IMMUTABLE = {int, float, bool, str, type(None), type(Ellipsis), np.dtype}
 
 
-def frozen(value):
+def frozen(value: Any) -> Any:
     """A constant argument of an operation as it is now: of arrays, and of the containers that
     indices, shapes and options come in, a copy that its owner cannot change."""
     kind = type(value)
@@ -42,7 +45,7 @@ def frozen(value):
     return value
 
 
-def seal_view(node, out, values):
+def seal_view(node: Node, out: Array, values: Sequence[Any]) -> None:
     """Note in `node`, of which `out` is the result, the leaf whose memory it uses, if it does:
     changes to the leaf would show through."""
     for i, parent in enumerate(node.parents):
@@ -52,7 +55,7 @@ def seal_view(node, out, values):
             node.leaf = parent.leaf
 
 
-def read_only(out, args):
+def read_only(out: Array, args: Sequence[Any]) -> Array:
     """`out`, but without permission to write where it uses the memory of a Tensor that gradients
     flow to: nobody would notice what is written. (CuPy's arrays are always writable.)"""
     if array_module(out) is np and any(
@@ -63,9 +66,10 @@ def read_only(out, args):
     return out
 
 
-def save(node, values, out):
+def save(node: Node, values: Sequence[Any], out: Array) -> None:
     """Keep in `node` what its plan asks for, of the arguments `values` and the result `out`."""
-    saved, seals = [], []
+    saved: list[Any] = []
+    seals: list[tuple[int, Array, Any, int, int | None]] = []
     for kind, i in node.plan.fetch:
         if kind == "value":
             value, parent = values[i], node.parents[i]
@@ -87,7 +91,7 @@ def save(node, values, out):
     node.saved, node.seals = saved, seals
 
 
-def check_seals(node):
+def check_seals(node: Node) -> None:
     """Raise RuntimeError if an array that `node` saved was changed since."""
     for i, value, leaf, version, seen in node.seals:
         if seen is not None:

@@ -1,16 +1,35 @@
 """Convolution of sequences (N, length, channels): images of height 1. Embedding of integers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from .backend import array_module
-from .functional import check_rng, conv2d, conv2d_transpose
+from .backend import Array, array_module
+from .conv import Pair
+from .functional import Activation, check_rng, conv2d, conv2d_transpose
 from .module import Module
 from .parameter import Parameter
 from .shapes import getitem, squeeze, unsqueeze
-from .tensor import Tensor, describe
+from .tensor import T, Tensor, describe
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
-def conv1d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, activation=None):
+def conv1d(
+    x: T | Array,
+    w: T | Array,
+    b: T | Array | None = None,
+    *,
+    stride: int = 1,
+    padding: str | int | Pair = "same",
+    dilation: int = 1,
+    groups: int = 1,
+    activation: Activation = None,
+) -> T:
     """Convolution of sequences `x` (N, L, C) with `w` (k, C / groups, F): (N, L', F).
 
     `padding` is "same", "valid", an integer or (before, after); the rest is as in `conv2d`.
@@ -23,9 +42,17 @@ def conv1d(x, w, b=None, *, stride=1, padding="same", dilation=1, groups=1, acti
 
 
 def conv1d_transpose(
-    x, w, b=None, *, stride=1, padding="same", output_size=None, dilation=1, groups=1,
-    activation=None,
-):  # fmt: skip
+    x: T | Array,
+    w: T | Array,
+    b: T | Array | None = None,
+    *,
+    stride: int = 1,
+    padding: str | int | Pair = "same",
+    output_size: int | None = None,
+    dilation: int = 1,
+    groups: int = 1,
+    activation: Activation = None,
+) -> T:
     """The adjoint of `conv1d` with `w` (k, F / groups, C): (N, L, C) -> (N, L', F), where L' is
     ``L * stride`` for "same"; see `conv2d_transpose`.
 
@@ -37,7 +64,16 @@ def conv1d_transpose(
     return _as_image("conv1d_transpose", conv2d_transpose, x, w, b, stride, padding, settings)
 
 
-def _as_image(name, function, x, w, b, stride, padding, settings):
+def _as_image(
+    name: str,
+    function: Callable[..., Any],
+    x: Any,
+    w: Any,
+    b: Any,
+    stride: int,
+    padding: Any,
+    settings: dict[str, Any],
+) -> Any:
     if getattr(x, "ndim", 0) != 3 or getattr(w, "ndim", 0) != 3:
         raise ValueError(
             f"{name}: expected sequences (N, length, channels) and a kernel (length, channels, "
@@ -54,7 +90,7 @@ def _as_image(name, function, x, w, b, stride, padding, settings):
         raise ValueError(f"{name}: as images of height 1: {error}") from None
 
 
-def embedding(indices, weight):
+def embedding(indices: Tensor | Array, weight: T | Array) -> T:
     """The rows of `weight` (count, features) that the integers `indices` name: (..., features).
 
     >>> embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]]))
@@ -83,12 +119,19 @@ class Embedding(Module):
 
     torch_axes = (0, 1)
 
-    def __init__(self, count, features, *, dtype=np.float32, rng):
+    def __init__(
+        self,
+        count: int,
+        features: int,
+        *,
+        dtype: DTypeLike = np.float32,
+        rng: np.random.Generator,
+    ) -> None:
         check_rng("Embedding", rng)
         self.weight = Parameter(rng.standard_normal((count, features)).astype(dtype))
 
-    def forward(self, indices):
+    def forward(self, indices: Tensor | Array) -> Tensor:
         return embedding(indices, self.weight)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "{} -> {}".format(*self.weight.shape)

@@ -5,19 +5,26 @@ Each is linear, so each VJP is the adjoint, itself one of these. They take integ
 too, as constants.
 """
 
+from __future__ import annotations
+
 import math
 import operator
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import FLOATS, array_module, is_array, is_capturing
+from .backend import FLOATS, Array, array_module, is_array, is_capturing
 from .checks import check_array
 from .engine import ANY_DTYPE, primitive
-from .tensor import Tensor, describe
+from .tensor import Axis, Plain, Shape, T, Tensor, describe
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @primitive("a shape with as many elements", ANY_DTYPE, x=lambda g, x_shape: reshape(g, x_shape))
-def reshape(x, shape):
+def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     """The same elements in another shape, in row-major order; one length may be -1.
 
     Parameters
@@ -38,23 +45,23 @@ def reshape(x, shape):
     ANY_DTYPE,
     x=lambda g, axes: transpose(g, None if axes is None else _inverse(axes)),
 )
-def transpose(x, axes=None):
+def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
     """The axes of `x` in the order `axes` (default: reversed)."""
     return x.transpose(axes)
 
 
-def _inverse(axes):
+def _inverse(axes: Any) -> tuple[int, ...]:
     """The order of axes that undoes the order `axes`, in any form that NumPy takes."""
     axes = np.atleast_1d(axes).astype(int)
     return tuple(np.argsort(axes % max(len(axes), 1)).tolist())
 
 
 @primitive("float32 or float64", x=lambda g, x_dtype: _cast(g, x_dtype))
-def _cast(x, dtype):
+def _cast(x: Array, dtype: DTypeLike) -> Array:
     return x.astype(dtype)
 
 
-def astype(x, dtype):
+def astype(x: T | Array, dtype: DTypeLike) -> T:
     """`x` converted to `dtype`; integers and booleans are constants for the derivative."""
     check_array("astype", x)
     try:
@@ -63,13 +70,14 @@ def astype(x, dtype):
         raise TypeError(f"astype: {dtype!r} is no dtype: use np.float32 or np.float64") from None
     if x.dtype in FLOATS and dtype in FLOATS:
         return _cast(x, dtype)
-    return Tensor(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
+    made = Tensor(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
+    return made  # type: ignore[return-value]
 
 
 @primitive(
     "an index within the shape", ANY_DTYPE, x=lambda g, x_shape, index: scatter(g, index, x_shape)
 )
-def getitem(x, index):
+def getitem(x: Array, index: Any) -> Array:
     """``x[index]``: integers, slices, None, ..., boolean and integer arrays, as in NumPy."""
     if array_module(x) is not np:
         _check_index(x.shape, index)
@@ -77,7 +85,7 @@ def getitem(x, index):
 
 
 @primitive("an index within the shape", x=lambda g, index: getitem(g, index))
-def scatter(x, index, shape):
+def scatter(x: Array, index: Any, shape: Shape) -> Array:
     """Zeros of `shape` with `x` added at `index`: the adjoint of `getitem`."""
     out = array_module(x).zeros(shape, x.dtype)
     parts = index if isinstance(index, tuple) else (index,)
@@ -88,12 +96,13 @@ def scatter(x, index, shape):
     return out
 
 
-def _check_index(shape, index):
+def _check_index(shape: Shape, index: Any) -> None:
     """Raise IndexError where an array of integers goes beyond its axis, which CuPy wraps around.
 
     To look at one that is on the GPU takes a wait; while a step is recorded nobody looks.
     """
-    axis, parts = 0, index if isinstance(index, tuple) else (index,)
+    axis = 0
+    parts: Any = index if isinstance(index, tuple) else (index,)
     parts = [np.asarray(p) if isinstance(p, list | range) else p for p in parts]
     axes = [
         p.ndim if is_array(p) and p.dtype == bool else p is not None and not isinstance(p, bool)
@@ -118,17 +127,17 @@ def _check_index(shape, index):
     ANY_DTYPE,
     xs=lambda g, i, axis, ends: getitem(g, _part(i - 2, axis, ends)),
 )
-def _concatenate(axis, ends, *xs):
+def _concatenate(axis: int, ends: tuple[int, ...], *xs: Array) -> Array:
     return array_module(xs[0]).concatenate(xs, axis)
 
 
-def _part(k, axis, ends):
+def _part(k: int, axis: int, ends: Sequence[int]) -> tuple[slice, ...]:
     """The index of part `k` of a concatenation whose parts end at `ends`."""
     part = slice(ends[k - 1] if k else 0, ends[k])
     return (slice(None),) * axis + (part,)
 
 
-def concatenate(xs, axis=0):
+def concatenate(xs: Iterable[T | Array], axis: int = 0) -> T:
     """The arrays `xs` one after the other along `axis`.
 
     >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1)
@@ -144,7 +153,7 @@ def concatenate(xs, axis=0):
     return _concatenate(axis, tuple(np.cumsum(sizes).tolist()), *xs)
 
 
-def stack(xs, axis=0):
+def stack(xs: Iterable[T | Plain], axis: int = 0) -> T:
     """The arrays `xs`, all of one shape, along a new `axis`."""
     xs = _several(xs, "stack")
     place = _place(axis, xs[0].ndim + 1)
@@ -158,13 +167,13 @@ def stack(xs, axis=0):
     return concatenate([x[(slice(None),) * axis + (None,)] for x in xs], axis)
 
 
-def _place(axis, count):
+def _place(axis: Any, count: int) -> Any:
     """`axis`, counted from the front, of `count` axes; None where there is none."""
     whole = isinstance(axis, int | np.integer) and -count <= axis < count
     return axis % count if whole else None
 
 
-def _several(xs, name):
+def _several(xs: Iterable[Any], name: str) -> list[Any]:
     xs = [x if isinstance(x, Tensor) else np.asarray(x) if np.isscalar(x) else x for x in xs]
     if not xs or not all(hasattr(x, "ndim") for x in xs):
         raise ValueError(f"{name}: expected a sequence of Tensors or arrays, got {len(xs)} of them")
@@ -178,7 +187,7 @@ def _several(xs, name):
         g, tuple(slice(w, w + n) for (w, _), n in zip(widths, x_shape, strict=True))
     ),
 )
-def pad(x, widths, value=0.0):
+def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """`x` with the number `value` around it; `widths` is ``((before, after), ...)`` per axis.
 
     >>> pad(np.ones(2), ((1, 2),))
@@ -189,7 +198,7 @@ def pad(x, widths, value=0.0):
     return array_module(x).pad(x, widths, constant_values=value)
 
 
-def squeeze(x, axis=None):
+def squeeze(x: T | Array, axis: Axis = None) -> T:
     """`x` without the axes `axis`, each of length 1 (default: all that are).
 
     >>> squeeze(np.zeros((1, 3, 1)), 0).shape
@@ -205,7 +214,7 @@ def squeeze(x, axis=None):
     return reshape(x, tuple(n for a, n in enumerate(x.shape) if a not in axes))
 
 
-def unsqueeze(x, axis):
+def unsqueeze(x: T | Array, axis: int) -> T:
     """`x` with a new axis of length 1, which is axis `axis` of the result: NumPy's expand_dims.
 
     >>> unsqueeze(np.zeros((2, 3)), -1).shape
@@ -218,7 +227,7 @@ def unsqueeze(x, axis):
     return reshape(x, (*x.shape[:place], 1, *x.shape[place:]))
 
 
-def flatten(x, start=0, end=-1):
+def flatten(x: T | Array, start: int = 0, end: int = -1) -> T:
     """`x` with the axes from `start` to `end` made one.
 
     >>> flatten(np.zeros((2, 3, 4)), 1).shape
@@ -231,7 +240,7 @@ def flatten(x, start=0, end=-1):
     return reshape(x, (*x.shape[:first], one, *x.shape[last + 1 :]))
 
 
-def split(x, parts, axis=0):
+def split(x: T | Array, parts: int | Sequence[int], axis: int = 0) -> list[T]:
     """`x` cut along `axis` into `parts` equal parts, or before each of the places in a list.
 
     >>> split(np.arange(4.0), [1, 3])
@@ -247,7 +256,7 @@ def split(x, parts, axis=0):
             )
         parts = range(n // parts, n, n // parts) if n else [0] * (parts - 1)
     try:
-        ends = (*map(operator.index, parts), n)
+        ends = (*map(operator.index, parts), n)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
             f"split: expected a number of parts, or a list of places to cut at, got {parts!r}"
@@ -255,7 +264,7 @@ def split(x, parts, axis=0):
     return [getitem(x, _part(k, axis, ends)) for k in range(len(ends))]
 
 
-def axes_of(name, x, axis):
+def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
     """`axis` (None for all, an integer or a tuple) as axes of `x`, counted from the front."""
     check_array(name, x)
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
@@ -267,7 +276,7 @@ def axes_of(name, x, axis):
 
 # ---------------------------------------------------------------------- broadcasting
 @primitive("a shape that x broadcasts to", x=lambda g: g)  # the engine sums over what was stretched
-def broadcast_to(x, shape):
+def broadcast_to(x: Array, shape: int | Shape) -> Array:
     """`x` repeated along new axes and axes of length 1 until it has `shape` (a view).
 
     >>> broadcast_to(np.array([1.0, 2.0]), (2, 2))
@@ -278,7 +287,7 @@ def broadcast_to(x, shape):
 
 
 @primitive("a shape that broadcasts to x's", x=lambda g, x_shape: broadcast_to(g, x_shape))
-def sum_to(x, shape):
+def sum_to(x: Array, shape: Shape) -> Array:
     """`x` summed over the axes that broadcasting from `shape` would stretch: the adjoint of
     `broadcast_to`.
 
@@ -292,6 +301,6 @@ def sum_to(x, shape):
     return x.sum(axis=(*range(lead), *stretched), keepdims=True).reshape(shape)
 
 
-def unbroadcast(g, shape):
+def unbroadcast(g: Any, shape: Shape) -> Any:
     """The gradient `g` brought back to `shape`, the shape of the argument it belongs to."""
     return g if g.shape == shape else sum_to(g, shape)

@@ -3,14 +3,26 @@
 Recording and hook are one context variable, so every thread and every asyncio task has its own.
 """
 
+from __future__ import annotations
+
 import ctypes
 import functools
 import inspect
 import os
 import sys
 import types
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .engine import Primitive
+    from .node import Place
+
+Around: TypeAlias = "Callable[[Primitive, Place | None, str, Callable[..., Any], Any], Any]"
+F = TypeVar("F", bound=Callable[..., Any])
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -19,9 +31,9 @@ class Mode(NamedTuple):
     """What the engine asks before each operation, and whose mode it is."""
 
     recording: bool = True
-    around: object = None  # a hook: around(primitive, where, phase, function, args)
-    block: "Block | None" = None
-    outer: "Mode | None" = None
+    around: Around | None = None  # a hook: around(primitive, where, phase, function, args)
+    block: Block | None = None
+    outer: Mode | None = None
 
 
 _USUAL = Mode()
@@ -40,7 +52,7 @@ if sys.platform not in ("emscripten", "wasi"):
 class _Exit:
     """The ``__exit__`` of a `Block`. A `with` statement looks it up before it enters."""
 
-    def __get__(self, block, owner=None):
+    def __get__(self, block: Block | None, owner: type | None = None) -> Callable[..., None]:
         if block is None:
             return _leave
         now = mode.get()
@@ -49,22 +61,22 @@ class _Exit:
         return functools.partial(_reset, mode, mode.set(now))
 
 
-def _leave(block, *exception):
-    mode.set(mode.get().outer)
+def _leave(block: Block, *exception: object) -> None:
+    mode.set(mode.get().outer or _USUAL)
 
 
 class Block:
     """Within ``with Block(recording, around):`` the mode is another, where something is given."""
 
-    def __init__(self, recording=None, around=None):
+    def __init__(self, recording: bool | None = None, around: Around | None = None) -> None:
         self.recording, self.around = recording, around
 
-    def within(self, now):
+    def within(self, now: Mode) -> tuple[bool, Around | None]:
         """Recording and hook of the block, in a block with the mode `now`."""
         recording = now.recording if self.recording is None else self.recording
         return recording, self.around or now.around
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         now = mode.get()
         try:
             mode.set(Mode(*self.within(now), self, now))
@@ -75,10 +87,10 @@ class Block:
     __exit__ = _Exit()
 
 
-def call_site():
+def call_site() -> Place | None:
     """The innermost frame outside this package, as (code, instruction): cheap to take, and turned
     into file:line only when an error is printed."""
-    frame = sys._getframe(3)  # below are this function, `_record` and `__call__`
+    frame: FrameType | None = sys._getframe(3)  # below are this function, `_record` and `__call__`
     while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     return None if frame is None else (frame.f_code, frame.f_lasti)
@@ -103,10 +115,10 @@ class no_grad(Block):
     [True, False]
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(recording=False)
 
-    def __call__(self, function):
+    def __call__(self, function: F) -> F:
         if inspect.isasyncgenfunction(function) or not inspect.isroutine(function):
             raise TypeError(
                 f"no_grad: expected a function, a generator function or an async function, got "
@@ -114,24 +126,24 @@ class no_grad(Block):
             )
 
         @functools.wraps(function)
-        def plain(*args, **options):
+        def plain(*args: Any, **options: Any) -> Any:
             with no_grad():
                 return function(*args, **options)
 
         @functools.wraps(function)
-        def generator(*args, **options):
+        def generator(*args: Any, **options: Any) -> Generator[Any, Any, Any]:
             return (yield from _without_recording(function(*args, **options)))
 
         @functools.wraps(function)
-        async def asynchronous(*args, **options):
+        async def asynchronous(*args: Any, **options: Any) -> Any:
             return await _awaitable(function(*args, **options).__await__())
 
         if inspect.isgeneratorfunction(function):
-            return generator
-        return asynchronous if inspect.iscoroutinefunction(function) else plain
+            return generator  # type: ignore[return-value]
+        return asynchronous if inspect.iscoroutinefunction(function) else plain  # type: ignore[return-value]
 
 
-def _without_recording(steps):
+def _without_recording(steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """What the generator `steps` yields, with recording switched off while it runs."""
     resume, value = steps.send, None
     while True:
@@ -154,13 +166,15 @@ class hook(Block):
     forward function and VJP of this thread or task; it must return ``function(*args)``. Hooks
     nest."""
 
-    def __init__(self, around):
+    def __init__(self, around: Around) -> None:
         super().__init__(around=around)
 
-    def within(self, now):
+    def within(self, now: Mode) -> tuple[bool, Around | None]:
         inner, outer = self.around, now.around
 
-        def both(p, where, phase, function, args):
+        def both(
+            p: Primitive, where: Place | None, phase: str, function: Callable[..., Any], args: Any
+        ) -> Any:
             return inner(p, where, phase, lambda *a: outer(p, where, phase, function, a), args)
 
         return now.recording, inner if outer is None else both

@@ -4,15 +4,20 @@ Operators and mathematical methods are put on Tensor in ``operators.py``, and
 ``backward`` in ``gradient.py``: this file is below both and imports neither.
 """
 
+from __future__ import annotations
+
 import warnings
 import zlib
+from collections.abc import Iterator
 from copy import copy
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy import ndarray
 
 from .backend import (
     FLOATS,
+    Array,
     array_module,
     device_of,
     is_array,
@@ -23,24 +28,46 @@ from .backend import (
     to_numpy,
     type_name,
 )
-from .node import at, leaf_node
+from .node import Node, at, leaf_node
 from .notebook import array_html
 
+Shape: TypeAlias = tuple[int, ...]
+Axis: TypeAlias = "int | tuple[int, ...] | None"  # of a reduction; None is all axes
+Plain: TypeAlias = "Array | float | np.number[Any]"  # what is no Tensor
+Operand: TypeAlias = "Tensor | Array | float | np.number[Any]"
 
-def checksum(array):
+# What functions of Tensors or arrays give, def f(a: T | Plain, b: T | Plain) -> T: a Tensor where
+# one of the arguments is a Tensor, and where none is, T is its default, an array.
+if TYPE_CHECKING:
+    from typing import Never, Self
+
+    from numpy.typing import ArrayLike, DTypeLike
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from .attached import Attached
+
+    T = TypeVarWithDefault("T", "Tensor", "Tensor", default=Array)
+else:
+    Attached = object
+    T = TypeVar("T")
+
+
+def checksum(array: Array) -> int:
     """A number that changes when any element of `array` does."""
-    return zlib.crc32(np.ascontiguousarray(to_numpy(array)))
+    return zlib.crc32(np.ascontiguousarray(to_numpy(array)))  # type: ignore[arg-type]
 
 
-class Tensor:
+class Tensor(Attached):
     """An array that remembers how it was computed, so that it can be differentiated.
 
     Make one with `tensor`. ``x.data`` is the array, ``x.grad`` its gradient after ``backward``.
     """
 
     __slots__ = ("_data", "node")
+    _data: Array
+    node: Node | None
 
-    def __init__(self, data, node=None):
+    def __init__(self, data: Array | np.generic, node: Node | None = None) -> None:
         if type(data) is not ndarray:
             data = np.asarray(data) if isinstance(data, np.generic) else data
             if not is_array(data):
@@ -53,7 +80,7 @@ class Tensor:
 
     # ------------------------------------------------------------------ the array
     @property
-    def data(self):
+    def data(self) -> Array:
         """The array itself. Changing a leaf's array between forward and backward is noticed and
         refused; results of recorded operations are given out read-only, on the GPU, where no array
         is, as copies."""
@@ -71,7 +98,7 @@ class Tensor:
         return view
 
     @data.setter
-    def data(self, value):
+    def data(self, value: Tensor | Array) -> None:
         value = plain(value._data if isinstance(value, Tensor) else value)
         if self.requires_grad and not self.is_leaf:
             raise ValueError(
@@ -87,20 +114,39 @@ class Tensor:
         if value is not self._data:  # x.data -= ... gives back the array itself
             self._data = own_copy(value)
 
-    shape = property(lambda self: self._data.shape)
-    ndim = property(lambda self: self._data.ndim)
-    size = property(lambda self: self._data.size)
-    dtype = property(lambda self: self._data.dtype)
-    device = property(lambda self: device_of(self._data))
+    @property
+    def shape(self) -> Shape:
+        """The lengths of the axes."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._data.dtype
+
+    @property
+    def device(self) -> str:
+        """Where the array is: "cpu" or "cuda"."""
+        return device_of(self._data)
 
     # ------------------------------------------------------------------ gradient
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         """Whether gradients flow to this Tensor. Can be set on leaves, to freeze and unfreeze."""
         return self.node is not None
 
     @requires_grad.setter
-    def requires_grad(self, wanted):
+    def requires_grad(self, wanted: bool) -> None:
         if self.requires_grad and not self.is_leaf:
             raise ValueError(
                 f"{describe(self)} is the result of an operation: use detach() to stop gradients"
@@ -113,17 +159,17 @@ class Tensor:
             _ = self.data  # somebody may have taken hold of it already
 
     @property
-    def is_leaf(self):
+    def is_leaf(self) -> bool:
         """Whether ``backward`` leaves a gradient here: made by the user, not by an operation."""
         return self.node is not None and self.node.primitive is None
 
     @property
-    def grad(self):
+    def grad(self) -> Tensor | None:
         """The gradient that ``backward`` added up here (a Tensor), or None."""
-        return self.node.leaf.grad if self.is_leaf else None
+        return self.node.leaf.grad if self.node is not None and self.is_leaf else None
 
     @grad.setter
-    def grad(self, value):
+    def grad(self, value: Tensor | Array | None) -> None:
         if value is not None:
             if is_array(value):
                 value = Tensor(value)
@@ -137,33 +183,33 @@ class Tensor:
                     f"cannot set a {value.shape} {value.dtype} gradient on {describe(self)}: "
                     "it must be a leaf that requires a gradient, of the same shape and dtype"
                 )
-        if self.is_leaf:
+        if self.node is not None and self.is_leaf:
             self.node.leaf.grad = value
 
-    def detach(self):
+    def detach(self) -> Tensor:
         """The same array as a constant: gradients do not flow through it. Of a result on the GPU it
         is a copy, see `data`."""
         return Tensor(self.data)
 
     # ------------------------------------------------------------------ out of the library
-    def numpy(self):
+    def numpy(self) -> Array:
         """The values as a NumPy array (shared memory on the CPU, a copy from the GPU)."""
         return self.data if array_module(self._data) is np else to_numpy(self._data)
 
-    def item(self):
+    def item(self) -> Any:
         """The only element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() needs exactly one element, {describe(self)} has {self.size}")
         return self._data.item()
 
-    def to(self, device):
+    def to(self, device: str) -> Tensor:
         """The same values on ``"cpu"`` or ``"cuda"``, as a new leaf (itself if already there)."""
         if device == self.device:
             return self
         data = to_device(self._data, device)
         return Tensor(data, leaf_node(data) if self.requires_grad else None)
 
-    def __dlpack__(self, **options):
+    def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")
         data = self._data
@@ -171,16 +217,18 @@ class Tensor:
             data = own_copy(data)  # who reads this would not hear that it must not be written to
         return data.__dlpack__(**options)
 
-    def __dlpack_device__(self):
+    def __dlpack_device__(self) -> tuple[int, int]:
         return self._data.__dlpack_device__()
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         memo[id(self)] = made = copy(self)
         if self.grad is not None:
             made.grad = own_copy(self.grad._data)
         return made
 
-    def __getstate__(self):  # copies and pickles carry the values, never the graph
+    def __getstate__(
+        self,
+    ) -> dict[str, Any]:  # copies and pickles carry the values, never the graph
         if self.requires_grad and not self.is_leaf:
             raise TypeError(
                 f"{describe(self)} is the result of an operation; a copy or a pickle of it would "
@@ -188,12 +236,12 @@ class Tensor:
             )
         return {"data": self._data, "requires_grad": self.requires_grad}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         data = own_copy(state["data"])  # copy.copy hands over the array itself
         Tensor.__init__(self, data, leaf_node(data) if state["requires_grad"] else None)
 
     # ------------------------------------------------------------------ Python
-    def __repr__(self):
+    def __repr__(self) -> str:
         body = np.array2string(to_numpy(self._data), separator=", ", prefix="tensor(")
         notes = [] if self.dtype == np.float64 else [f"dtype={self.dtype}"]
         notes += [] if self.device == "cpu" else [f"device={self.device}"]
@@ -202,18 +250,18 @@ class Tensor:
             notes.append(f"made by {primitive.name}" if primitive else "requires_grad=True")
         return f"tensor({', '.join([body, *notes])})"
 
-    def _repr_html_(self):  # what a notebook shows
+    def _repr_html_(self) -> str:  # what a notebook shows
         return array_html(describe(self).removeprefix("a "), to_numpy(self._data))
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("a 0-d Tensor has no length: use item() for its value")
         return self.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(
                 f"{describe(self)} has {self.size} elements and so no single truth value: "
@@ -221,15 +269,15 @@ class Tensor:
             )
         return bool(self._data)
 
-    def __float__(self):
+    def __float__(self) -> float:
         self._warn_of_lost_gradient()
         return float(self.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         self._warn_of_lost_gradient()
         return int(self.item())
 
-    def _warn_of_lost_gradient(self):
+    def _warn_of_lost_gradient(self) -> None:
         if self.requires_grad:  # so array[0] = x[0] and math.exp(x) lose it, too, as in PyTorch
             warnings.warn(
                 f"{describe(self)} requires a gradient, and becomes a number without one: write "
@@ -237,7 +285,7 @@ class Tensor:
                 stacklevel=3,
             )
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         if not spec:
             return str(self)
         if self.size != 1:
@@ -246,7 +294,7 @@ class Tensor:
             )
         return format(self.item(), spec)
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Never) -> None:
         raise TypeError(
             f"{describe(self)}: elements of a Tensor cannot be assigned, gradients would be wrong. "
             "Use where(mask, new, x) to make a changed copy, or write to the array of a leaf, "
@@ -256,7 +304,12 @@ class Tensor:
     __hash__ = object.__hash__  # == compares elements; identity is what dictionaries need
 
 
-def tensor(data, requires_grad=False, dtype=None, device=None):
+def tensor(
+    data: ArrayLike | Tensor,
+    requires_grad: bool = False,
+    dtype: DTypeLike | None = None,
+    device: str | None = None,
+) -> Tensor:
     """A new Tensor that owns a copy of `data` (array, number or nested lists of any shape).
 
     The dtype is NumPy's choice for `data` unless `dtype` is given; ``requires_grad=True`` needs
@@ -288,7 +341,7 @@ def tensor(data, requires_grad=False, dtype=None, device=None):
     return Tensor(data, leaf_node(_differentiable(data)) if requires_grad else None)
 
 
-def describe(x):
+def describe(x: Any) -> str:
     """`x` in a few words for an error message: shape, dtype and what made it."""
     if not hasattr(x, "shape"):
         return f"{x!r}" if isinstance(x, int | float | bool) else f"a {type_name(x)}"
@@ -303,7 +356,7 @@ def describe(x):
     return f"a {words} Tensor (made by {node.primitive.name}{at(node)})"
 
 
-def _differentiable(array):
+def _differentiable(array: Array) -> Array:
     if array.dtype not in FLOATS:
         raise TypeError(
             f"requires_grad needs float32 or float64 data, got {array.dtype}: "

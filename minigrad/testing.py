@@ -10,14 +10,20 @@ is constant, so a check of the sum accepts any multiple of its gradient. Higher 
 derivative of the derivative in the same way, which finds faults that the first order cannot show.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from .backend import FLOATS, to_numpy
+from .backend import FLOATS, Array, to_numpy
 from .gradient import grad
-from .tensor import Tensor, tensor
+from .tensor import Shape, Tensor, tensor
+
+Function: TypeAlias = Callable[..., Any]
 
 _STEP = 2e-3
 
@@ -26,7 +32,15 @@ class GradientError(AssertionError):
     """The derivative computed is not the derivative measured."""
 
 
-def gradcheck(f, inputs, order=1, *, rng=None, tolerance=1e-7, directions=2):
+def gradcheck(
+    f: Function,
+    inputs: Sequence[Any],
+    order: int = 1,
+    *,
+    rng: np.random.Generator | None = None,
+    tolerance: float = 1e-7,
+    directions: int = 2,
+) -> float:
     """Check the derivatives of ``f(*inputs)`` up to `order`; returns the largest relative error.
 
     `f` takes Tensors and returns a Tensor or a tuple of them. `inputs` are arrays or Tensors of any
@@ -58,7 +72,9 @@ def gradcheck(f, inputs, order=1, *, rng=None, tolerance=1e-7, directions=2):
     return worst
 
 
-def check_adjoint(f, transposed, x, y, *, tolerance=1e-12):
+def check_adjoint(
+    f: Function, transposed: Function, x: Array, y: Array, *, tolerance: float = 1e-12
+) -> float:
     """Check that two linear maps are adjoint: ``<f(x), y> = <x, transposed(y)>``.
 
     Returns the error relative to the sizes of the factors; raises GradientError if it is too large.
@@ -70,7 +86,7 @@ def check_adjoint(f, transposed, x, y, *, tolerance=1e-12):
     fx, ty = _numpy(f(x)), _numpy(transposed(y))
     left, right = float((fx * y).sum()), float((x * ty).sum())
     scale = np.linalg.norm(fx) * np.linalg.norm(y) + np.linalg.norm(x) * np.linalg.norm(ty)
-    error = abs(left - right) / max(scale, np.finfo(np.float64).tiny)
+    error: Any = abs(left - right) / max(scale, np.finfo(np.float64).tiny)
     if not error <= tolerance:
         raise GradientError(
             f"not adjoint: <f(x), y> = {left:.15g}, but <x, transposed(y)> = {right:.15g} "
@@ -79,7 +95,9 @@ def check_adjoint(f, transposed, x, y, *, tolerance=1e-12):
     return error
 
 
-def assert_close_to_torch(mine, theirs, *, tolerance=1e-12, what="value"):
+def assert_close_to_torch(
+    mine: Tensor | Array, theirs: Any, *, tolerance: float = 1e-12, what: str = "value"
+) -> float:
     """Assert that a Tensor or array equals a PyTorch tensor to `tolerance`, relative to the largest
     element; returns the error. Shapes and dtypes must be the same. Needs no PyTorch itself."""
     mine, theirs = _numpy(mine), theirs.numpy(force=True)
@@ -110,7 +128,9 @@ def assert_close_to_torch(mine, theirs, *, tolerance=1e-12, what="value"):
 
 
 # ---------------------------------------------------------------------- one order of the check
-def _check(f, values, order, rng, tolerance):
+def _check(
+    f: Function, values: Sequence[Any], order: int, rng: np.random.Generator, tolerance: float
+) -> float:
     """The relative error of the first derivative of `f`, which is the one of order `order`."""
     leaves = [tensor(v, requires_grad=True) if _differentiable(v) else v for v in values]
     inputs = [x for x in leaves if isinstance(x, Tensor)]
@@ -128,7 +148,7 @@ def _check(f, values, order, rng, tolerance):
     ]
     computed = [float(p.sum()) for p in products]
 
-    def along(active, h):
+    def along(active: Collection[int], h: float) -> list[Array]:
         """<f, u> at the inputs moved by h along the directions of the `active` inputs."""
         moved, k = [], -1
         for v in values:
@@ -138,13 +158,13 @@ def _check(f, values, order, rng, tolerance):
             moved.append(v)
         return [y.numpy() for y in _outputs(f(*moved))]
 
-    def measure(active, h):
+    def measure(active: Collection[int], h: float) -> float:
         ahead, behind = along(active, h), along(active, -h)
         return sum(
             float(((a - b) * u).sum()) for a, b, u in zip(ahead, behind, cotangents, strict=True)
         ) / (2 * h)
 
-    def extrapolated(active):
+    def extrapolated(active: Collection[int]) -> float:
         d1, d2, d4 = (measure(active, _STEP / n) for n in (1, 2, 4))
         return (d1 - 20 * d2 + 64 * d4) / 45  # two Richardson steps: the error is of order h**6
 
@@ -171,14 +191,14 @@ def _check(f, values, order, rng, tolerance):
     )
 
 
-def _kink(along, active, cotangents):
+def _kink(along: Function, active: Collection[int], cotangents: Sequence[Array]) -> float:
     """How much the slope jumps near the point; almost 0 where the function is smooth.
 
     (F(h) - 2 F(0) + F(-h)) / h halves with h where F is smooth. It does not at a kink, nor where
     one of the steps still reaches across a kink and the next does not.
     """
 
-    def jump(h):
+    def jump(h: float) -> float:
         three = zip(along(active, h), along((), 0), along(active, -h), cotangents, strict=True)
         return sum(float(((a - 2 * o + b) * u).sum()) for a, o, b, u in three) / h
 
@@ -186,13 +206,15 @@ def _kink(along, active, cotangents):
     return max(abs(a - 2 * b) for a, b in itertools.pairwise(jumps))
 
 
-def _derivative(f, values, rng):
+def _derivative(
+    f: Function, values: Sequence[Any], rng: np.random.Generator
+) -> tuple[Function, list[Any]]:
     """The function (inputs, cotangents) -> gradients, and a point to check it at."""
     leaves = [tensor(v, requires_grad=True) if _differentiable(v) else v for v in values]
     n = len(values)
     cotangents = [np.asarray(rng.standard_normal(y.shape)) for y in _outputs(f(*leaves))]
 
-    def derivative(*arguments):
+    def derivative(*arguments: Any) -> tuple[Tensor, ...]:
         xs = [_leaf(x) if isinstance(x, Tensor) else x for x in arguments[:n]]
         pairs = [
             (y, u) for y, u in zip(_outputs(f(*xs)), arguments[n:], strict=True) if y.requires_grad
@@ -210,30 +232,30 @@ def _derivative(f, values, rng):
     return derivative, [*values, *cotangents]
 
 
-def _leaf(x):
+def _leaf(x: Tensor) -> Tensor:
     return x if x.requires_grad else tensor(x, requires_grad=True)
 
 
-def _prepared(x):
+def _prepared(x: Any) -> Any:
     x = to_numpy(x.detach().data if isinstance(x, Tensor) else x)  # float64 is the CPU's
     if isinstance(x, float):
         x = np.array(x)
     return x.astype(np.float64) if _differentiable(x) else x
 
 
-def _differentiable(x):
+def _differentiable(x: object) -> bool:
     return isinstance(x, np.ndarray) and x.dtype in FLOATS
 
 
-def _direction(shape, rng):
+def _direction(shape: Shape, rng: np.random.Generator) -> Array:
     """A random direction whose largest element is 1, so that `h` means the same everywhere."""
     d = rng.standard_normal(shape)
     return d / max(np.abs(d).max(initial=0.0), 0.5)
 
 
-def _outputs(y):
+def _outputs(y: Any) -> list[Any]:
     return list(y) if isinstance(y, list | tuple) else [y]
 
 
-def _numpy(x):
+def _numpy(x: Any) -> Array:
     return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)

@@ -12,18 +12,26 @@ magic ``MGAE``, version (1 byte), identity of the tables (4), number of samples 
 the rest (4). The CRC finds damage; it is no protection against a forger.
 """
 
+from __future__ import annotations
+
 import struct
 import zlib
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from constriction import stream
 
 from minigrad import checkpoint
+from minigrad.backend import Array
+from minigrad.checkpoint import PathLike
 
 from ..checks import as_numbers
 from .quantiser import MAX_LEVELS, TOTAL, Quantiser, decoder_gains, fit_quantiser
 from .weights import weights_crc32
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _HEADER = struct.Struct("<4sBIII")
 _MAGIC = b"MGAE"
@@ -54,11 +62,11 @@ class Codec:
     (True, (497, 64))
     """
 
-    def __init__(self, model, step):
+    def __init__(self, model: Any, step: Any) -> None:
         self.model = model
         self.step = step
 
-    def fit(self, X):
+    def fit(self, X: Any) -> Self:
         """Learn steps, ranges and frequencies from training samples X (N, D); returns self.
 
         Raises ValueError when the step is not a positive number or is too small (4096 levels a
@@ -67,7 +75,7 @@ class Codec:
         codes = self.model.transform(X)  # (N, k)
         return self.fit_codes(codes, decoder_gains(self.model.inverse_transform, _finite(codes)))
 
-    def fit_codes(self, codes, gains):
+    def fit_codes(self, codes: Any, gains: Any) -> Self:
         """What `fit` does, from the codes (N, k) of the training rows and the decoder's gains (k,).
 
         Both are the same for every step and take longer than all the rest.
@@ -79,11 +87,11 @@ class Codec:
         self._prepare()
         return self
 
-    def compress(self, X):
+    def compress(self, X: Any) -> bytes:
         """Turn samples X (N, D) into the bytes of a file; the same X gives the same bytes."""
         return self.encode(self.model.transform(X))
 
-    def decompress(self, data, *, max_examples=1_000_000):
+    def decompress(self, data: bytes, *, max_examples: int = 1_000_000) -> Array:
         """Turn the bytes that `compress` made back into samples (N, D), as far as they survived.
 
         Raises ValueError for anything else: damaged or foreign files, those of a codec with other
@@ -91,7 +99,7 @@ class Codec:
         """
         return self.model.inverse_transform(self.decode(data, max_examples=max_examples))
 
-    def encode(self, codes):
+    def encode(self, codes: Any) -> bytes:
         """Turn codes (N, k) into the bytes of a file."""
         symbols = self._fitted().quantise(codes)
         if not len(symbols):
@@ -100,7 +108,7 @@ class Codec:
         start = _HEADER.pack(_MAGIC, _VERSION, self._identity, len(symbols), 0)[:-4]
         return start + struct.pack("<I", zlib.crc32(start + payload)) + payload
 
-    def decode(self, data, *, max_examples=1_000_000):
+    def decode(self, data: bytes, *, max_examples: int = 1_000_000) -> Array:
         """Turn the bytes of a file into the quantised codes (N, k); errors as in `decompress`."""
         quantiser = self._fitted()
         try:
@@ -137,18 +145,18 @@ class Codec:
         return quantiser.dequantise(symbols)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """The size of the tables in bytes, which the receiver needs besides the model."""
         return sum(table.nbytes for table in self._fitted())
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write the tables to `path` (.npz, no pickle); save the model by its own means."""
         tables = {**self._fitted()._asdict(), "witness": self._witness()}
         about = {"kind": _KIND, "step": float(self.step), "model": weights_crc32(self.model)}
         checkpoint.save(path, tables, about)
 
     @classmethod
-    def load(cls, path, model):
+    def load(cls, path: PathLike, model: Any) -> Self:
         """Read a codec that `save` wrote, for the same `model`.
 
         Raises FileNotFoundError, and ValueError where the file is damaged, is something else, or
@@ -251,7 +259,7 @@ def _consistent(quantiser):
     )
 
 
-def usual_step(model, X):
+def usual_step(model: Any, X: Any) -> float:
     """A step for a fitted `model` that adds a tenth to its squared error, from rows X (N, D).
 
     A step adds about step**2 / 12 to the squared error for each of the k units (see `Codec`), so

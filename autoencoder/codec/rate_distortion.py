@@ -6,12 +6,17 @@ averaged. Beside every rate stands what the receiver must have had beforehand, t
 tables: a model of megabytes that saves kilobytes is a lesson, not a compressor.
 """
 
+from __future__ import annotations
+
 import io
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
+
+from minigrad.backend import Array
 
 from ..checks import SEVERAL, as_numbers, check_whole
 from ..evaluation import psnr
@@ -29,7 +34,7 @@ class RatePoint(NamedTuple):
     model_bytes: int  # what the receiver needs besides the file
 
 
-def bits_per_pixel(data, images):
+def bits_per_pixel(data: bytes, images: Array) -> float:
     """The rate of `data` (bytes) for `images` (N, H, W) or (N, H, W, C), in bits per pixel.
 
     The C channels of a place are one pixel.
@@ -43,7 +48,9 @@ def bits_per_pixel(data, images):
     return 8 * len(data) / (count * height * width)
 
 
-def rate_distortion(model, train, images, steps):
+def rate_distortion(
+    model: Any, train: Any, images: Array, steps: Sequence[float]
+) -> list[RatePoint]:
     """Compress `images` (M, H, W) or (M, H, W, C) in [0, 1] at each of `steps`: RatePoints.
 
     The fitted `model` works on flat images; the codec's tables are learnt from the images `train`.
@@ -77,7 +84,9 @@ def rate_distortion(model, train, images, steps):
     return curve
 
 
-def jpeg_curve(images, qualities=(5, 10, 20, 40, 60, 80, 95), *, headers=True):
+def jpeg_curve(
+    images: Array, qualities: Sequence[int] = (5, 10, 20, 40, 60, 80, 95), *, headers: bool = True
+) -> list[RatePoint]:
     """Compress `images` (N, H, W) or (N, H, W, C) in [0, 1] with JPEG (Pillow): RatePoints.
 
     Each image is a file of its own. ``headers=True`` counts whole files, with Huffman tables
@@ -113,7 +122,7 @@ def jpeg_curve(images, qualities=(5, 10, 20, 40, 60, 80, 95), *, headers=True):
     return curve
 
 
-def bd_rate(curve, reference):
+def bd_rate(curve: Sequence[RatePoint], reference: Sequence[RatePoint]) -> float:
     """The bits that `curve` needs more than `reference` for equal PSNR, in percent of them.
 
     Minus 50 means half the bits. Both are lists of (bits per pixel, PSNR, ...) of at least two
@@ -136,7 +145,7 @@ def bd_rate(curve, reference):
     return float(100 * np.expm1(difference))
 
 
-def eight_bits(images):
+def eight_bits(images: Array) -> Array:
     """Limit images to [0, 1] and round them to 8 bits: uint8 of the same shape."""
     images = as_numbers("eight_bits", "the images", images, None)
     if np.isnan(images).any():

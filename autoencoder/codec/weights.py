@@ -1,6 +1,9 @@
 """The fitted numbers of a model: how large they are, and whether they are still the same."""
 
+from __future__ import annotations
+
 import zlib
+from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -9,7 +12,7 @@ from minigrad.backend import to_numpy
 from minigrad.module import Module
 
 
-def parameter_bytes(model):
+def parameter_bytes(model: Any) -> int:
     """The size of a fitted model in bytes: its parameters as they are in memory.
 
     Counted are the parameters of a `minigrad` Module (or of the one in an estimator's `network_`),

@@ -88,6 +88,8 @@ def _wrong(name, value):
 
 
 def _fits(kind, value):
+    if isinstance(value, str):
+        return kind is str and "\0" not in value
     if isinstance(value, bool) or kind in (bool, str):  # True is an int as well
         return type(value) is kind
     if kind is tuple:

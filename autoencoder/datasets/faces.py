@@ -7,9 +7,13 @@ of its row. The head is half an ellipsoid: turning the head turns the ellipsoid 
 painted on it, and the light falls on its surface.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
 
 import numpy as np
+
+from minigrad.backend import Array
 
 from ..checks import check_whole
 
@@ -67,7 +71,7 @@ VARIATION_FACTORS = {
 }
 
 
-def face_factors(people=40, variations=10, seed=0):
+def face_factors(people: int = 40, variations: int = 10, seed: int = 0) -> dict[str, Array]:
     """Draw the table of factors for `people` x `variations` faces, in shuffled order.
 
     Returns a dict of arrays of shape (people * variations,): "person" (int) and one float32 array
@@ -110,7 +114,7 @@ def face_factors(people=40, variations=10, seed=0):
     }
 
 
-def draw_faces(factors, size=64):
+def draw_faces(factors: dict[str, Array], size: int = 64) -> Array:
     """Draw one picture for each row of `factors`: (N, size, size, 1) float32 in [0, 1].
 
     `factors` is what `face_factors` returns, or a changed copy of it: the way to see what one

@@ -4,13 +4,18 @@
 folders of pictures, and says in one sentence what is wrong with those that it cannot use.
 """
 
+from __future__ import annotations
+
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minigrad import resize_bicubic
+from minigrad.backend import Array
+from minigrad.checkpoint import PathLike
 
 from ..checks import outside_unit_interval
 from .pictures import check_file, checked_size, fitted, read_folder
@@ -43,7 +48,7 @@ class Dataset:
     columns: tuple | None = None  # of a table: the D names, `images` are (N, 1, D, 1) of any range
 
 
-def shrink(images, size):
+def shrink(images: Array, size: int) -> Array:
     """Images (N, H, W, C) at (N, size, size, C), resized as TensorFlow 1 does it.
 
     For square images and a whole fraction of their size these are exactly every second pixel, or
@@ -60,7 +65,9 @@ def shrink(images, size):
     return resize_bicubic(images, size, half_pixel_centers=False)
 
 
-def load_table(path, *, label=None, columns=None):
+def load_table(
+    path: PathLike, *, label: str | None = None, columns: Sequence[str] | None = None
+) -> Dataset:
     """Load a table, a CSV or Parquet file: `images` (N, 1, D, 1) float32, and names of `columns`.
 
     CSV may have commas, semicolons, tabs or bars between its fields, quotes, and a byte order mark;

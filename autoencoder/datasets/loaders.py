@@ -3,13 +3,19 @@
 Every loader returns a `Dataset`, whose images are (N, height, width, channels) float32 in [0, 1].
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import warnings
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from minigrad.checkpoint import PathLike
 
 from .download import fetch, first_cause
 from .faces import draw_faces, face_factors
@@ -24,7 +30,7 @@ FACES_SHA256 = "b119468c2f13775df12d3950e7c96644811647a6e10d30617777f245bf9b2f8b
 FACES_SIZE = 400 * 4096  # bytes
 
 
-def load_olivetti(*, data_home=None):
+def load_olivetti(*, data_home: PathLike | None = None) -> Dataset:
     """Load the 400 Olivetti faces, 10 of each of 40 people: (400, 64, 64, 1), label = person.
 
     They come from scikit-learn's cache (`data_home`, else the folder in the environment variable
@@ -82,7 +88,7 @@ def _downloaded_faces(home):
     return loadmat(path)["faces"].T
 
 
-def load_digits():
+def load_digits() -> Dataset:
     """Load 1797 handwritten digits: (1797, 8, 8, 1), label = digit; always there, no download.
 
     Source: scikit-learn's copy of the test part of the UCI Optical Recognition of Handwritten
@@ -102,7 +108,7 @@ def load_digits():
     )
 
 
-def make_faces(people=40, variations=10, size=64, seed=0):
+def make_faces(people: int = 40, variations: int = 10, size: int = 64, seed: int = 0) -> Dataset:
     """Generate grey faces of known factors: (people * variations, size, size, 1), label = person.
 
     People differ in the shape of the head, hair, eyes, nose and so on; the variations of one
@@ -123,7 +129,14 @@ def make_faces(people=40, variations=10, size=64, seed=0):
     )
 
 
-def load_path(path, *, size=None, fit="crop", label=None, columns=None):
+def load_path(
+    path: PathLike,
+    *,
+    size: int | tuple[int, int] | None = None,
+    fit: str = "crop",
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Dataset:
     """Load a file or folder of your own: a table by `load_table`, all else by `load_images`."""
     if is_table(path):
         if size is not None:
@@ -136,7 +149,13 @@ def load_path(path, *, size=None, fit="crop", label=None, columns=None):
     return load_images(path, size=size, fit=fit)
 
 
-def load(name_or_path, *, fall_back=True, say=None, **how):
+def load(
+    name_or_path: PathLike,
+    *,
+    fall_back: bool = True,
+    say: Callable[[str], object] | None = None,
+    **how: Any,
+) -> Dataset:
     """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path.
 
     `how` to read a path: `size` and `fit` as in `load_images`, of tables `label` and `columns` as

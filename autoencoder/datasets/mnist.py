@@ -5,10 +5,14 @@ one-file form that TensorFlow's Keras distributes; licence CC BY-SA 3.0. pooch d
 compares its SHA-256 with the one that Keras states, so that what is read is what was published.
 """
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
 import numpy as np
+
+from minigrad.checkpoint import PathLike
 
 from .download import fetch, first_cause
 from .images import Dataset, DataUnavailable
@@ -18,7 +22,7 @@ SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 SUBSETS = {"all": ("train", "test"), "train": ("train",), "test": ("test",)}
 
 
-def load_mnist(path=None, *, subset="all"):
+def load_mnist(path: PathLike | None = None, *, subset: str = "all") -> Dataset:
     """Load MNIST: (70000, 28, 28, 1) float32 in [0, 1], label = digit.
 
     `subset` "train" gives the first 60,000, "test" the other 10,000, "all" both in that order.

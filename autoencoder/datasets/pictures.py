@@ -4,10 +4,14 @@ Whoever made the files did not think of us: they are turned by their EXIF tag, o
 depths than each other, damaged, or none at all. What cannot be used is named in a sentence.
 """
 
+from __future__ import annotations
+
 import warnings
 from numbers import Integral
 
 import numpy as np
+
+from minigrad.backend import Array
 
 # What Pillow reads by itself: for some others, such as EPS, it starts programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -55,7 +59,7 @@ def read_folder(path, size=None, fit="crop"):
     return _stacked(pictures), labels, tuple(file.as_posix() for file in files)
 
 
-def fitted(pixels, size, fit="crop"):
+def fitted(pixels: Array, size: tuple[int, int], fit: str = "crop") -> Array:
     """A picture (H, W) or (H, W, C) of floats in [0, 1] in another `size` (height, width).
 
     See `load_images` for `fit`. Pixels are averages (Pillow's bicubic filter), limited to [0, 1].
@@ -108,7 +112,7 @@ def checked_size(size, fit):
     return tuple(int(n) for n in pair)
 
 
-def as_unit(pixels):
+def as_unit(pixels: Array) -> Array:
     """Pixels as floats in [0, 1], whatever their depth: uint8, uint16 or float32 -> float32."""
     if pixels.dtype.kind == "f":
         return pixels

@@ -6,14 +6,25 @@ learnt by heart; `by_group` keeps whole people (patients, writers, scenes) on on
 Both return two arrays of indices, in rising order: ``X[train], X[test]``.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+
+from minigrad.backend import Array
 
 from ..checks import check_number
 
 
-def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
+def by_group(
+    labels: Any,
+    *,
+    test_fraction: float | None = None,
+    test_groups: Any = None,
+    rng: np.random.Generator | None = None,
+) -> tuple[Array, Array]:
     """Split so that no group is on both sides: labels (N,) -> (train indices, test indices).
 
     Either `test_groups`, the labels that are held out, or `test_fraction`, the share of the groups
@@ -50,7 +61,7 @@ def by_group(labels, *, test_fraction=None, test_groups=None, rng=None):
     return _sides(np.isin(labels, chosen))
 
 
-def within_group(labels, k, rng):
+def within_group(labels: Any, k: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Hold out `k` samples of every group: labels (N,) -> (train indices, test indices).
 
     The NumPy Generator `rng` draws them. Raises ValueError when a group has no more than `k`.

@@ -4,6 +4,8 @@ Columns are known by their names. What is no number is named in a sentence; an e
 missing number, NaN. CSV is read block by block with Python's own reader, Parquet with pyarrow.
 """
 
+from __future__ import annotations
+
 import csv
 import itertools
 import math
@@ -11,6 +13,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+
+from minigrad.checkpoint import PathLike
 
 from .pictures import check_file
 
@@ -21,7 +25,7 @@ _LINES = 4096  # of a block
 _NAMED = 5  # columns in a sentence
 
 
-def is_table(path):
+def is_table(path: PathLike) -> bool:
     """Whether the name of a file is that of a table.
 
     >>> is_table("cars.CSV"), is_table("cars/")

@@ -5,10 +5,15 @@ Each is the best of its kind and has a closed form: PCA among linear autoencoder
 ones (Tipping & Bishop 1999, Lucas et al. 2019). Whoever trains a network should beat them.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from minigrad.backend import Array
 
 from ..checks import SEVERAL, as_numbers, check_whole
 from ..rows import blocks
@@ -25,16 +30,16 @@ class PrincipalComponents(NamedTuple):
     mean: np.ndarray
     directions: np.ndarray
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Array:
         """The codes (M, k) float64 of rows (M, D)."""
         return _by_blocks(lambda x: (x - self.mean) @ self.directions.T, X)
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: Any) -> Array:
         """The nearest points (M, D) float64 that k directions can describe."""
         return _by_blocks(lambda z: self.mean + z @ self.directions, self.transform(X))
 
 
-def principal_components(images, count):
+def principal_components(images: Any, count: int) -> PrincipalComponents:
     """The first `count` principal components of images (N, ...), or all when there are fewer.
 
     >>> line = principal_components(np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]]), 5)
@@ -48,7 +53,9 @@ def principal_components(images, count):
     return PrincipalComponents(_mean(rows), principal_directions(rows)[:count])
 
 
-def ladder(images, components=(16, 64, 128, 256), *, test=None):
+def ladder(
+    images: Any, components: Sequence[int] = (16, 64, 128, 256), *, test: Any = None
+) -> dict[str, float]:
     """Compute the losses of simple methods, from the worst to the best: label -> loss per image.
 
     `images` is (N, ...), with any shape after N. The loss is the sum of squared differences over
@@ -85,7 +92,7 @@ def ladder(images, components=(16, 64, 128, 256), *, test=None):
     return losses
 
 
-def principal_directions(images):
+def principal_directions(images: Any) -> Array:
     """Compute the orthonormal directions of largest variance, largest first: (rank, D) float64.
 
     `images` is (N, ...); D is the number of pixels of one image. They are the right singular
@@ -100,7 +107,7 @@ def principal_directions(images):
     return _principal(rows)[1]
 
 
-def wiener(images, std):
+def wiener(images: Any, std: float) -> Callable[[Any], Array]:
     """The linear filter that best removes white noise of deviation `std` from images: a function.
 
     With the mean mu and the covariance S (over N) of `images` (N, ...), the returned function maps
@@ -140,7 +147,7 @@ def wiener(images, std):
     return denoise
 
 
-def probabilistic_pca(images, count, test):
+def probabilistic_pca(images: Any, count: int, test: Any) -> Array:
     """The log-density of probabilistic PCA with `count` components, in nats: (M,) float64.
 
     A Gaussian whose covariance W W^T + s^2 I is the most likely one for `images` (N, ...), at the
@@ -198,7 +205,7 @@ def _principal(rows):
     return values[kept] ** 2 / len(rows), directions[kept]
 
 
-def half_squares(differences):
+def half_squares(differences: Any) -> float:
     """Compute half the sum of squares per image of (N, D) differences."""
     return float((differences**2).sum() / 2 / len(differences))
 

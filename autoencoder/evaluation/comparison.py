@@ -5,6 +5,10 @@ the same network before training; for a denoising model also the noisy input and
 for a variational one probabilistic PCA. Nothing is clipped or selected in anybody's favour.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from sklearn.base import clone
 
@@ -28,18 +32,18 @@ MAX_TRUSTWORTHINESS = 2000  # samples; its time and memory grow with their squar
 
 
 def evaluate(
-    model,
-    X_train,
-    X_test,
+    model: Any,
+    X_train: Any,
+    X_test: Any,
     *,
-    image_shape=None,
-    labels=None,
-    data_range=1.0,
-    n_draws=64,
-    max_probe=5000,
-    rng=None,
-    progress=False,
-):
+    image_shape: tuple[int, int, int] | None = None,
+    labels: tuple[Any, Any] | None = None,
+    data_range: float = 1.0,
+    n_draws: int = 64,
+    max_probe: int = 5000,
+    rng: np.random.Generator | None = None,
+    progress: bool = False,
+) -> dict[str, dict[str, dict[str, Any]]]:
     """Measure a fitted model and its baselines: a nested dict, section -> row -> column -> number.
 
     `X_train` (N, D) is what the model has learnt from (the baselines learn from it now), `X_test`
@@ -116,7 +120,7 @@ def evaluate(
     return results
 
 
-def table(results):
+def table(results: Any) -> str:
     """The results of `evaluate` as aligned plain text: one table for each section.
 
     >>> print(table({"codes": {"model": {"kNN": 0.912, "units": 7}, "raw pixels": {"kNN": 0.5}}}))

@@ -5,11 +5,16 @@ Everything is computed in float64, over samples on the first axis, and returned 
 SSIM: Wang, Bovik, Sheikh & Simoncelli 2004. Active units: Burda, Grosse & Salakhutdinov 2016.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from minigrad.backend import Array
 
 from ..checks import as_numbers, check_number, outside_unit_interval
 from ..rows import blocks
@@ -35,7 +40,7 @@ ROWS = 256  # that are computed with at a time
 SSIM_K1, SSIM_K2 = 0.01, 0.03
 
 
-def mse(images, reconstructions, *, reduction="mean"):
+def mse(images: Any, reconstructions: Any, *, reduction: str = "mean") -> Any:
     """The mean squared error of a pixel: two arrays (N, ...) -> a float.
 
     `reduction="none"` gives one number for each image, (N,), here and in the functions below.
@@ -47,7 +52,9 @@ def mse(images, reconstructions, *, reduction="mean"):
     return _reduce("mse", values, reduction)
 
 
-def psnr(images, reconstructions, *, data_range=1.0, reduction="mean"):
+def psnr(
+    images: Any, reconstructions: Any, *, data_range: float = 1.0, reduction: str = "mean"
+) -> Any:
     """The peak signal-to-noise ratio in decibels: the mean over images (N, ...) of each one's.
 
     ``20 log10(data_range) - 10 log10(mse)``; an image without any error has infinity. The mean of
@@ -63,7 +70,9 @@ def psnr(images, reconstructions, *, data_range=1.0, reduction="mean"):
     return _reduce("psnr", ratios, reduction)
 
 
-def ssim(images, reconstructions, *, data_range=1.0, reduction="mean"):
+def ssim(
+    images: Any, reconstructions: Any, *, data_range: float = 1.0, reduction: str = "mean"
+) -> Any:
     """The structural similarity of images (N, H, W) or (N, H, W, C): 1 for equal ones, at least -1.
 
     Local means, variances and the covariance are taken under a Gaussian window of 11x11 pixels and
@@ -100,7 +109,7 @@ def ssim(images, reconstructions, *, data_range=1.0, reduction="mean"):
     return _reduce("ssim", values, reduction)
 
 
-def excess_bce(images, probabilities, *, reduction="mean"):
+def excess_bce(images: Any, probabilities: Any, *, reduction: str = "mean") -> Any:
     """Binary cross-entropy less its minimum, the entropy of the images, in nats per image.
 
     For values x and probabilities p in [0, 1], (N, ...), it is ``sum KL(x || p)`` over the pixels:
@@ -130,7 +139,7 @@ def _excess_bce(x, p):
     return np.maximum(excess, 0)  # not -1e-17 for p = x
 
 
-def anomaly_metrics(normal_scores, anomaly_scores):
+def anomaly_metrics(normal_scores: Any, anomaly_scores: Any) -> dict[str, float]:
     """How well scores tell anomalies from normal samples; a higher score means more normal.
 
     Anomalies are the positives. Returns a dict: "roc_auc", the probability that an anomaly scores
@@ -164,7 +173,7 @@ def anomaly_metrics(normal_scores, anomaly_scores):
     }
 
 
-def active_units(means, threshold=0.01):
+def active_units(means: Any, threshold: float = 0.01) -> int:
     """Count the latent units whose posterior mean varies over the data: (N, k) -> int.
 
     A unit is active when the variance of its mean exceeds `threshold` (Burda et al. 2016); the
@@ -178,7 +187,7 @@ def active_units(means, threshold=0.01):
     return int((means.var(axis=0) > threshold).sum())
 
 
-def kl_per_unit(means, log_variances):
+def kl_per_unit(means: Any, log_variances: Any) -> Array:
     """KL(N(mean, variance) || N(0, 1)) of every unit, in nats per sample: two (N, k) -> (k,).
 
     ``(mean^2 + variance - 1 - log variance) / 2``, averaged over the samples; the sum over units

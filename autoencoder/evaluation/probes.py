@@ -6,8 +6,10 @@ little of its own, so its accuracy says how plainly the code carries the label (
 2016). Trustworthiness needs no labels: Venna & Kaski 2001.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import manifold
@@ -28,7 +30,7 @@ class Accuracy(NamedTuple):
     std: float
 
 
-def linear_probe(train_codes, train_labels, test_codes, test_labels):
+def linear_probe(train_codes: Any, train_labels: Any, test_codes: Any, test_labels: Any) -> float:
     """The test accuracy of a logistic regression on codes: (N, k), (N,), (M, k), (M,) -> float.
 
     >>> codes, labels = np.array([[0.0], [1.0], [10.0], [11.0]]), np.array([0, 0, 1, 1])
@@ -39,7 +41,9 @@ def linear_probe(train_codes, train_labels, test_codes, test_labels):
     return float(_probe(train[0]).fit(*train).score(*test))
 
 
-def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighbors=5):
+def knn_accuracy(
+    train_codes: Any, train_labels: Any, test_codes: Any, test_labels: Any, *, n_neighbors: int = 5
+) -> float:
     """The share of test codes whose nearest training codes vote for the right label: a float.
 
     Euclidean distance between the codes as they are: (N, k), (N,), (M, k), (M,).
@@ -57,7 +61,9 @@ def knn_accuracy(train_codes, train_labels, test_codes, test_labels, *, n_neighb
     return float(KNeighborsClassifier(n_neighbors).fit(*train).score(*test))
 
 
-def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
+def few_shot_accuracy(
+    codes: Any, labels: Any, per_class: int, rng: np.random.Generator, repeats: int = 10
+) -> Accuracy:
     """The accuracy of a linear probe that sees `per_class` labels of each class: an `Accuracy`.
 
     Each of `repeats` (at least 2) times the labelled samples are drawn anew by the NumPy
@@ -79,7 +85,7 @@ def few_shot_accuracy(codes, labels, per_class, rng, repeats=10):
     return Accuracy(float(np.mean(accuracies)), float(np.std(accuracies, ddof=1)))
 
 
-def trustworthiness(X, codes, *, n_neighbors=5):
+def trustworthiness(X: Any, codes: Any, *, n_neighbors: int = 5) -> float:
     """How far neighbours in the code are neighbours in the data: (N, ...), (N, k) -> 0 to 1.
 
     Every one of the `n_neighbors` nearest codes that is not among as many nearest samples costs

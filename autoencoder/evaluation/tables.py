@@ -1,13 +1,21 @@
 """A model of a table beside what needs no network: the means of the columns, and PCA."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+
+from minigrad.backend import Array
 
 from ..rows import blocks, column_means, packed
 from ..scaling import Scaling
 from .baselines import ROWS, principal_components
 
 
-def evaluate_table(model, X_train, X_test):
+def evaluate_table(
+    model: Any, X_train: Array, X_test: Array
+) -> dict[str, dict[str, dict[str, float]]]:
     """Mean squared errors in squared standard deviations: "rows" -> row -> "MSE" -> number.
 
     Every column counts alike, and has mean 0 and variance 1 on `X_train` (N, D). `X_test` (M, D) is

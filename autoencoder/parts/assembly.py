@@ -1,7 +1,9 @@
 """The four parts of an autoencoder by name, and which of them fit together."""
 
+from __future__ import annotations
+
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .code import GaussianCode, PointCode
 from .likelihood import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
@@ -60,7 +62,7 @@ class Parts(NamedTuple):
         return getattr(self.noise, "scored", "all") != "all"
 
 
-def resolve(kind, value):
+def resolve(kind: str, value: Any) -> Any:
     """The part of `kind` ("noise", "code", "likelihood", "penalty") that `value` names.
 
     `value` is a name, a part already made, or None for no noise and no penalty. Penalties are
@@ -81,7 +83,9 @@ def resolve(kind, value):
     return _part(kind, value)
 
 
-def assemble(noise=None, code="linear", likelihood="gaussian", penalty=None):
+def assemble(
+    noise: Any = None, code: Any = "linear", likelihood: Any = "gaussian", penalty: Any = None
+) -> Parts:
     """All parts, resolved and checked against each other, as `Parts`.
 
     Raises ValueError where a name is unknown, a weight negative, or a penalty does not fit the

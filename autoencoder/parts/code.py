@@ -5,13 +5,16 @@ sample, and its divergence from N(0, I) is what makes an autoencoder variational
 M. Welling, 2014): the nats that the code carries.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from minigrad import Tensor, clip, exp, logsumexp, maximum, primitive, relu, reshape, sigmoid, tanh
-from minigrad.backend import array_module, device_of, to_device
+from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
 
@@ -25,15 +28,15 @@ _ACTIVATIONS = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "linear": lambda
 class Code(BaseEstimator):
     """The base: subclasses write `width`, `mean`, `sample`, and `divergence` or `terms`."""
 
-    def divergence(self, h):
+    def divergence(self, h: Any) -> Any:
         """None, where a code has no divergence."""
         return None
 
-    def layer(self, n_components, rng, dtype):
+    def layer(self, n_components: int, rng: np.random.Generator, dtype: Any) -> Any:
         """A Module that follows the encoder, with weights of its own from `rng`; None for none."""
         return None
 
-    def terms(self, h, weight=None, memory=None):
+    def terms(self, h: Any, weight: Any = None, memory: Any = None) -> Any:
         """What the codes of a batch cost, each counting by its `weight` (N,): a dict of scalars.
 
         They are added to the objective, and are in the history under their names. `memory` is the
@@ -41,7 +44,7 @@ class Code(BaseEstimator):
         """
         return {}
 
-    def measures(self, memory):
+    def measures(self, memory: Any) -> dict[str, float]:
         """What else the history says of an epoch, from the `memory`: numbers by name."""
         return {}
 
@@ -56,25 +59,25 @@ class PointCode(Code):
 
     is_drawn = False  # `sample` is `mean`
 
-    def __init__(self, activation="relu"):
+    def __init__(self, activation: str = "relu") -> None:
         self.activation = activation
 
-    def width(self, n_components):
+    def width(self, n_components: int) -> int:
         """How many outputs the encoder needs for `n_components` code units."""
         return n_components
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError for an unknown activation."""
         if not isinstance(self.activation, str) or self.activation not in _ACTIVATIONS:
             names = ", ".join(map(repr, _ACTIVATIONS))
             raise ValueError(f"PointCode: unknown activation {self.activation!r}: use {names}")
 
-    def mean(self, h):
+    def mean(self, h: Any) -> Any:
         """The code of each sample: (N, k) -> (N, k)."""
         self.check()
         return _ACTIVATIONS[self.activation](h)
 
-    def sample(self, h, rng):
+    def sample(self, h: Any, rng: np.random.Generator) -> Any:
         """The code that the decoder reads while training: here `mean`, nothing is drawn."""
         return self.mean(h)
 
@@ -105,13 +108,15 @@ class GaussianCode(Code):
     (array([[1., 0.]]), array([0.5]))
     """
 
-    def __init__(self, beta=1.0, warm_up=0.0, free_bits=0.0, n_draws=1):
+    def __init__(
+        self, beta: float = 1.0, warm_up: float = 0.0, free_bits: float = 0.0, n_draws: int = 1
+    ) -> None:
         self.beta = beta
         self.warm_up = warm_up
         self.free_bits = free_bits
         self.n_draws = n_draws
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError for parameters that cannot be used, or not together."""
         check_number("GaussianCode: warm_up", self.warm_up, "from 0 to 1", lambda v: 0 <= v <= 1)
         check_number(
@@ -124,7 +129,7 @@ class GaussianCode(Code):
                 f"beta must be 1, warm_up and free_bits 0, got {self!r}"
             )
 
-    def warmth(self, progress):
+    def warmth(self, progress: float) -> float:
         """The part of `beta` that counts when the part `progress`, from 0 to 1, of a fit is over.
 
         >>> GaussianCode(warm_up=0.5).warmth(0.25), GaussianCode().warmth(0.25)
@@ -132,19 +137,19 @@ class GaussianCode(Code):
         """
         return progress / self.warm_up if progress < self.warm_up else 1.0
 
-    def width(self, n_components):
+    def width(self, n_components: int) -> int:
         """How many outputs the encoder needs for `n_components` code units: two for each."""
         return 2 * n_components
 
-    def mean(self, h):
+    def mean(self, h: Any) -> Any:
         """The mean of each code: (N, 2k) -> (N, k)."""
         return h[:, : h.shape[1] // 2]
 
-    def log_variance(self, h):
+    def log_variance(self, h: Any) -> Any:
         """The logarithm of the variance of each code unit: (N, 2k) -> (N, k)."""
         return _bent(h[:, h.shape[1] // 2 :])
 
-    def sample(self, h, rng):
+    def sample(self, h: Any, rng: np.random.Generator) -> Any:
         """A draw from each code, differentiable in `h`: ``mean + exp(log_variance / 2) * noise``.
 
         (N, 2k) -> (N, k); the noise is standard normal, from the numpy Generator `rng`.
@@ -155,11 +160,11 @@ class GaussianCode(Code):
         noise = to_device(rng.standard_normal(mean.shape), device).astype(mean.dtype, copy=False)
         return mean + exp(log_variance / 2) * noise
 
-    def divergence(self, h):
+    def divergence(self, h: Any) -> Any:
         """The divergence of each code from N(0, I), in nats and not weighted: (N, 2k) -> (N,)."""
         return gaussian_kl(self.mean(h), self.log_variance(h), reduction="none")
 
-    def terms(self, h, weight=None, memory=None):
+    def terms(self, h: Any, weight: Any = None, memory: Any = None) -> Any:
         """The mean "divergence" of a batch, weighted by `beta`, with the `free_bits`."""
         if self.free_bits:
             mean, log_variance = self.mean(h), self.log_variance(h)
@@ -171,14 +176,14 @@ class GaussianCode(Code):
             cost = (nats if weight is None else nats * weight).mean()
         return {"divergence": float(self.beta) * cost}
 
-    def log_ratio(self, h, z):
+    def log_ratio(self, h: Any, z: Any) -> Any:
         """``log p(z) - log q(z | x)`` of codes `z`: (N, 2k), (N, k) -> (N,)."""
         log_variance, from_mean = self.log_variance(h), z - self.mean(h)  # (N, k)
         squares = from_mean * from_mean * exp(-log_variance)
         return (log_variance + squares - z * z).sum(axis=1) / 2
 
 
-def importance_bound(log_weights):
+def importance_bound(log_weights: Any) -> Array:
     """The logarithm of the mean of importance weights, given as logarithms: (draws, N) -> (N,).
 
     Of weights p(x, z) / q(z | x) it is a lower bound on log p(x), in expectation, that grows with

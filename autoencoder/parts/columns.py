@@ -1,6 +1,10 @@
 """A likelihood for tables whose columns are of several kinds."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -35,11 +39,11 @@ class ColumnLikelihood(Likelihood):
     array([-2.01755082])
     """
 
-    def __init__(self, columns, variance=1.0):
+    def __init__(self, columns: Sequence[tuple[str, int]], variance: float = 1.0) -> None:
         self.columns = columns
         self.variance = variance
 
-    def check(self, X):
+    def check(self, X: Any) -> None:
         """Raise ValueError unless the columns of `X` (N, D) are what `columns` says."""
         for kind, x, names in self._blocks(X):
             if kind == "bernoulli":
@@ -54,7 +58,7 @@ class ColumnLikelihood(Likelihood):
                         "OneHotEncoder"
                     )
 
-    def elements(self, t, x, variance=None):
+    def elements(self, t: Any, x: Any, variance: Any = None) -> Any:
         """``log p(x | t)`` of each number: (N, D), (N, D) -> (N, D)."""
         found = []
         for (kind, t_k, _), (_, x_k, _) in zip(self._blocks(t), self._blocks(x), strict=True):
@@ -66,11 +70,11 @@ class ColumnLikelihood(Likelihood):
                 found.append(GaussianLikelihood(self.variance).elements(t_k, x_k))
         return concatenate(found, axis=1)
 
-    def loss(self, t, x):
+    def loss(self, t: Any, x: Any) -> Any:
         """The mean of ``-log p(x | t)``: (N, D), (N, D) -> a scalar."""
         return -self.elements(t, x).sum() / len(t)
 
-    def mean(self, t):
+    def mean(self, t: Any) -> Any:
         """The expected numbers, and probabilities of a 1 and of each class, as an array (N, D)."""
         means = {"gaussian": GaussianLikelihood().mean, "bernoulli": BernoulliLikelihood().mean}
         t = means["gaussian"](t)  # an array
@@ -80,7 +84,7 @@ class ColumnLikelihood(Likelihood):
         ]
         return array_module(t).concatenate(found, axis=1)
 
-    def inverse_mean(self, x):
+    def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`; of a class log-probabilities."""
         inverse = {
             "gaussian": GaussianLikelihood().inverse_mean,

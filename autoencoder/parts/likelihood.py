@@ -9,8 +9,11 @@ constant of a Gaussian of 1,024 pixels is 941 nats, which would leave a float32 
 three digits fewer; whoever reports a loss adds the constant afterwards, in float64.
 """
 
+from __future__ import annotations
+
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -34,23 +37,23 @@ class Likelihood(BaseEstimator):
 
     any_numbers = False
 
-    def log_prob(self, t, x, variance=None):
+    def log_prob(self, t: Any, x: Any, variance: Any = None) -> Any:
         """``log p(x | t)`` of each sample: (N, D), (N, D) -> (N,)."""
         return self.elements(t, x, variance).sum(axis=1)
 
-    def weighted_loss(self, t, x, weight):
+    def weighted_loss(self, t: Any, x: Any, weight: Any) -> Any:
         """`loss` where each number counts by its `weight` (N, D), 0 where it is missing."""
         return -(weight * self.elements(t, x)).sum() / len(t)
 
-    def loss(self, t, x):
+    def loss(self, t: Any, x: Any) -> Any:
         """The mean of ``-log p(x | t)`` without the constant: (N, D), (N, D) -> a scalar."""
         return -self.log_prob(t, x).mean()
 
-    def constant(self, n_features):
+    def constant(self, n_features: int) -> float:
         """What `loss` leaves out, in nats per sample of `n_features`; a Python float."""
         return 0.0
 
-    def inverse_mean(self, x):
+    def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`, or None where that is not known."""
         return None
 
@@ -68,14 +71,14 @@ class GaussianLikelihood(Likelihood):
 
     any_numbers = True
 
-    def __init__(self, variance=1.0):
+    def __init__(self, variance: float | str = 1.0) -> None:
         self.variance = variance
 
-    def check(self, X):
+    def check(self, X: Any) -> None:
         """Accept the data, every number has a normal likelihood; ValueError for the variance."""
         _variance(self.variance)
 
-    def elements(self, t, x, variance=None):
+    def elements(self, t: Any, x: Any, variance: Any = None) -> Any:
         """``log p(x | t)`` of each number: (N, D), (N, D) -> (N, D).
 
         `variance` takes the place of the object's own, where it has been estimated from other data.
@@ -90,7 +93,7 @@ class GaussianLikelihood(Likelihood):
             log_variance = math.log(variance)
         return -squares / (2 * variance) - (log_variance + math.log(2 * math.pi)) / 2
 
-    def loss(self, t, x):
+    def loss(self, t: Any, x: Any) -> Any:
         """The mean of ``-log p(x | t)`` without the constant: (N, D), (N, D) -> a scalar.
 
         Of a fixed variance it is ``l2_loss / variance``, half the squared error summed over the
@@ -103,7 +106,7 @@ class GaussianLikelihood(Likelihood):
         loss = l2_loss(t, x, reduction="mean")
         return loss if variance == 1 else loss * (1 / variance)
 
-    def weighted_loss(self, t, x, weight):
+    def weighted_loss(self, t: Any, x: Any, weight: Any) -> Any:
         """`loss` where each number counts by its `weight` (N, D), 0 where it is missing.
 
         The "optimal" variance is the weighted mean of the squared errors.
@@ -116,18 +119,18 @@ class GaussianLikelihood(Likelihood):
         mean = squares / maximum(total, _SMALLEST_VARIANCE)
         return total / (2 * len(t)) * log(maximum(mean, _SMALLEST_VARIANCE))
 
-    def constant(self, n_features):
+    def constant(self, n_features: int) -> float:
         """What `loss` leaves out, in nats per sample of `n_features`; a Python float."""
         variance = _variance(self.variance)
         if variance == "optimal":
             return n_features / 2 * (math.log(2 * math.pi) + 1)
         return n_features / 2 * math.log(2 * math.pi * variance)
 
-    def mean(self, t):
+    def mean(self, t: Any) -> Any:
         """The expected data: `t` itself, as an array."""
         return _array(t)
 
-    def inverse_mean(self, x):
+    def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`: `x` itself."""
         return x
 
@@ -142,25 +145,25 @@ class BernoulliLikelihood(Likelihood):
     array([-1.38629436])
     """
 
-    def check(self, X):
+    def check(self, X: Any) -> None:
         """Raise ValueError unless all data are in [0, 1]."""
         _check_unit_interval("BernoulliLikelihood", X)
 
-    def elements(self, t, x, variance=None):
+    def elements(self, t: Any, x: Any, variance: Any = None) -> Any:
         """``log p(x | t)`` of each number, -inf outside [0, 1]: logits t (N, D) -> (N, D)."""
         _check_pair("BernoulliLikelihood", t, x)
         return _impossible_outside(-bernoulli_nll_of_logits(t, x), x)
 
-    def loss(self, t, x):
+    def loss(self, t: Any, x: Any) -> Any:
         """The mean of ``-log p(x | t)``, data in [0, 1]: (N, D), (N, D) -> a scalar."""
         _check_pair("BernoulliLikelihood", t, x)
         return bernoulli_nll_of_logits(t, x).sum() / len(t)
 
-    def mean(self, t):
+    def mean(self, t: Any) -> Any:
         """The probabilities of a 1, as an array."""
         return sigmoid(_array(t))
 
-    def inverse_mean(self, x):
+    def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`, limited to 0.001 from 0 and 1."""
         x = np.clip(x, EDGE, 1 - EDGE)
         return np.log(x / (1 - x))
@@ -177,15 +180,15 @@ class ContinuousBernoulliLikelihood(Likelihood):
     array([0.])
     """
 
-    def check(self, X):
+    def check(self, X: Any) -> None:
         """Raise ValueError unless all data are in [0, 1]."""
         _check_unit_interval("ContinuousBernoulliLikelihood", X)
 
-    def elements(self, t, x, variance=None):
+    def elements(self, t: Any, x: Any, variance: Any = None) -> Any:
         """``log p(x | t)`` of each number, -inf outside [0, 1]: logits t (N, D) -> (N, D)."""
         return _impossible_outside(self._log_density(t, x), x)
 
-    def loss(self, t, x):
+    def loss(self, t: Any, x: Any) -> Any:
         """The mean of ``-log p(x | t)``, data in [0, 1]: (N, D), (N, D) -> a scalar."""
         return -self._log_density(t, x).sum(axis=1).mean()
 
@@ -193,11 +196,11 @@ class ContinuousBernoulliLikelihood(Likelihood):
         _check_pair("ContinuousBernoulliLikelihood", t, x)
         return x * t - log_normaliser(t)
 
-    def mean(self, t):
+    def mean(self, t: Any) -> Any:
         """The expected data, as an array: not ``sigmoid(t)``, but nearer to 1/2."""
         return truncated_mean(_array(t))
 
-    def inverse_mean(self, x):
+    def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`, limited to 0.001 from 0 and 1."""
         x = np.clip(x, EDGE, 1 - EDGE)
         low, high = np.full(x.shape, -1 / EDGE), np.full(x.shape, 1 / EDGE)

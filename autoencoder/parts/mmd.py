@@ -1,5 +1,9 @@
 """A penalty for codes that are not distributed like the prior: the maximum mean discrepancy."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -43,17 +47,19 @@ class MMDPenalty(BaseEstimator):
 
     usual_weight = "auto"
 
-    def __init__(self, weight="auto", kernel="inverse_multiquadratic"):
+    def __init__(
+        self, weight: float | str = "auto", kernel: str = "inverse_multiquadratic"
+    ) -> None:
         self.weight = weight
         self.kernel = kernel
 
-    def check(self, code):
+    def check(self, code: Any) -> None:
         """Raise ValueError for an unknown kernel."""
         if not isinstance(self.kernel, str) or self.kernel not in KERNELS:
             names = ", ".join(map(repr, KERNELS))
             raise ValueError(f"MMDPenalty: unknown kernel {self.kernel!r}: use {names}")
 
-    def __call__(self, batch):
+    def __call__(self, batch: Any) -> Any:
         self.check(batch.code)
         check_rng("MMDPenalty", batch.rng, or_philox=True)
         z = batch.z  # (N, k)

@@ -5,13 +5,16 @@ method; the generator is passed in (a numpy Generator, or for data on the GPU a
 `minigrad.random.Philox` of that device), so the object itself never changes.
 """
 
+from __future__ import annotations
+
 import math
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from minigrad.backend import array_module, device_of
+from minigrad.backend import Array, array_module, device_of
 from minigrad.functional import check_rng
 
 from ..checks import SEVERAL, check_floats, check_number
@@ -28,16 +31,16 @@ class GaussianNoise(BaseEstimator):
     array([1.        , 0.93394757, 1.        , 1.        ])
     """
 
-    def __init__(self, std=0.2, clip=None):
+    def __init__(self, std: float = 0.2, clip: tuple[float, float] | None = None) -> None:
         self.std = std
         self.clip = clip
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError unless the parameters can be used."""
         _at_least_zero(self, "std")
         _limits(self)
 
-    def corrupt(self, x, rng):
+    def corrupt(self, x: Any, rng: np.random.Generator) -> Array:
         """A noisy copy of the array `x`, of its shape and dtype."""
         std = _at_least_zero(self, "std")
         return _combined(lambda n, x: _limited(x + std * n, self), _normal(self, x, rng), x)
@@ -50,12 +53,14 @@ class HeteroscedasticNoise(BaseEstimator):
     at ``x = 1`` (A. Foi et al., "Practical Poissonian-Gaussian noise modeling", 2008).
     """
 
-    def __init__(self, floor=0.05, gain=0.1, clip=None):
+    def __init__(
+        self, floor: float = 0.05, gain: float = 0.1, clip: tuple[float, float] | None = None
+    ) -> None:
         self.floor = floor
         self.gain = gain
         self.clip = clip
 
-    def std(self, x):
+    def std(self, x: Any) -> Array:
         """The standard deviation of the noise of each element of `x`.
 
         >>> HeteroscedasticNoise(floor=0.3, gain=0.4).std(np.array([0.0, 1.0]))
@@ -64,13 +69,13 @@ class HeteroscedasticNoise(BaseEstimator):
         floor, gain = _at_least_zero(self, "floor"), _at_least_zero(self, "gain")
         return (floor**2 + gain**2 * abs(x)) ** 0.5
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError unless the parameters can be used."""
         _at_least_zero(self, "floor")
         _at_least_zero(self, "gain")
         _limits(self)
 
-    def corrupt(self, x, rng):
+    def corrupt(self, x: Any, rng: np.random.Generator) -> Array:
         """A noisy copy of the array `x`, of its shape and dtype."""
         noise = _normal(self, x, rng)
         return _combined(lambda n, x: _limited(x + self.std(x) * n, self), noise, x)
@@ -83,14 +88,14 @@ class MaskingNoise(BaseEstimator):
     array([1., 0., 0., 0., 1.])
     """
 
-    def __init__(self, rate=0.25):
+    def __init__(self, rate: float = 0.25) -> None:
         self.rate = rate
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError unless the rate is a probability."""
         _probability(self)
 
-    def corrupt(self, x, rng):
+    def corrupt(self, x: Any, rng: np.random.Generator) -> Array:
         """A copy of the array `x` with holes, of its shape and dtype."""
         rate, u = _probability(self), _uniform(self, x, rng)
         where, zero = array_module(x).where, x.dtype.type(0)
@@ -104,19 +109,19 @@ class SaltAndPepperNoise(BaseEstimator):
     array([0.5, 1. , 0. , 0. , 0.5])
     """
 
-    def __init__(self, rate=0.1, low=0.0, high=1.0):
+    def __init__(self, rate: float = 0.1, low: float = 0.0, high: float = 1.0) -> None:
         self.rate = rate
         self.low = low
         self.high = high
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError unless the parameters can be used."""
         _probability(self)
         for name in ("low", "high"):
             value, who = getattr(self, name), type(self).__name__
             check_number(f"{who}: {name}", value, "that is finite", math.isfinite)
 
-    def corrupt(self, x, rng):
+    def corrupt(self, x: Any, rng: np.random.Generator) -> Array:
         """A copy of the array `x` with broken pixels, of its shape and dtype."""
         self.check()
         rate = _probability(self)

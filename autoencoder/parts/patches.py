@@ -1,12 +1,15 @@
 """A noise that hides whole patches of images: that of masked autoencoders."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from minigrad import Tensor, tensor
-from minigrad.backend import array_module
+from minigrad.backend import Array, array_module
 from minigrad.functional import check_rng
 
 from ..checks import check_floats, check_number, check_whole
@@ -43,14 +46,21 @@ class PatchMasking(BaseEstimator):
            [13., 14., 15., 16.]])
     """
 
-    def __init__(self, patch=2, rate=0.75, image_shape=None, scored="all", fill=0.0):
+    def __init__(
+        self,
+        patch: int = 2,
+        rate: float = 0.75,
+        image_shape: tuple[int, int, int] | None = None,
+        scored: str = "all",
+        fill: float = 0.0,
+    ) -> None:
         self.patch = patch
         self.rate = rate
         self.image_shape = image_shape
         self.scored = scored
         self.fill = fill
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError unless the parameters can be used."""
         check_whole("PatchMasking: patch", self.patch, 1)
         check_number("PatchMasking: rate", self.rate, "from 0 to 1", lambda v: 0 <= v <= 1)
@@ -58,7 +68,7 @@ class PatchMasking(BaseEstimator):
         if not isinstance(self.scored, str) or self.scored not in ("all", "hidden"):
             raise ValueError(f"PatchMasking: scored must be 'all' or 'hidden', got {self.scored!r}")
 
-    def corrupt(self, x, rng):
+    def corrupt(self, x: Any, rng: np.random.Generator) -> Array:
         """A copy of the images `x` (N, D) with holes, of its shape and dtype."""
         return array_module(x).where(self._hidden(x, rng), x.dtype.type(self.fill), x)
 

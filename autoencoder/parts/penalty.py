@@ -4,8 +4,10 @@ A penalty is called with a `Batch` and returns a scalar Tensor in nats per sampl
 the loss. Only `KLSparsity` remembers anything, in the dictionary that the batch brings along.
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -46,10 +48,10 @@ class L1Penalty(BaseEstimator):
 
     name = "l1"
 
-    def __init__(self, weight=1e-3):
+    def __init__(self, weight: Any = 1e-3) -> None:
         self.weight = weight
 
-    def __call__(self, batch):
+    def __call__(self, batch: Batch) -> Any:
         code = batch.code.mean(batch.h)  # (N, k)
         return float(self.weight) * _total(abs(code), batch.weight) / code.shape[0]
 
@@ -70,12 +72,12 @@ class KLSparsity(BaseEstimator):
 
     usual_weight = "auto"
 
-    def __init__(self, target=0.05, weight="auto", momentum=0.9):
+    def __init__(self, target: float = 0.05, weight: Any = "auto", momentum: float = 0.9) -> None:
         self.target = target
         self.weight = weight
         self.momentum = momentum
 
-    def check(self, code):
+    def check(self, code: Any) -> None:
         """Raise ValueError unless the `code`, `target` and `momentum` lie between 0 and 1."""
         for name in ("target", "momentum"):
             value = getattr(self, name)
@@ -98,7 +100,7 @@ class KLSparsity(BaseEstimator):
             target = min(max(float(self.target), _EPSILON), 1 - _EPSILON)
             layer.bias.data[...] = math.log(target / (1 - target))
 
-    def __call__(self, batch):
+    def __call__(self, batch: Batch) -> Any:
         self.check(batch.code)
         now = _mean_code(batch)  # (k,)
         running = value = now.detach().data
@@ -127,11 +129,11 @@ class ContractivePenalty(BaseEstimator):
 
     name = "contractive"
 
-    def __init__(self, weight=0.1, method="exact"):
+    def __init__(self, weight: Any = 0.1, method: str = "exact") -> None:
         self.weight = weight
         self.method = method
 
-    def check(self, code):
+    def check(self, code: Any) -> None:
         """Raise ValueError for an unknown method, or a code that has no derivative."""
         if getattr(code, "steps", False):
             raise ValueError(
@@ -143,7 +145,7 @@ class ContractivePenalty(BaseEstimator):
                 f"ContractivePenalty: method must be 'exact' or 'hutchinson', got {self.method!r}"
             )
 
-    def __call__(self, batch):
+    def __call__(self, batch: Batch) -> Any:
         self.check(batch.code)
         network, training = batch.network, batch.network.training
         x = batch.x.detach() if isinstance(batch.x, Tensor) else tensor(batch.x)
@@ -231,16 +233,16 @@ class WeightDecay(BaseEstimator):
 
     name = "weight_decay"
 
-    def __init__(self, weight=1e-4, norm="l2"):
+    def __init__(self, weight: Any = 1e-4, norm: str = "l2") -> None:
         self.weight = weight
         self.norm = norm
 
-    def check(self, code):
+    def check(self, code: Any) -> None:
         """Raise ValueError for an unknown norm."""
         if not isinstance(self.norm, str) or self.norm not in ("l1", "l2"):
             raise ValueError(f"WeightDecay: norm must be 'l1' or 'l2', got {self.norm!r}")
 
-    def __call__(self, batch):
+    def __call__(self, batch: Batch) -> Any:
         self.check(batch.code)
         weights = [p for p in batch.network.parameters() if p.ndim > 1]
         if self.norm == "l2":

@@ -5,12 +5,20 @@ can be fitted afterwards, to the codes of its training data (P. Ghosh et al., "F
 deterministic autoencoders", 2020).
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+
+from minigrad.backend import Array
 
 from .code import GaussianCode
 
 
-def draw_codes(prior, n_samples, code, mean, covariance, rng):
+def draw_codes(
+    prior: Any, n_samples: int, code: Any, mean: Any, covariance: Any, rng: np.random.Generator
+) -> Array:
     """Codes (n_samples, k) from `prior`: None, a name or an object with ``sample(n)``.
 
     "gaussian" is fitted to the training codes, "standard_normal" is N(0, I), and so is None for

@@ -1,5 +1,9 @@
 """A code of whole numbers: each vector of the code is replaced by the nearest of a codebook."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from minigrad import concatenate, matmul, reshape
@@ -46,12 +50,14 @@ class VectorQuantisedCode(Code):
 
     steps = True  # what is small for the encoder changes nothing, or everything
 
-    def __init__(self, n_vectors=64, length=None, commitment=0.25):
+    def __init__(
+        self, n_vectors: int = 64, length: int | None = None, commitment: float = 0.25
+    ) -> None:
         self.n_vectors = n_vectors
         self.length = length
         self.commitment = commitment
 
-    def check(self):
+    def check(self) -> None:
         """Raise ValueError unless the parameters can be used."""
         check_whole("VectorQuantisedCode: n_vectors", self.n_vectors, 2)
         if self.length is not None:
@@ -63,11 +69,11 @@ class VectorQuantisedCode(Code):
             lambda v: 0 <= v < np.inf,
         )
 
-    def width(self, n_components):
+    def width(self, n_components: int) -> int:
         """How many outputs the encoder needs for `n_components` numbers: as many."""
         return n_components
 
-    def layer(self, n_components, rng, dtype):
+    def layer(self, n_components: int, rng: np.random.Generator, dtype: Any) -> Any:
         """The codebook, which follows the encoder: a `Codebook` with vectors drawn from `rng`."""
         self.check()
         length = n_components if self.length is None else int(self.length)
@@ -83,21 +89,21 @@ class VectorQuantisedCode(Code):
         k = _length(h.shape[1], self.length)
         return h[:, :k], h[:, k : 2 * k]
 
-    def mean(self, h):
+    def mean(self, h: Any) -> Any:
         """The nearest vectors of the codebook: (N, 2k + k / length) -> (N, k)."""
         return self._cut(h)[1]
 
-    def numbers(self, h):
+    def numbers(self, h: Any) -> Any:
         """Which vectors of the codebook these are: (N, 2k + k / length) -> ints (N, k / length)."""
         h = h.numpy() if hasattr(h, "numpy") else h
         return h[:, 2 * _length(h.shape[1], self.length) :].astype(int)
 
-    def sample(self, h, rng):
+    def sample(self, h: Any, rng: np.random.Generator) -> Any:
         """The nearest vectors, with the gradient going straight through to the encoder: (N, k)."""
         said, nearest = self._cut(h)
         return said + (nearest - said).detach()
 
-    def terms(self, h, weight=None, memory=None):
+    def terms(self, h: Any, weight: Any = None, memory: Any = None) -> Any:
         """The terms "codebook" and "commitment"; the codebook's use is kept in the `memory`."""
         said, nearest = self._cut(h)
         pairs = {"codebook": (said.detach(), nearest), "commitment": (said, nearest.detach())}
@@ -113,7 +119,7 @@ class VectorQuantisedCode(Code):
             use += (numbers == xp.arange(int(self.n_vectors))).sum(axis=0)
         return costs
 
-    def measures(self, memory):
+    def measures(self, memory: Any) -> dict[str, float]:
         """The "perplexity" of the codebook's use since the last call, a dict."""
         if _USE not in memory:
             return {}
@@ -130,12 +136,14 @@ class Codebook(Module):
     (N, k) -> (N, 2k + k / length): what came in, the nearest vectors, and their numbers.
     """
 
-    def __init__(self, n_vectors, length, rng, dtype):
+    def __init__(
+        self, n_vectors: int, length: int | None, rng: np.random.Generator, dtype: Any
+    ) -> None:
         self.length = length
         vectors = rng.uniform(-1 / n_vectors, 1 / n_vectors, (n_vectors, length))
         self.vectors = Parameter(vectors.astype(dtype))
 
-    def forward(self, z):
+    def forward(self, z: Any) -> Any:
         flat, vectors = z.data.reshape(-1, self.length), self.vectors.data  # (M, length)
         xp = array_module(flat)
         distances = (vectors * vectors).sum(axis=1) - 2 * matmul(flat, vectors.T)  # (M, n_vectors)
@@ -144,7 +152,7 @@ class Codebook(Module):
         nearest = reshape(chosen @ self.vectors, z.shape)  # its gradient is a sum, without scatter
         return concatenate([z, nearest, numbers.reshape(len(z), -1).astype(z.dtype)], axis=1)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         n_vectors, length = self.vectors.shape
         return f"{n_vectors} vectors of {length}"
 

@@ -1,6 +1,9 @@
 """A penalty for code units that say the same: the total correlation of the codes."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
@@ -37,17 +40,17 @@ class TotalCorrelation(BaseEstimator):
 
     name = "total_correlation"
 
-    def __init__(self, weight=5.0):
+    def __init__(self, weight: float = 5.0) -> None:
         self.weight = weight
 
-    def check(self, code):
+    def check(self, code: Any) -> None:
         """Raise ValueError for a code that is no distribution."""
         if not hasattr(code, "log_variance"):
             raise ValueError(
                 f"TotalCorrelation: it is that of distributions, got {code!r}: use code='gaussian'"
             )
 
-    def __call__(self, batch):
+    def __call__(self, batch: Any) -> Any:
         self.check(batch.code)
         mean, log_variance = batch.code.mean(batch.h), batch.code.log_variance(batch.h)
         _, correlation, _ = divergence_in_parts(batch.z, mean, log_variance, batch.weight)

@@ -139,7 +139,7 @@ def _started():
         return _pool
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """The number of threads that share the work, the calling one included."""
     global _threads
     if _threads is None:
@@ -147,7 +147,7 @@ def get_num_threads():
     return _threads
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Share the work over `n` threads; results do not depend on it. The default is
     MINIGRAD_NUM_THREADS, or the cores this process may use but at most OMP_NUM_THREADS."""
     global _threads, _pool

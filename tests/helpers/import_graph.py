@@ -71,8 +71,15 @@ def _imports(module, path, files) -> Iterator[Import]:
         for node in ast.walk(function)
     }
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    unread = {
+        node
+        for part in ast.walk(tree)
+        if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING"
+        for statement in part.body  # read by type checkers, never run
+        for node in ast.walk(statement)
+    }
     for node in ast.walk(tree):
-        for name in _names(node, package):
+        for name in _names(node, package) if node not in unread else ():
             yield Import(module, getattr(node, "lineno", 0), _target(name, files), node in late)
 
 

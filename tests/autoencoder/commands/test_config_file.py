@@ -140,6 +140,7 @@ def test_other_versions_are_named(place, tmp_path, capsys):
         ("hidden = 3", "hidden cannot be 3: write a list of whole numbers"),
         ("hidden = [3, '4']", "write a list of whole numbers"),
         ("convolutional = 1", "write true or false"),
+        ('output = "a\\u0000b"', "output cannot be 'a\\x00b': write a text"),
         ("data = 3", "data cannot be 3: write a text in quotes"),
         ("model = 'dens'", 'model cannot be \'dens\': write "olivetti" or "dense"'),
         ("likelihood = []", "likelihood cannot be []: write"),
