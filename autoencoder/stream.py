@@ -55,6 +55,10 @@ class Batches:
                 "Batches: source must be an iterable of batches of rows, or a function that "
                 f"returns one, got {type(source).__name__}"
             )
+        if not _is_dask(source) and len(getattr(source, "shape", ())) == 2:
+            raise ValueError(
+                "Batches: source is a single array of rows, which fit takes as it is: give several"
+            )
         self.source = source
 
     @property
@@ -70,6 +74,11 @@ class Batches:
             source = (blocks[k].compute() for k in range(count))
         elif callable(source):
             source = source()
+            if not hasattr(source, "__iter__"):
+                raise ValueError(
+                    "Batches: the function must return an iterable of batches of rows, got "
+                    f"{type(source).__name__}"
+                )
         return map(_three, source)
 
 
@@ -142,16 +151,17 @@ class Stream:
 class StreamPass:
     """A pass over a `Stream`: as a `HostEpoch`, but that it is called with a random generator.
 
-    `make` is a function ``rows -> pass`` over one batch. `rate` is that of the first step.
+    `begin` is called for every pass, and gives a function ``rows -> pass`` over one batch. `rate`
+    is that of the first step.
     """
 
-    def __init__(self, X, make):
-        self.X, self.make, self.rate = X, make, None
+    def __init__(self, X, begin):
+        self.X, self.begin, self.rate = X, begin, None
 
     def __call__(self, rng):
-        sums, rows, code_sum, spread = {}, 0, 0.0, math.nan
+        sums, rows, code_sum, spread, make = {}, 0, 0.0, math.nan, self.begin()
         for k, batch in enumerate(self.X):
-            one_pass = self.make(batch)
+            one_pass = make(batch)
             more, count, (code_mean, spread) = one_pass(rng.permutation(len(batch)))
             self.rate = one_pass.rate if k == 0 else self.rate
             for name, value in more.items():

@@ -246,18 +246,21 @@ def make_pass(training, parts, settings, X):
     """
     if isinstance(X, Stream):
 
-        def over(batch):
-            return _one_pass(training, parts, concrete(settings, len(batch)), batch, in_stream=True)
+        def begin():
+            known = {"in_stream": True, "in_epoch": training.steps_of_an_epoch}
+            return lambda batch: _one_pass(
+                training, parts, concrete(settings, len(batch)), batch, **known
+            )
 
-        return StreamPass(X, over)
+        return StreamPass(X, begin)
     return _one_pass(training, parts, settings, X)
 
 
-def _one_pass(training, parts, settings, X, in_stream=False):
+def _one_pass(training, parts, settings, X, in_stream=False, in_epoch=None):
+    """A pass over rows in memory; `in_epoch` are the steps of an epoch of a stream, if known."""
     network, optimizer, memory = training.network, training.optimizer, training.memory
     noise_rng, steps = training.streams["noise"], steps_of_an_epoch(settings, len(X))
-    # of a whole epoch; in the first one of a stream nobody knows
-    in_epoch = training.steps_of_an_epoch if in_stream else steps
+    in_epoch = in_epoch if in_stream else steps
     warms_up = getattr(parts.code, "warm_up", 0) > 0
 
     def learn(seen, target, *more):

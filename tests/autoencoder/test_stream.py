@@ -190,6 +190,16 @@ def test_the_length_that_is_auto_and_the_rate_that_falls(monkeypatch):
     assert model.score(X) > array.score(X) - 0.05
 
 
+@pytest.mark.parametrize("schedule", ["cooldown", "cosine", "exponential"])
+def test_a_schedule_comes_to_its_end_step_by_step(schedule):
+    params = dict(schedule=schedule, max_epochs=4, batch_size=50)
+    model = quick(**params).fit(ae.Batches([X[:300], X[300:]]))  # 48 steps
+    array = quick(**params).fit(X)
+    assert model._training.optimizer.lr == pytest.approx(array._training.optimizer.lr, rel=1e-12)
+    rates = [m.history_["learning_rate"] for m in (model, array)]
+    np.testing.assert_allclose(*rates, rtol=1e-12)
+
+
 def test_validation_rows_patience_restarts_and_callbacks():
     seen = []
     model = quick(
@@ -286,6 +296,10 @@ def test_what_needs_all_rows_at_once_is_refused():
         ae.AutoencoderAnomalyDetector(quick()).fit(part for part in PARTS)
     with pytest.raises(ValueError, match="Batches: source must be an iterable"):
         ae.Batches(3)
+    with pytest.raises(ValueError, match="source is a single array of rows"):
+        ae.Batches(X)
+    with pytest.raises(ValueError, match="the function must return an iterable of batches"):
+        quick().fit(ae.Batches(lambda: 3))
     with pytest.raises(ValueError, match="got a Batches"):
         quick().fit(X).transform(batches)
     with pytest.raises(ValueError, match="got a Batches"):
