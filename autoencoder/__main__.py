@@ -18,6 +18,7 @@ HOMES = {
     "convert": ("reconstruct", "denoise", "encode", "decode", "sample"),
     "detect": ("detect",),
     "compress": ("compress", "decompress"),
+    "explore": ("explore",),
 }
 HOME = {verb: module for module, verbs in HOMES.items() for verb in verbs}
 PROGRAM = "python -m autoencoder"

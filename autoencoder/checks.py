@@ -6,6 +6,7 @@ cannot do with them, these functions say first whose argument it was and what wa
 
 import datetime
 import numbers
+import unicodedata
 
 import numpy as np
 
@@ -165,3 +166,13 @@ def _described(values):
         return f"{values.dtype} of shape {values.shape}"
     text = repr(values)
     return f"{type(values).__name__} {text if len(text) < 60 else text[:60] + '...'}"
+
+
+def visible(text):
+    r"""The `text` of anything without characters that are not seen: control codes, and those that
+    turn the direction of writing.
+
+    >>> visible("a\u202eb\x00c\n")
+    'abc\n'
+    """
+    return "".join(c for c in str(text) if c in "\n\t" or unicodedata.category(c)[0] != "C")

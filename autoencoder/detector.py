@@ -52,7 +52,8 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
     Attributes
     ----------
-    autoencoder_ : the fitted autoencoder. offset_ : scores below it are anomalies.
+    autoencoder_ : the fitted autoencoder.
+    offset_ : scores below it are anomalies.
     calibration_scores_ : of the rows kept from the training, in rising order, or None.
     classes_ : what `predict` answers, -1 and 1, for scikit-learn's tools that want classifiers.
 
@@ -369,7 +370,27 @@ def _finite(scores):
 def load(
     path: PathLike, *, device: str | None = None, network: Any = None
 ) -> Autoencoder | AutoencoderAnomalyDetector:
-    """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`."""
+    """Read what `save` wrote, an autoencoder of any kind or a detector; see `Autoencoder.load`.
+
+    Parameters
+    ----------
+    path : str or path
+    device : {"cpu", "cuda"}, default=None
+        None: the device that it was on.
+    network : callable, default=None
+        The function that made the network, where it was made by one: files hold no code.
+
+    Returns
+    -------
+    the estimator that was saved, fitted
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where it is damaged or is something else.
+    """
     arrays, about = checkpoint.load(path, lazy=True)
     if "detector" in about:
         return AutoencoderAnomalyDetector._restore(path, arrays, about, device, network)

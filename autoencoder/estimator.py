@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
-from . import diagnosis, inference, parameters, persistence, pretraining, scaling, training
+from . import diagnosis, inference, parameters, persistence, pretraining, scaling, shared, training
 from .captured_epoch import can_stay_on_the_gpu
 from .checks import as_rows, check_whole, is_on
 from .networks import Network, build
@@ -105,8 +105,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     penalty : None, str, penalty or tuple, default=None
         "l1", "kl_sparsity", "contractive", "weight_decay", "mmd", "total_correlation", a penalty,
         or a tuple of them.
-    solver : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
-        The optimizer; "sgd" has Nesterov's momentum of 0.9.
+    solver : {"adam", "adamw", "sgd", "rmsprop"} or function, default="adam"
+        The optimizer; "sgd" has Nesterov's momentum of 0.9. A function ``(parameters, lr) ->
+        optimizer`` makes one of your own, or one that several processes share:
+        ``minigrad.distributed.AllReduce``, see ``docs/scaling.md``.
     solver_options : dict or None, default=None
         More arguments of the optimizer, such as ``{"epsilon": 1e-7, "epsilon_hat": True}``.
     learning_rate : float, default=0.002
@@ -301,7 +303,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             X_val = self._in_own_units(X_val).astype(self._dtype, copy=False)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
-        progress = progress_bar(type(self).__name__, state.epoch, goal, self.verbose)
+        shown = bool(self.verbose) and shared.speaks(state)
+        progress = progress_bar(type(self).__name__, state.epoch, goal, shown)
 
         def report(record):
             progress.set_postfix({n: f"{record[n]:.4g}" for n in record if n.endswith("loss")})
@@ -313,13 +316,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if self.pretrain_epochs != 0:
                 shorter = self._settings(len(X), max_epochs=self.pretrain_epochs, restarts=0)
                 given = network, streams, parts, shorter, X, X_val
-                pretraining.pretrain(*given, verbose=self.verbose)
+                pretraining.pretrain(*given, verbose=shown)
             return network
 
         def renew(streams):
             return pretrained(self._new_network(streams, parts.penalties), streams)
 
-        with progress:
+        with progress, shared.together(state):
             try:
                 if not goes_on:
                     pretrained(state.network, state.streams)
@@ -333,7 +336,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self.diagnosis_ = diagnosis.diagnose(*ended) if state.epoch else []
             if names := [f.name for f in self.diagnosis_ if f.is_warning]:
                 progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
-        diagnosis.warn(self.diagnosis_, stacklevel=2)
+        if shared.speaks(state):
+            diagnosis.warn(self.diagnosis_, stacklevel=2)
         return self
 
     def partial_fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
@@ -344,10 +348,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         `schedule` is "cooldown". Mean and units of the data (`scale`) are those of the first call.
         """
         parts, settings, X = self._prepare(X, y, sample_weight, reset=not self._is_built())
-        try:
-            training.partial_fit(self._training, parts, settings, X)
-        finally:
-            self._finish(X)
+        with shared.together(self._training):
+            try:
+                training.partial_fit(self._training, parts, settings, X)
+            finally:
+                self._finish(X)
         return self
 
     def _check_streams(self, y, sample_weight, X_val):
@@ -461,6 +466,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 self._center, self._offset = self._beginning(X, sizes.n_labels)
                 seed = int(check_random_state(self.random_state).randint(2**31))
                 on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
+                on_device = on_device and not callable(self.solver)  # ranks draw in main memory
                 streams = training.random_streams(seed, on_device and X.dtype == np.float32)
                 self._sizes, self._dtype, self._network = sizes, X.dtype, self.network
                 network = self._new_network(streams, parts.penalties)
@@ -468,7 +474,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             X = beside(X, labels)
             state = self._training
             if (state.solver, state.solver_options) != (settings.solver, settings.solver_options):
-                state.renew_optimizer(settings)
+                state.change_optimizer(settings)
             self.history_ = state.history
             vars(self).pop("diagnosis_", None)  # of a network that is no more
             self._count()
@@ -683,7 +689,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     # ------------------------------------------------------------------ files
     def save(self, path: PathLike) -> None:
-        """Write the fitted estimator to the file `path` (.npz, no pickle); see ``persistence``."""
+        """Write the fitted estimator to the file `path` (.npz, no pickle); see ``persistence``.
+
+        Of several ranks that share a training only the first writes.
+        """
         check_is_fitted(self)
         persistence.save(self, path)
 

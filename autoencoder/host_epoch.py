@@ -1,11 +1,13 @@
 """An epoch from main memory: batch by batch, each looked at before the next."""
 
+import contextlib
 import math
 
 import numpy as np
 
 from minigrad import tensor
 from minigrad.backend import fetch
+from minigrad.whole_batch import Share, all_reduce, gathered
 
 from .rows import unpacked
 
@@ -21,6 +23,8 @@ class HostEpoch:
     before_step : called before every step, returns its learning rate.
     batch_size, steps : the rows of a batch, and how many batches the epoch has.
     device : of the network.
+    comm : None, or what connects the ranks that each learn from their `Share` of every batch; all
+        numbers are those of the whole batches then.
 
     A call returns the terms times the rows of their batches, added up; how many rows the epoch
     used; and of the codes the mean and the spread: the standard deviation of each unit over the
@@ -28,30 +32,50 @@ class HostEpoch:
     learning rate of the first step.
     """
 
-    def __init__(self, X, learn, corrupt, before_step, batch_size, steps, device):
+    def __init__(self, X, learn, corrupt, before_step, batch_size, steps, device, comm=None):
         self.X, self.learn, self.corrupt, self.before_step = X, learn, corrupt, before_step
         self.batch_size, self.steps, self.device = batch_size, steps, device
-        self.rate = None
+        self.comm, self.rate = comm, None
 
     def __call__(self, order):
-        sums, rows, code_sum, spread = {}, 0, 0.0, math.nan
+        sums, rows, code_sum, last = {}, 0, 0.0, None
         for step in range(self.steps):
             rate = self.before_step()
             self.rate = rate if step == 0 else self.rate
-            batch = self.X[order[step * self.batch_size : (step + 1) * self.batch_size]]
-            x, *more = unpacked(batch)  # (n, D); weights and what is observed, or None
-            target = tensor(x, device=self.device)
-            corrupt = self.corrupt
-            seen = target if corrupt is None else tensor(corrupt(x.copy()), device=self.device)
-            terms, codes = self.learn(seen, target, *more)
+            batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+            share = contextlib.nullcontext() if self.comm is None else Share(self.comm, len(batch))
+            seen, target, more = self._read(batch, share)
+            with share:
+                terms, codes = self.learn(seen, target, *more)
             values = fetch([term.detach().data for term in terms.values()])
-            rows += len(x)
+            rows += len(batch)
             for name, value in zip(terms, values, strict=True):
-                sums[name] = sums.get(name, 0.0) + len(x) * value
+                sums[name] = sums.get(name, 0.0) + len(batch) * value
             codes = codes.numpy()  # (n, k)
-            code_sum += codes.sum(dtype=np.float64) / codes.shape[1]
-            if step == 0 or len(x) == self.batch_size:
-                spread = float(codes.std(axis=0).mean())
+            own = codes if self.comm is None else codes[: share.count]
+            code_sum += own.sum(dtype=np.float64) / codes.shape[1]
+            if step == 0 or len(batch) == self.batch_size:
+                last = codes, share
             if not math.isfinite(values[0]):
                 break
+        codes, share = last
+        with share:
+            spread = float(gathered(codes).std(axis=0).mean())
+        if self.comm is not None:
+            code_sum = all_reduce(np.array(code_sum), self.comm)
         return sums, rows, (float(code_sum / rows), spread)
+
+    def _read(self, batch, share):
+        """The rows `batch` as the network reads them and as it is scored on them, Tensors (n, D);
+        their weights and what is observed, or None."""
+        corrupt, shared = self.corrupt, self.comm is not None
+        if shared and corrupt is None:
+            batch, shared = batch[share.rows], False
+        x, *more = unpacked(self.X[batch])
+        noisy = x if corrupt is None else corrupt(x.copy())  # of the whole batch on every rank
+        if shared:
+            given = (x, noisy, *more)
+            x, noisy, *more = (None if a is None else a[share.rows] for a in given)
+        target = tensor(x, device=self.device)
+        seen = target if corrupt is None else tensor(noisy, device=self.device)
+        return seen, target, more

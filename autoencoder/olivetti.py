@@ -14,6 +14,8 @@ import math
 
 from minigrad.nn import Conv2D, Conv2DTranspose, Dense, Flatten, Reshape, Sequential
 
+__all__ = ["network", "published", "settings"]
+
 ARTICLE = [(1, 11.933), (2, 10.294), (3, 9.918), (600, 0.4636)]  # its (epoch, loss per image)
 
 
@@ -27,6 +29,8 @@ def network(sizes, code, rng, dtype):
     rng : the numpy Generator that draws the weights.
     dtype : of the weights.
 
+    Notes
+    -----
     For 32x32 images and 256 code units it is the published network of 8,579,841 parameters. Where
     the code does not have the (size / 2)**2 numbers that the decoder starts from, one more dense
     layer makes them.
@@ -70,6 +74,15 @@ def settings(size=32, batch_size=50):
     them. An epoch leaves out its last batch (``range(0, 350, 50)`` of 400 faces). And its loss is
     the sum over a batch, with Adam's epsilon in the form of TensorFlow 1; the loss of an
     `Autoencoder` is the mean, so the same steps need an epsilon that is smaller by the batch size.
+
+    Parameters
+    ----------
+    size : int, default=32
+    batch_size : int, default=50
+
+    Returns
+    -------
+    dict
     """
     return {
         "n_components": 256,
@@ -92,9 +105,19 @@ def published(l2_loss, n_samples=400, batch_size=50):
     """An `l2_loss` as the article counts it, and the article's curve in our measure.
 
     The original program divides the loss of the images that an epoch used by the number of all, so
-    its 0.4636 are 0.530 for each image that it used. Returns the first number, and the curve as
-    pairs (epoch, `l2_loss`).
+    its 0.4636 are 0.530 for each image that it used.
 
+    Parameters
+    ----------
+    l2_loss : float
+    n_samples, batch_size : int, default=400, 50
+
+    Returns
+    -------
+    loss, curve : float, list of (epoch, l2_loss)
+
+    Examples
+    --------
     >>> loss, curve = published(0.53)
     >>> round(loss, 4), curve[-1][0], round(curve[-1][1], 3)
     (0.4637, 600, 0.53)

@@ -121,7 +121,9 @@ RULES = {  # noise, code, likelihood and penalty: see `parts.assemble`
     "network": _choice_or_function(NETWORKS, "(sizes, code, rng, dtype)"),
     "tied": is_on,
     "dropout": _number("at least 0 and below 1", lambda v: 0 <= v < 1),
-    "solver": _choice(SOLVERS),
+    "solver": lambda name, value: (
+        callable(value) or _choice(SOLVERS, ", or a function of (parameters, lr)")(name, value)
+    ),
     "solver_options": _options,
     "learning_rate": _number("above 0", lambda v: 0 < v < np.inf),
     "schedule": _choice_or_function(SCHEDULES, "the optimizer"),

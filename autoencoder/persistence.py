@@ -4,8 +4,9 @@ A file holds the parameters, the fitted attributes, the history and all that the
 go on to the same bits: the optimizer's state, the random streams and the penalties' memories.
 Parameters are written as what they are, parts as their name and parameters. Code cannot be written:
 callbacks are left out with a warning, and so is a generator given as `random_state` (the streams
-drawn from it are kept); of a network function only the name is written, and whoever reads the file
-gives the function again; other functions and objects of other libraries are refused.
+drawn from it are kept); of a solver function the optimizer that it made is written, of a network
+function only the name, and whoever reads the file gives the function again; other functions and
+objects of other libraries are refused.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ from minigrad import checkpoint
 from minigrad.backend import to_device, to_numpy
 from minigrad.random import Philox
 
-from . import parts, solvers, training
+from . import parts, shared, solvers, training
 from .diagnosis import Finding
 from .networks import Sizes
 from .scaling import Scaling
@@ -45,8 +46,10 @@ MOST_COLUMNS = 100  # of a history
 def save(estimator, path, more_arrays=None, more_about=None):
     """Write the fitted `estimator` to `path`; ValueError names a parameter that cannot be.
 
-    What is to be in the file besides can be given as two dicts.
+    What is to be in the file besides can be given as two dicts. Of several ranks the first writes.
     """
+    if not shared.speaks(estimator._training):
+        return
     _warn_of_losses(estimator)
     arrays, about = contents(estimator)
     checkpoint.save(path, arrays | (more_arrays or {}), about | (more_about or {}))
@@ -59,6 +62,11 @@ def contents(estimator):
     """
     state, fitted = estimator._training, vars(estimator)
     plan = None if state.plan is None else dict(vars(state.plan))
+    params, solver, options = _params(estimator), state.solver, state.solver_options
+    if callable(solver):
+        solver, options = solvers.named(state.optimizer)
+    if callable(params["solver"]):
+        params["solver"], params["solver_options"] = solver, _plain(options, "solver_options")
     groups = {
         "network": state.network.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -71,7 +79,7 @@ def contents(estimator):
     about = {
         "format": FORMAT,
         "estimator": type(estimator).__name__,
-        "params": _params(estimator),
+        "params": params,
         "sizes": estimator._sizes._asdict(),
         "dtype": estimator._dtype.name,
         "network": _name(estimator._network),
@@ -83,8 +91,8 @@ def contents(estimator):
         "output": fitted.get("_sklearn_output_config", {}),  # of set_output
         "history": state.history,
         "training": {
-            "solver": state.solver,
-            "solver_options": _plain(state.solver_options, "solver_options"),
+            "solver": solver,
+            "solver_options": _plain(options, "solver_options"),
             "streams": {name: g.bit_generator.state for name, g in state.streams.items()},
             "epoch": state.epoch,
             "best_epoch": state.best_epoch,
@@ -338,7 +346,8 @@ def _params(estimator):
     params = estimator.get_params(deep=False) | dict.fromkeys(_lost(estimator))
     if callable(estimator.network):
         params["network"] = None  # its name is in the header
-    return {name: _plain(value, name) for name, value in params.items()}
+    solver = params.pop("solver")  # a function's optimizer is named by whoever calls this
+    return {name: _plain(value, name) for name, value in params.items()} | {"solver": solver}
 
 
 def _plain(value, name):

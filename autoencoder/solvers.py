@@ -4,6 +4,8 @@ import functools
 import math
 
 from minigrad import optim
+from minigrad.distributed import AllReduce
+from minigrad.tensor import describe
 
 from .checks import check_number
 
@@ -29,14 +31,46 @@ STEP_SCHEDULES = (
 
 
 def new_optimizer(settings, network):
-    """The optimizer that ``settings.solver`` names, over all weights of `network`."""
-    options = settings.solver_options or {}
+    """The optimizer that ``settings.solver`` names or makes, over all weights of `network`."""
+    options, solver = settings.solver_options or {}, settings.solver
+    make = solver if callable(solver) else SOLVERS[solver]
     try:
-        return SOLVERS[settings.solver](network.parameters(), lr=settings.learning_rate, **options)
+        made = make(network.parameters(), lr=settings.learning_rate, **options)
     except TypeError as error:
+        if callable(solver) and not options:
+            raise
         raise ValueError(
-            f"solver_options={options!r} are not those of solver={settings.solver!r}: {error}"
+            f"solver_options={options!r} are not those of solver={solver!r}: {error}"
         ) from None
+    if not isinstance(made, optim.Optimizer | AllReduce):
+        raise TypeError(
+            f"solver: {solver!r} must return an optimizer of minigrad.optim or an AllReduce of "
+            f"one, got {describe(made)}"
+        )
+    return made
+
+
+def formula(optimizer):
+    """What an optimizer does in a step: its class and its settings but the learning rate."""
+    inner = optimizer.optimizer if isinstance(optimizer, AllReduce) else optimizer
+    return type(inner), {name: v for name, v in inner.defaults.items() if name != "lr"}
+
+
+def same_formula(one, other):
+    """Whether one optimizer can go on from the state of the other."""
+    return formula(one) == formula(other)
+
+
+def named(optimizer):
+    """The name and the options with which an estimator makes the same optimizer for itself."""
+    kind, options = formula(optimizer)
+    for name, make in SOLVERS.items():
+        if getattr(make, "func", make) is kind:
+            return name, options
+    raise ValueError(
+        f"save: solver is a {kind.__name__}, and files hold no code: use "
+        f"{', '.join(map(repr, SOLVERS))}, or a function that makes one of them"
+    )
 
 
 def learning_rate(settings, optimizer, first_step, steps):

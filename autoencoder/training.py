@@ -23,13 +23,14 @@ from sklearn.exceptions import ConvergenceWarning
 from minigrad import tensor
 from minigrad.backend import array_module, fetch
 from minigrad.random import Philox
+from minigrad.whole_batch import Draws
 
-from . import budget, collapse
+from . import budget, collapse, shared
 from .captured_epoch import CapturedEpoch, can_stay_on_the_gpu
 from .host_epoch import HostEpoch
 from .objective import constant, loss_terms
 from .rows import Rows, blocks, numbers_per_row
-from .solvers import learning_rate, new_optimizer
+from .solvers import learning_rate, new_optimizer, same_formula
 from .stream import Stream, StreamPass
 
 STREAMS = ("weights", "order", "noise", "dropout", "split")
@@ -38,7 +39,7 @@ STREAMS = ("weights", "order", "noise", "dropout", "split")
 class Settings(NamedTuple):
     """How to train; the meaning of each is in the docstring of `Autoencoder`."""
 
-    solver: str
+    solver: object
     solver_options: dict | None
     learning_rate: float
     schedule: object
@@ -107,7 +108,7 @@ class Training:
 
     network: object
     streams: dict  # random generators by name, see `random_streams`
-    solver: str | None = None  # the name of the optimizer
+    solver: object = None  # the name of the optimizer, or the function that made it
     solver_options: dict | None = None
     optimizer: object = None
     memory: dict = field(default_factory=dict)  # of the penalties
@@ -140,6 +141,15 @@ class Training:
         self.solver, self.solver_options = settings.solver, settings.solver_options
         self.optimizer = new_optimizer(settings, self.network)
         self.first_step = 0
+
+    def change_optimizer(self, settings):
+        """Take the optimizer of other `settings`, which goes on from where the last one stood if it
+        steps by the same formula, as where several ranks share what one has begun."""
+        before, first_step = self.optimizer, self.first_step
+        self.renew_optimizer(settings)
+        if before is not None and same_formula(before, self.optimizer):
+            self.optimizer.load_state_dict(before.state_dict())
+            self.first_step = first_step
 
 
 def random_streams(seed, on_device=False):
@@ -186,7 +196,8 @@ def fit(
     while True:
         looked_at = rows.recent if is_stream and training.epoch > plan.start else rows
         may_begin_again = plan.start == 0 and training.restarts < settings.restarts
-        if may_begin_again and collapse.found(training, parts, looked_at):
+        collapsed = may_begin_again and collapse.found(training, parts, looked_at)
+        if may_begin_again and shared.agreed(training, collapsed):
             plan = _begin_again(training, settings, renew)
             plan.improve(training, _at_first(training, parts, watched, settings))
             one_pass = make_pass(training, parts, settings, rows)
@@ -212,7 +223,7 @@ def fit(
             losses = training.history[watch][plan.start - training.epoch :]
             if budget.levelled_off(losses, steps):
                 plan.shorten(training.epoch)
-        if report(record):
+        if shared.any_rank(training, report(record)):
             break
     if keeps_best and plan.best_weights is not None:
         training.network.load_state_dict(plan.best_weights)
@@ -245,6 +256,11 @@ def make_pass(training, parts, settings, X):
     Over a `Stream` it is a `StreamPass` of them.
     """
     if isinstance(X, Stream):
+        if shared.communicator(training) is not None:
+            raise ValueError(
+                "X is read in batches, and several ranks share the batches of an array: give all "
+                "of them the whole array, or fit on one process"
+            )
 
         def begin():
             known = {"in_stream": True, "in_epoch": training.steps_of_an_epoch}
@@ -258,20 +274,27 @@ def make_pass(training, parts, settings, X):
 
 def _one_pass(training, parts, settings, X, in_stream=False, in_epoch=None):
     """A pass over rows in memory; `in_epoch` are the steps of an epoch of a stream, if known."""
+    shared.check(training, parts, settings, X)
+    comm = shared.communicator(training)
     network, optimizer, memory = training.network, training.optimizer, training.memory
     noise_rng, steps = training.streams["noise"], steps_of_an_epoch(settings, len(X))
+    code_rng = noise_rng if comm is None else Draws(noise_rng.bit_generator)
     in_epoch = in_epoch if in_stream else steps
     warms_up = getattr(parts.code, "warm_up", 0) > 0
 
     def learn(seen, target, *more):
-        terms, codes = loss_terms(network, parts, seen, target, noise_rng, memory, *more)
+        terms, codes = loss_terms(network, parts, seen, target, code_rng, memory, *more)
         loss = least = functools.reduce(operator.add, terms.values())
         if warms_up:  # what is recorded is the whole objective all the same
             least = loss - (1 - parts.code.warmth(progress())) * terms["divergence"]
+        terms = {"loss": loss, **terms}
         optimizer.zero_grad()
-        least.backward()
-        optimizer.step()
-        return {"loss": loss, **terms}, codes
+        if comm is None:
+            least.backward()
+            optimizer.step()
+        else:
+            terms = shared.step(optimizer, least, terms)
+        return terms, codes
 
     def progress():
         """The part of the fit that is over; outside of one, all of it."""
@@ -301,7 +324,7 @@ def _one_pass(training, parts, settings, X, in_stream=False, in_epoch=None):
     whole = not isinstance(X, Rows)
     if training.device == "cuda" and draws_there and whole and can_stay_on_the_gpu(parts):
         return CapturedEpoch(*how)
-    return HostEpoch(*how, training.device)
+    return HostEpoch(*how, training.device, comm)
 
 
 def corrupted(noise, n_labels, x, rng):
@@ -371,7 +394,7 @@ def evaluate(training, parts, X, settings):
         log.append((len(x), [term.detach().data for term in terms.values()]))
     numbers = iter(fetch([term for _, terms in log for term in terms]))
     mean = sum(rows * sum(next(numbers) for _ in terms) for rows, terms in log) / len(X)
-    return mean + _left_out(training, parts, X)
+    return shared.agreed(training, mean + _left_out(training, parts, X))
 
 
 def _left_out(training, parts, X):
@@ -409,13 +432,14 @@ def remember(history, record):
 
 
 def _diverged(training, settings, steps, what):
-    warnings.warn(
-        f"epoch {training.epoch + 1}: after {steps} steps {what} no longer finite, so the training "
-        "stops and goes back to good weights: use a learning_rate below "
-        f"{settings.learning_rate:g}, or scale the data",
-        ConvergenceWarning,
-        stacklevel=6,
-    )
+    if shared.speaks(training):
+        warnings.warn(
+            f"epoch {training.epoch + 1}: after {steps} steps {what} no longer finite, so the "
+            "training stops and goes back to good weights: use a learning_rate below "
+            f"{settings.learning_rate:g}, or scale the data",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
     training.renew_optimizer(settings)  # the moments and the memories may hold NaN as well
     training.memory.clear()
 
@@ -423,12 +447,13 @@ def _diverged(training, settings, steps, what):
 def _begin_again(training, settings, renew):
     """Give the network new weights and forget what was learnt; returns the new plan."""
     training.restarts += 1
-    warnings.warn(
-        f"after {training.epoch} epochs {collapse.MESSAGE}: beginning again with other weights "
-        f"(restart {training.restarts} of {settings.restarts})",
-        ConvergenceWarning,
-        stacklevel=4,
-    )
+    if shared.speaks(training):
+        warnings.warn(
+            f"after {training.epoch} epochs {collapse.MESSAGE}: beginning again with other weights "
+            f"(restart {training.restarts} of {settings.restarts})",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
     training.network.load_state_dict(renew(training.streams).state_dict())
     training.renew_optimizer(settings)
     training.memory.clear()

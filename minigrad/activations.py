@@ -22,6 +22,17 @@ _FLOATS = "a float32 or float64 array"
 def leaky_relu(x: T | Array, slope: float = 0.01) -> T:
     """`x` where it is above 0, ``slope * x`` elsewhere; the derivative at 0 is `slope`.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    slope : float, default=0.01
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> leaky_relu(np.array([-1.0, 2.0]))
     array([-0.01,  2.  ])
     """
@@ -36,6 +47,17 @@ def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
 def elu(x: T | Array, alpha: float = 1.0) -> T:
     """`x` where it is above 0, ``alpha (exp(x) - 1)`` elsewhere (D.-A. Clevert et al., 2016).
 
+    Parameters
+    ----------
+    x : Tensor or array
+    alpha : float, default=1.0
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> elu(np.array([-np.inf, 2.0]))
     array([-1.,  2.])
     """
@@ -52,6 +74,17 @@ def hard_sigmoid(x: T | Array, slope: float = 1 / 6, offset: float = 0.5) -> T:
 
     The defaults are PyTorch's and Keras'; ONNX's slope is 0.2.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    slope, offset : float, default=1/6, 0.5
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> hard_sigmoid(np.array([-3.0, 0.0, 3.0]))
     array([0. , 0.5, 1. ])
     """
@@ -90,6 +123,17 @@ def gelu(x: T | Array, approximate: str = "none") -> T:
     ``approximate="tanh"`` is the form ``x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))`` of
     older networks, up to 5e-4 away (D. Hendrycks and K. Gimpel, 2016).
 
+    Parameters
+    ----------
+    x : Tensor or array
+    approximate : {"none", "tanh"}, default="none"
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> gelu(np.array([-1.0, 0.0, 1.0])).round(4)
     array([-0.1587,  0.    ,  0.8413])
     """

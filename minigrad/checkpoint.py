@@ -28,6 +28,7 @@ import numpy as np
 from .backend import Array
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
+__all__ = ["Checkpoint", "load", "save", "whole"]
 
 _HEADER = "__minigrad__"
 _FORMAT = 2
@@ -38,7 +39,13 @@ _END = struct.Struct("<4s6xHI6x")  # of a zip archive: magic, number of members,
 
 
 class Checkpoint(NamedTuple):
-    """What a file held: `arrays` by name, and `about`, the dict of JSON saved beside them."""
+    """What a file held: `arrays` by name, and `about`, the dict of JSON saved beside them.
+
+    Parameters
+    ----------
+    arrays : dict of arrays
+    about : dict
+    """
 
     arrays: Mapping[str, Array]
     about: dict[str, Any]
@@ -55,6 +62,14 @@ def save(
 
     The file appears complete or not at all: it is written under another name, then renamed. An
     exception from ``check()``, called between the two, stops that.
+
+    Parameters
+    ----------
+    path : str or path
+    source : dict of arrays, or anything with ``state_dict()``
+    about : dict, default=None
+        What JSON can hold.
+    check : callable, default=None
     """
     path = _path("save", path)
     arrays = source if isinstance(source, dict) else source.state_dict()
@@ -86,6 +101,17 @@ def whole(path: PathLike, check: Callable[[], object] | None = None) -> Iterator
     permissions, a symbolic link its place: the file that it names is replaced. What is no file,
     such as a device or a pipe, is refused.
 
+    Parameters
+    ----------
+    path : str or path
+    check : callable, default=None
+
+    Yields
+    ------
+    a binary file that is open for writing
+
+    Examples
+    --------
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "a.txt")
     >>> with whole(path) as file:
@@ -206,8 +232,25 @@ def load(path: PathLike, into: Any = None, *, lazy: bool = False) -> Checkpoint:
 
     If `lazy`, all arrays are looked at, but none is kept: they are read again when asked for.
 
-    Raises FileNotFoundError, or ValueError where the file is damaged or is something else.
+    Parameters
+    ----------
+    path : str or path
+    into : anything with ``load_state_dict``, default=None
+    lazy : bool, default=False
 
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where it is damaged or is something else.
+
+    Examples
+    --------
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.npz")
     >>> save(path, {"w": np.ones(3)}, about={"epochs": 5})

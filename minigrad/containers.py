@@ -12,6 +12,12 @@ from .tensor import describe
 class Sequential(Module):
     """Layers applied one after the other.
 
+    Parameters
+    ----------
+    *layers : Modules or functions of one Tensor
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad.nn import Dense
     >>> rng = np.random.default_rng(0)
@@ -76,6 +82,12 @@ class ModuleList(_Container, MutableSequence[Module]):
 
     A plain list as an attribute is found as well; this one refuses what is no Module.
 
+    Parameters
+    ----------
+    modules : iterable of Modules, default=()
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad.nn import Dense
     >>> rng = np.random.default_rng(0)
@@ -107,6 +119,12 @@ class ModuleList(_Container, MutableSequence[Module]):
 class ModuleDict(_Container, MutableMapping[str, Module]):
     """A dict of Modules by name: everything that a dict does.
 
+    Parameters
+    ----------
+    modules : dict or pairs of names and Modules, default=()
+
+    Examples
+    --------
     >>> from minigrad.nn import Dense, ReLU
     >>> import numpy as np
     >>> parts = ModuleDict({"body": Dense(2, 2, rng=np.random.default_rng(0)), "bend": ReLU()})

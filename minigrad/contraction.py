@@ -22,6 +22,17 @@ def einsum(subscripts: str, *operands: T | Array) -> T:
     """The sum of products that `subscripts` describes, as in NumPy: ``"ij,jk->ik"`` is a matrix
     product; ``...`` stands for leading axes, a letter twice in one operand for its diagonal.
 
+    Parameters
+    ----------
+    subscripts : str
+    *operands : Tensors or arrays
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> import numpy as np
     >>> x = np.arange(4.0).reshape(2, 2)
     >>> einsum("ii->", x), einsum("ij,j->i", x, np.ones(2))

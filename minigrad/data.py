@@ -9,6 +9,8 @@ import numpy as np
 
 from .functional import check_rng
 
+__all__ = ["Batches"]
+
 
 class Batches:
     """`arrays`, all of length N, in batches of `batch_size` rows: one pass over the data.
@@ -17,6 +19,15 @@ class Batches:
     ``drop_last=True`` leaves out a last batch that is smaller. One array gives arrays, several
     give tuples.
 
+    Parameters
+    ----------
+    *arrays : arrays (N, ...)
+    batch_size : int
+    rng : numpy.random.Generator, default=None
+    drop_last : bool, default=False
+
+    Examples
+    --------
     >>> for batch in Batches(np.arange(5), batch_size=2):
     ...     print(batch)
     [0 1]

@@ -19,6 +19,7 @@ from .tensor import Tensor, describe
 
 if TYPE_CHECKING:
     from .engine import Primitive
+__all__ = ["explain", "nan_trace", "profile"]
 
 
 def explain(y: Tensor) -> str:
@@ -27,6 +28,16 @@ def explain(y: Tensor) -> str:
     Each line: a number, the operation with the numbers of its operands, the shape of the result,
     what it keeps for the backward pass in kilobytes, and the line of code.
 
+    Parameters
+    ----------
+    y : Tensor
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> x = tensor([[1.0] * 3] * 2, requires_grad=True)
     >>> print(explain((x * x).sum()).partition("  at ")[0])
@@ -58,6 +69,12 @@ def nan_trace() -> Iterator[None]:
     """Within the block the first operation that makes a NaN or infinity out of finite numbers,
     forward or backward, raises FloatingPointError with its name and line.
 
+    Yields
+    ------
+    None
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad import log, tensor
     >>> with np.errstate(divide="ignore"), nan_trace():
@@ -97,6 +114,12 @@ def profile() -> Iterator[Callable[[], str]]:
 
     The time of an operation does not include that of the operations it is made of.
 
+    Yields
+    ------
+    a function that returns the table
+
+    Examples
+    --------
     >>> from minigrad import exp, tensor
     >>> with profile() as table:
     ...     y = exp(tensor([1.0]))

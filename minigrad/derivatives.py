@@ -49,6 +49,22 @@ def grad(
     `minigrad.gradient.grad`, which explains all further arguments. ``grad(f, argnums=0)`` of a
     function is the function that computes its gradient: see `value_and_grad`.
 
+    Parameters
+    ----------
+    output : Tensor or callable
+    inputs : Tensor or sequence of Tensors, default=None
+        What is differentiated with respect to; not given for a function.
+    *args, **options : as in `minigrad.gradient.grad`
+        ``grad_output``, ``create_graph``, ``retain_graph``, ``allow_unused``.
+    argnums : int or tuple of ints, default=0
+        Of a function: with respect to which of its arguments.
+
+    Returns
+    -------
+    Tensor, list of Tensors, or a function
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> x = tensor(3.0, requires_grad=True)
     >>> grad(x * x, x).item(), grad(lambda x: x * x)(3.0).item()
@@ -77,6 +93,17 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> A
     tuple; these arguments are Tensors, arrays or numbers of floating dtype. Gradients can be
     nested, and what else `f` uses that requires a gradient stays connected.
 
+    Parameters
+    ----------
+    f : callable
+    argnums : int or tuple of ints, default=0
+
+    Returns
+    -------
+    a function
+
+    Examples
+    --------
     >>> value, slope = value_and_grad(lambda x: x * x)(3.0)
     >>> value.item(), slope.item()
     (9.0, 6.0)
@@ -105,6 +132,18 @@ def vjp(
 ) -> tuple[Tensor, Callable[[Operand], list[Tensor]]]:
     """The value of ``f(*inputs)`` and its pullback: ``g -> [g^T J_1, g^T J_2, ...]``.
 
+    Parameters
+    ----------
+    f : callable
+        Of Tensors, returning a Tensor.
+    *inputs : Tensors or arrays of floats
+
+    Returns
+    -------
+    value, pullback : a Tensor, and a function from a gradient of its shape to a list
+
+    Examples
+    --------
     >>> import numpy as np
     >>> y, pullback = vjp(lambda a, b: a * b, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     >>> pullback(np.array([1.0, 1.0]))
@@ -128,6 +167,19 @@ def jvp(
     reverse passes make a forward one (J. Townsend, "A new trick for calculating Jacobian vector
     products", 2017).
 
+    Parameters
+    ----------
+    f : callable
+        Of Tensors, returning a Tensor.
+    inputs : sequence of Tensors or arrays
+    tangents : sequence of arrays of the shapes of `inputs`
+
+    Returns
+    -------
+    value, derivative : two Tensors of one shape
+
+    Examples
+    --------
     >>> import numpy as np
     >>> y, dy = jvp(lambda x: x * x, [np.array([1.0, 2.0])], [np.array([1.0, 10.0])])
     >>> dy
@@ -150,6 +202,19 @@ def jvp(
 def hvp(f: Callable[[Any], Any], x: Operand, v: Operand) -> Tensor:
     """The product of the Hessian of a scalar function `f` at `x` with `v`, without the Hessian.
 
+    Parameters
+    ----------
+    f : callable
+        Of one Tensor, returning a Tensor of one element.
+    x : Tensor or array of floats
+    v : Tensor or array of the shape of `x`
+
+    Returns
+    -------
+    Tensor of the shape of `x`
+
+    Examples
+    --------
     >>> import numpy as np
     >>> hvp(lambda x: (x * x * x).sum(), np.array([1.0, 2.0]), np.array([1.0, 1.0]))
     tensor([ 6., 12.])
@@ -164,6 +229,18 @@ def hvp(f: Callable[[Any], Any], x: Operand, v: Operand) -> Tensor:
 def jacobian(f: Callable[[Any], Any], x: Operand) -> Tensor:
     """All derivatives of ``f(x)``: an array of shape ``y.shape + x.shape``, one walk per element.
 
+    Parameters
+    ----------
+    f : callable
+        Of one Tensor, returning a Tensor.
+    x : Tensor or array of floats
+
+    Returns
+    -------
+    Tensor of shape ``y.shape + x.shape``
+
+    Examples
+    --------
     >>> import numpy as np
     >>> jacobian(lambda x: x * x, np.array([1.0, 2.0]))
     tensor([[2., 0.],

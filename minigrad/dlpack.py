@@ -30,6 +30,8 @@ def from_dlpack(x: Any) -> Tensor:
     TypeError
         For what does not speak DLPack, and for values that NumPy cannot hold, such as bfloat16.
 
+    Examples
+    --------
     >>> from_dlpack(np.array([1.0, 2.0]))
     tensor([1., 2.])
     """

@@ -356,6 +356,20 @@ def primitive(
     if integers are welcome. `shared` is a function whose results several VJPs need, and their
     names. A primitive without VJPs returns constants.
 
+    Parameters
+    ----------
+    expects : str
+    dtypes : tuple of dtypes or ANY_DTYPE, default=float32 and float64
+    shared : tuple of a function and the names of its results, default=(None,)
+    **vjps : callables
+        By the name of the argument that each is the VJP of.
+
+    Returns
+    -------
+    a decorator for the function on arrays
+
+    Examples
+    --------
     >>> @primitive("one array", x=lambda g, x: g * 3 * x * x)
     ... def cube(x):
     ...     return x**3
@@ -385,6 +399,16 @@ def override(name: str, device: str) -> Callable[[F], F]:
 
     Only the forward: the VJPs stay, so a fast kernel cannot carry a wrong derivative, and
     ``registry[name].forward`` stays the specification that the kernel is tested against.
+
+    Parameters
+    ----------
+    name : str
+        Of a primitive in ``registry``.
+    device : {"cpu", "cuda"}
+
+    Returns
+    -------
+    a decorator for the function that takes the place
     """
 
     def decorate(kernel: F) -> F:

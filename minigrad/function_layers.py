@@ -28,7 +28,12 @@ class FunctionLayer(Module):
 
 
 def _layer(name, function):
-    doc = f"`minigrad.{function.__name__}` as a layer, with the same settings."
+    doc = f"""`minigrad.{function.__name__}` as a layer, with the same settings.
+
+    Parameters
+    ----------
+    *settings, **named : what the function takes after its array
+    """
     members = {"function": staticmethod(function), "__doc__": doc, "__module__": __name__}
     return type(name, (FunctionLayer,), members)
 

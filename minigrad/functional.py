@@ -44,10 +44,32 @@ def conv2d(
 ) -> T:
     """Two-dimensional convolution of images `x` (N, H, W, C) with `w` (kh, kw, C / groups, F).
 
-    Returns (N, P, Q, F), with the bias `b` (F,) and the activation (a function, or the name of one
-    of `activations`: "relu", "gelu" and others) applied. `padding`: see `Geometry.of`. Raises
-    ValueError where shapes or settings do not fit.
+    Then the bias and the activation are applied.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    w : Tensor or array (kh, kw, C / groups, F)
+    b : Tensor or array (F,), default=None
+    stride, dilation : int or (int, int), default=1
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="same"
+        "same" is TensorFlow's: the odd pixel goes at the end.
+    groups : int, default=1
+        Into how many parts the channels are split, each with kernels of its own.
+    activation : str or callable, default=None
+        "relu", "gelu" and others of `minigrad.activations`, or a function.
+
+    Returns
+    -------
+    Tensor or array (N, P, Q, F)
+
+    Raises
+    ------
+    ValueError
+        Where shapes or settings do not fit.
+
+    Examples
+    --------
     >>> x = np.arange(4.0).reshape(1, 2, 2, 1)
     >>> conv2d(x, np.ones((2, 2, 1, 1)), padding="valid")
     array([[[[6.]]]])
@@ -84,6 +106,29 @@ def conv2d_transpose(
     other paddings the smallest image that `conv2d` maps to (P, Q), unless `output_size` (H, W)
     names a larger one.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, P, Q, in)
+    w : Tensor or array (kh, kw, out / groups, in)
+    b : Tensor or array (out,), default=None
+    stride, dilation : int or (int, int), default=1
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="same"
+        "same" is TensorFlow's: the odd pixel goes at the end.
+    output_size : (int, int), default=None
+    groups : int, default=1
+    activation : str or callable, default=None
+
+    Returns
+    -------
+    Tensor or array (N, H, W, out)
+
+    Raises
+    ------
+    ValueError
+        Where shapes or settings do not fit.
+
+    Examples
+    --------
     >>> conv2d_transpose(np.ones((1, 1, 1, 1)), np.ones((2, 2, 1, 1)), padding="valid")[0, ..., 0]
     array([[1., 1.],
            [1., 1.]])
@@ -132,6 +177,22 @@ def conv2d_weight(
 ) -> T:
     """The gradient of ``<conv2d(x, w), y>`` with respect to `w`, for a kernel of `kernel_size`.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    y : Tensor or array (N, P, Q, F)
+    kernel_size : (int, int)
+    stride, dilation : int or (int, int), default=1
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="same"
+        "same" is TensorFlow's: the odd pixel goes at the end.
+    groups : int, default=1
+
+    Returns
+    -------
+    Tensor or array (kh, kw, C / groups, F)
+
+    Examples
+    --------
     >>> conv2d_weight(np.ones((1, 3, 3, 1)), np.ones((1, 3, 3, 1)), 1)[0, 0]
     array([[9.]])
     """
@@ -155,6 +216,20 @@ def dense(
 ) -> T:
     """The dense layer ``activation(x @ w + b)``: (N, in), (in, out), (out,) -> (N, out).
 
+    Parameters
+    ----------
+    x : Tensor or array (N, in)
+    w : Tensor or array (in, out)
+    b : Tensor or array (out,), default=None
+    activation : str or callable, default=None
+        "relu", "gelu" and others of `minigrad.activations`, or a function.
+
+    Returns
+    -------
+    Tensor or array (N, out)
+
+    Examples
+    --------
     >>> dense(np.ones((1, 2)), np.ones((2, 1)), np.array([-5.0]), activation="relu")
     array([[0.]])
     """
@@ -213,6 +288,18 @@ def dropout(x: T | Array, rate: float, rng: Random) -> T:
     The expectation stays that of `x`. `rng` is a `numpy.random.Generator`, on every device,
     or a `minigrad.random.Philox`.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    rate : float in [0, 1)
+    rng : numpy.random.Generator or minigrad.random.Philox
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> dropout(np.ones(4), 0.5, np.random.default_rng(0))
     array([2., 0., 0., 0.])
     """
@@ -225,7 +312,18 @@ def dropout(x: T | Array, rate: float, rng: Random) -> T:
 
 
 def gaussian_noise(x: T | Array, std: T | Plain, rng: Random) -> T:
-    """`x` plus independent normal noise of standard deviation `std` (a number or an array)."""
+    """`x` plus independent normal noise of standard deviation `std` (a number or an array).
+
+    Parameters
+    ----------
+    x : Tensor or array
+    std : float or array
+    rng : numpy.random.Generator or minigrad.random.Philox
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+    """
     check_floats("gaussian_noise", x)
     check_numbers("gaussian_noise", std)
     check_rng("gaussian_noise", rng, or_philox=True)

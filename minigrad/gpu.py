@@ -23,6 +23,10 @@ def status() -> tuple[bool, str]:
     CuPy is imported to find out, and a small kernel compiled and run: CuPy itself says that a GPU
     is available when the driver is there but the compiler is not. Nothing is printed or raised.
     Ask only where a GPU is wanted: CUDA, once begun, does not survive a fork.
+
+    Returns
+    -------
+    usable, found : bool, str
     """
     try:
         with warnings.catch_warnings():

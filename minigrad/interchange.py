@@ -40,14 +40,32 @@ from .nn import Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Dense, Flatten
 from .parameter import Buffer, Parameter
 from .tensor import Tensor
 
+__all__ = ["from_keras_weights", "from_torch_state_dict", "to_keras_weights", "to_torch_state_dict"]
+
 
 def to_torch_state_dict(model: Module, channels: int | None = None) -> dict[str, Array]:
     """The weights of the Module `model` as arrays under PyTorch's names and in its layout.
 
     `channels` is the number of channels of the images that a Flatten gets, where no layer before
-    it in its Sequential tells. Raises ValueError where a layout is not known. PyTorch takes them as
+    it in its Sequential tells. PyTorch takes them as
     ``theirs.load_state_dict({name: torch.from_numpy(a) for name, a in arrays.items()})``.
 
+    Parameters
+    ----------
+    model : Module
+    channels : int, default=None
+
+    Returns
+    -------
+    dict of arrays
+
+    Raises
+    ------
+    ValueError
+        Where a layout is not known.
+
+    Examples
+    --------
     >>> model = Sequential(Dense(4, 3, activation="relu", rng=np.random.default_rng(0)))
     >>> {name: a.shape for name, a in to_torch_state_dict(model).items()}
     {'0.weight': (3, 4), '0.bias': (3,)}
@@ -61,8 +79,25 @@ def from_torch_state_dict(
     """What ``model.load_state_dict`` takes, from the ``state_dict()`` of the same model in PyTorch.
 
     `state` has PyTorch's tensors, or arrays, by name; `channels` is explained in
-    `to_torch_state_dict`. Raises ValueError where names or shapes are not those of `model`.
+    `to_torch_state_dict`.
 
+    Parameters
+    ----------
+    model : Module
+    state : dict of tensors or arrays
+    channels : int, default=None
+
+    Returns
+    -------
+    dict of arrays
+
+    Raises
+    ------
+    ValueError
+        Where names or shapes are not those of `model`.
+
+    Examples
+    --------
     >>> model = Dense(2, 1, rng=np.random.default_rng(0))
     >>> state = {"weight": np.array([[1.0, 2.0]]), "bias": np.array([3.0])}
     >>> model.load_state_dict(from_torch_state_dict(model, state))
@@ -98,6 +133,14 @@ def to_keras_weights(model: Module) -> list[Array]:
     """The weights of the Module `model` as the list that Keras' ``set_weights`` takes.
 
     They are in the order of the layers, for each the weight, the bias and the running statistics.
+
+    Parameters
+    ----------
+    model : Module
+
+    Returns
+    -------
+    list of arrays
     """
     return list(model.state_dict().values())
 
@@ -105,9 +148,24 @@ def to_keras_weights(model: Module) -> list[Array]:
 def from_keras_weights(model: Module, weights: Sequence[Any]) -> dict[str, Array]:
     """What ``model.load_state_dict`` takes, from the list of Keras' ``get_weights()``.
 
-    Every array is taken as it is: the layouts are the same. Raises ValueError where the number of
-    arrays or their shapes are not those of `model`.
+    Every array is taken as it is: the layouts are the same.
 
+    Parameters
+    ----------
+    model : Module
+    weights : list of arrays
+
+    Returns
+    -------
+    dict of arrays
+
+    Raises
+    ------
+    ValueError
+        Where the number of arrays or their shapes are not those of `model`.
+
+    Examples
+    --------
     >>> model = Dense(2, 1, rng=np.random.default_rng(0))
     >>> from_keras_weights(model, [np.array([[1.0], [2.0]]), np.array([3.0])])["bias"]
     array([3.])

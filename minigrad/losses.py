@@ -23,10 +23,36 @@ from .ops import sum as sum_over
 from .shapes import reshape
 from .tensor import Plain, T, Tensor, describe
 
+__all__ = [
+    "bernoulli_kl",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "gaussian_kl",
+    "huber_loss",
+    "kl_divergence",
+    "l1_loss",
+    "l2_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
+
 
 def l2_loss(prediction: T | Array, target: T | Array, reduction: str = "sum") -> T:
     """``sum((prediction - target)**2) / 2``: any shape (N, ...), as ``tf.nn.l2_loss``.
 
+    Parameters
+    ----------
+    prediction, target : Tensor or array (N, ...)
+    reduction : {"sum", "mean", "none"}, default="sum"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> l2_loss(tensor([1.0, 2.0]), tensor([0.0, 0.0])).item()
     2.5
@@ -36,7 +62,18 @@ def l2_loss(prediction: T | Array, target: T | Array, reduction: str = "sum") ->
 
 
 def mse_loss(prediction: T | Array, target: T | Array, reduction: str = "mean") -> T:
-    """The mean of ``(prediction - target)**2`` over all elements ("mean"), or their sum ("sum")."""
+    """The mean of ``(prediction - target)**2`` over all elements ("mean"), or their sum ("sum").
+
+    Parameters
+    ----------
+    prediction, target : Tensor or array (N, ...)
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+    """
     check_same_shape("mse_loss", prediction, target)
     if reduction == "mean":
         _batch("mse_loss", prediction)
@@ -53,7 +90,18 @@ def _half_squares(name: str, prediction: T | Array, target: T | Array, reduction
 
 
 def l1_loss(prediction: T | Array, target: T | Array, reduction: str = "mean") -> T:
-    """The mean of ``|prediction - target|`` over all elements ("mean"), or their sum ("sum")."""
+    """The mean of ``|prediction - target|`` over all elements ("mean"), or their sum ("sum").
+
+    Parameters
+    ----------
+    prediction, target : Tensor or array (N, ...)
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+    """
     check_same_shape("l1_loss", prediction, target)
     return _over_elements("l1_loss", absolute(prediction - target), reduction)
 
@@ -64,6 +112,18 @@ def huber_loss(
     """The mean of ``d**2 / 2`` for differences d up to `delta`, and from there on a straight line,
     ``delta (|d| - delta / 2)`` (P. Huber, 1964).
 
+    Parameters
+    ----------
+    prediction, target : Tensor or array (N, ...)
+    reduction : {"mean", "sum", "none"}, default="mean"
+    delta : float, default=1.0
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> huber_loss(tensor([0.5, 3.0]), tensor([0.0, 0.0]), "none")
     tensor([0.125, 2.5  ])
@@ -74,7 +134,18 @@ def huber_loss(
 def smooth_l1_loss(
     prediction: T | Array, target: T | Array, reduction: str = "mean", beta: float = 1.0
 ) -> T:
-    """`huber_loss` with delta `beta`, divided by `beta`: far out its slope is that of `l1_loss`."""
+    """`huber_loss` with delta `beta`, divided by `beta`: far out its slope is that of `l1_loss`.
+
+    Parameters
+    ----------
+    prediction, target : Tensor or array (N, ...)
+    reduction : {"mean", "sum", "none"}, default="mean"
+    beta : float, default=1.0
+
+    Returns
+    -------
+    Tensor or array
+    """
     return _huber("smooth_l1_loss", prediction, target, reduction, "beta", beta) / beta
 
 
@@ -140,6 +211,18 @@ def binary_cross_entropy(
     Logarithms stop at -100 as in PyTorch, so that p = 0 and p = 1 have a loss. Where the
     probabilities come from a sigmoid, `binary_cross_entropy_with_logits` is exact and faster.
 
+    Parameters
+    ----------
+    probabilities, targets : Tensor or array (N, ...) in [0, 1]
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> binary_cross_entropy(tensor([[0.5, 0.5]]), tensor([[1.0, 0.0]]))
     tensor(1.38629436)
@@ -159,6 +242,17 @@ def binary_cross_entropy_with_logits(
 
     -log sigmoid(x) = softplus(-x) and -log(1 - sigmoid(x)) = softplus(x), so nothing is rounded to
     0 or 1 on the way. For grey targets the minimum is their entropy, not 0.
+
+    Parameters
+    ----------
+    logits : Tensor or array (N, ...)
+    targets : Tensor or array (N, ...) in [0, 1]
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
     """
     check_same_shape("binary_cross_entropy_with_logits", logits, targets)
     check_probabilities("binary_cross_entropy_with_logits", "targets", targets)
@@ -191,6 +285,17 @@ def cross_entropy(logits: T | Array, targets: T | Array, reduction: str = "mean"
     """``-log softmax(logits)[target]`` for logits (N, K).
 
     `targets` are class numbers (N,) of an integer dtype, or probabilities (N, K).
+
+    Parameters
+    ----------
+    logits : Tensor or array (N, K)
+    targets : array (N,) of integers, or Tensor or array (N, K)
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
     """
     if getattr(logits, "ndim", 0) != 2:
         raise ValueError(f"cross_entropy: expected logits (N, K), got {describe(logits)}")
@@ -215,7 +320,18 @@ def cross_entropy(logits: T | Array, targets: T | Array, reduction: str = "mean"
 
 
 def kl_divergence(p: T | Array, q: T | Array, reduction: str = "mean") -> T:
-    """``sum(p log(p / q))`` of discrete distributions over all axes but the first; 0 log 0 is 0."""
+    """``sum(p log(p / q))`` of discrete distributions over all axes but the first; 0 log 0 is 0.
+
+    Parameters
+    ----------
+    p, q : Tensor or array (N, ...)
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+    """
     check_same_shape("kl_divergence", p, q)
     check_probabilities("kl_divergence", "p", p)
     check_probabilities("kl_divergence", "q", q)
@@ -228,6 +344,18 @@ def bernoulli_kl(p: T | Plain, q: T | Plain, reduction: str = "sum") -> T:
     With a target activation p and the mean activations q of all units it is the penalty of sparse
     autoencoders (A. Ng, CS294A notes, 2011); `p` may be a number.
 
+    Parameters
+    ----------
+    p, q : Tensor, array or number in [0, 1]
+    reduction : {"sum", "mean", "none"}, default="sum"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> round(bernoulli_kl(0.05, tensor([0.05, 0.5])).item(), 6)
     0.494632
@@ -242,6 +370,18 @@ def gaussian_kl(mean: T | Array, log_variance: T | Array, reduction: str = "mean
 
     ``sum(mean**2 + variance - 1 - log_variance) / 2`` (D. Kingma and M. Welling, 2014, appendix B).
 
+    Parameters
+    ----------
+    mean, log_variance : Tensor or array (N, ...)
+    reduction : {"mean", "sum", "none"}, default="mean"
+
+    Returns
+    -------
+    Tensor or array
+        One number, or (N,) for "none".
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> gaussian_kl(tensor([[1.0]]), tensor([[0.0]])).item()
     0.5

@@ -65,6 +65,16 @@ class Dense(Module):
     """``activation(x @ weight + bias)``: (N, in_features) -> (N, out_features).
 
     `weight_init` is a name or function of ``minigrad.init``; `rng` a numpy Generator.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    activation : str or callable, default=None
+    bias : bool, default=True
+    weight_init : str or callable, default="glorot_uniform"
+    dtype : numpy dtype, default=float32
+    rng : numpy.random.Generator
+        Draws the weights; it must be given.
     """
 
     torch_axes = (1, 0)
@@ -93,7 +103,24 @@ class Dense(Module):
 
 
 class Conv2D(Module):
-    """`minigrad.conv2d` with its own kernel (kh, kw, in_channels / groups, out) and bias (out,)."""
+    """`minigrad.conv2d` with its own kernel (kh, kw, in_channels / groups, out) and bias (out,).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size : int or (int, int), default=3
+    stride, dilation : int or (int, int), default=1
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="same"
+        "same" is TensorFlow's: the odd pixel goes at the end.
+    groups : int, default=1
+    activation : str or callable, default=None
+    bias : bool, default=True
+    weight_init : str or callable, default="glorot_uniform"
+        Of `minigrad.init`, or a function like those.
+    dtype : numpy dtype, default=float32
+    rng : numpy.random.Generator
+        Draws the kernel; it must be given.
+    """
 
     torch_axes = (3, 2, 0, 1)
 
@@ -145,6 +172,17 @@ class Conv2DTranspose(Module):
     """`minigrad.conv2d_transpose` with its own kernel (kh, kw, out_channels, in_channels) and bias.
 
     With ``padding="same"`` the output is exactly stride times as large as the input.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size : int or (int, int), default=3
+    stride : int or (int, int), default=1
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="same"
+        "same" is TensorFlow's: the odd pixel goes at the end.
+    output_size : (int, int), default=None
+        Where several sizes are possible.
+    activation, bias, weight_init, dtype, rng : as in `Conv2D`
     """
 
     torch_axes = (3, 2, 0, 1)
@@ -185,6 +223,13 @@ class Conv1D(Module):
     """`minigrad.conv1d` with its own kernel (k, in_channels / groups, out_channels) and bias.
 
     What it takes by name is what `Conv2D` takes.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size : int, default=3
+    **settings : what `Conv2D` takes by name
+        ``rng`` must be given.
     """
 
     torch_axes = (2, 1, 0)
@@ -208,7 +253,15 @@ class Conv1D(Module):
 
 
 class Conv1DTranspose(Conv1D):
-    """`minigrad.conv1d_transpose` with its own kernel (k, out_channels, in_channels) and bias."""
+    """`minigrad.conv1d_transpose` with its own kernel (k, out_channels, in_channels) and bias.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size : int, default=3
+    **settings : what `Conv2DTranspose` takes by name
+        ``rng`` must be given.
+    """
 
     function, flat = staticmethod(conv1d_transpose), Conv2DTranspose
 
@@ -225,7 +278,13 @@ class Flatten(Module):
 
 
 class Reshape(Module):
-    """(N, ...) -> (N, *shape)."""
+    """Each example in another shape: ``(N, ...) -> (N, *shape)``.
+
+    Parameters
+    ----------
+    *shape : ints
+        Of one example, without N.
+    """
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape
@@ -238,7 +297,13 @@ class Reshape(Module):
 
 
 class Dropout(Module):
-    """While training, elements are dropped with probability `rate`; see `minigrad.dropout`."""
+    """While training, elements are dropped with probability `rate`; see `minigrad.dropout`.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    rng : numpy.random.Generator or minigrad.random.Philox
+    """
 
     def __init__(self, rate: float, *, rng: Random) -> None:
         check_rng("Dropout", rng, or_philox=True)
@@ -252,7 +317,13 @@ class Dropout(Module):
 
 
 class GaussianNoise(Module):
-    """While training, normal noise of standard deviation `std` is added."""
+    """While training, normal noise of standard deviation `std` is added.
+
+    Parameters
+    ----------
+    std : float
+    rng : numpy.random.Generator or minigrad.random.Philox
+    """
 
     def __init__(self, std: float | Array, *, rng: Random) -> None:
         check_rng("GaussianNoise", rng, or_philox=True)

@@ -21,6 +21,7 @@ from .parameter import Buffer, Parameter
 from .shapes import axes_of, broadcast_to, reshape, sum_to
 from .state import no_grad
 from .tensor import Shape, T, describe
+from .whole_batch import whole_count, whole_sum
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -39,6 +40,20 @@ def batch_norm(
 
     `mean` and `variance` are the batch's own unless both are given (S. Ioffe and C. Szegedy, 2015).
 
+    Parameters
+    ----------
+    x : Tensor or array (..., C)
+    weight, bias : Tensor or array (C,), default=None
+    mean, variance : Tensor or array (C,), default=None
+    eps : float, default=1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> batch_norm(np.array([[1.0, 5.0], [3.0, 9.0]]), eps=0)
     array([[-1., -1.],
            [ 1.,  1.]])
@@ -48,7 +63,7 @@ def batch_norm(
     if (mean is None) != (variance is None):
         raise ValueError("batch_norm: give both mean and variance, or neither for the batch's own")
     if mean is None:
-        deviation, _, variance = centred("batch_norm", x, x.shape[-1:])
+        deviation, _, variance = centred("batch_norm", x, x.shape[-1:], of_batch=True)
     else:
         deviation = x - mean
     return scaled("batch_norm", deviation, variance, weight, bias, eps)
@@ -67,6 +82,21 @@ def layer_norm(
 
     For images `axis` -1 normalises each pixel's channels, (1, 2, 3) the image as PyTorch does.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    weight, bias : Tensor or array, default=None
+        Of the shape of the axes that are normalised.
+    axis : int or tuple of ints, default=-1
+    eps : float, default=1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> layer_norm(np.array([[1.0, 3.0], [5.0, 9.0]]), eps=0)
     array([[-1.,  1.],
            [-1.,  1.]])
@@ -91,6 +121,21 @@ def group_norm(
 
     With as many groups as channels it is instance norm.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, ..., C)
+    groups : int
+        A divisor of C.
+    weight, bias : Tensor or array (C,), default=None
+    eps : float, default=1e-5
+        Added to the variance.
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> group_norm(np.array([[1.0, 3.0, 4.0, 8.0]]), 2, eps=0)
     array([[-1.,  1., -1.,  1.]])
     """
@@ -114,15 +159,17 @@ def group_norm(
     return reshape(normed, x.shape)
 
 
-def centred(name: str, x: Any, shape: Shape) -> tuple[Any, Any, Any]:
+def centred(name: str, x: Any, shape: Shape, of_batch: bool = False) -> tuple[Any, Any, Any]:
     """`x` less its mean, the mean, and the variance, over the axes that broadcasting from `shape`
-    would stretch."""
+    would stretch; those `of_batch` are the whole one's, also on several ranks."""
     count = x.size // max(1, math.prod(shape))
     if not count:
         raise ValueError(f"{name}: {describe(x)} has no elements to take the mean of")
-    mean = sum_to(x, shape) / count
+    total = whole_sum if of_batch else lambda sums: sums
+    count = whole_count(count) if of_batch else count
+    mean = total(sum_to(x, shape)) / count
     deviation = x - mean
-    return deviation, mean, sum_to(deviation * deviation, shape) / count
+    return deviation, mean, total(sum_to(deviation * deviation, shape)) / count
 
 
 def scaled(name: str, deviation: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
@@ -151,6 +198,15 @@ class BatchNorm1D(Module):
     While training with the batch's mean and variance, which also move `running_mean` and
     `running_var` by the share `momentum`; after ``eval()`` with these. The variance that is kept
     is the unbiased one, as in PyTorch. ``affine=False`` leaves weight and bias out.
+
+    Parameters
+    ----------
+    channels : int
+    momentum : float, default=0.1
+    eps : float, default=1e-5
+        Added to the variance.
+    affine : bool, default=True
+    dtype : numpy dtype, default=float32
     """
 
     dimensions: tuple[int, ...] = (2, 3)
@@ -179,13 +235,13 @@ class BatchNorm1D(Module):
         mean, variance = self.running_mean, self.running_var
         if not self.training:
             return batch_norm(x, self.weight, self.bias, mean=mean, variance=variance, eps=self.eps)
-        count = x.size // channels
+        count = whole_count(x.size // channels)
         if count < 2:
             raise ValueError(
                 f"{name}: {describe(x)} has one value for each channel, which has no variance: "
                 "use a larger batch, or eval() for the running statistics"
             )
-        deviation, now, spread = centred(name, x, (channels,))
+        deviation, now, spread = centred(name, x, (channels,), of_batch=True)
         with no_grad():
             self.running_mean = mean + self.momentum * (now - mean)
             unbiased = spread * (count / (count - 1))
@@ -199,6 +255,12 @@ class BatchNorm1D(Module):
 class BatchNorm2D(BatchNorm1D):
     """`BatchNorm1D` for images (N, H, W, C).
 
+    Parameters
+    ----------
+    channels, momentum, eps, affine, dtype : as in `BatchNorm1D`
+
+    Examples
+    --------
     >>> layer = BatchNorm2D(3)
     >>> _ = layer(np.full((2, 4, 4, 3), 5.0, np.float32))
     >>> layer.state_dict()["running_mean"]
@@ -210,7 +272,15 @@ class BatchNorm2D(BatchNorm1D):
 
 class LayerNorm(Module):
     """`layer_norm` over the last axes, which are of `shape` (an integer for one axis), with its own
-    weight and bias of that shape."""
+    weight and bias of that shape.
+
+    Parameters
+    ----------
+    shape : int or tuple of ints
+    eps : float, default=1e-5
+    affine : bool, default=True
+    dtype : numpy dtype, default=float32
+    """
 
     def __init__(
         self,
@@ -240,7 +310,15 @@ class LayerNorm(Module):
 
 
 class GroupNorm(Module):
-    """`group_norm` of `groups` groups of `channels` channels, with its own weight and bias (C,)."""
+    """`group_norm` of `groups` groups of `channels` channels, with its own weight and bias (C,).
+
+    Parameters
+    ----------
+    groups, channels : int
+    eps : float, default=1e-5
+    affine : bool, default=True
+    dtype : numpy dtype, default=float32
+    """
 
     def __init__(
         self,

@@ -37,6 +37,8 @@ def add(a: Array, b: Array) -> Array:
     -------
     Tensor of the broadcast shape, or an array where neither is a Tensor.
 
+    Examples
+    --------
     >>> add(np.array([[1.0], [2.0]]), np.array([10.0, 20.0]))
     array([[11., 21.],
            [12., 22.]])
@@ -122,6 +124,8 @@ def exp(x: Array) -> Array:
     -------
     Tensor of the same shape, or an array where `x` is one.
 
+    Examples
+    --------
     >>> exp(np.array([0.0, 1.0]))
     array([1.        , 2.71828183])
     """
@@ -242,13 +246,33 @@ def _won(g: Any, a: Any, b: Any) -> Any:
     b=lambda g, condition: where(condition, 0.0, g),
 )
 def where(condition: Array, a: Array, b: Array) -> Array:
-    """`a` where `condition` (a boolean array) holds and `b` elsewhere."""
+    """`a` where `condition` (a boolean array) holds and `b` elsewhere.
+
+    Parameters
+    ----------
+    condition : array of truth values
+    a, b : Tensor, array or number
+
+    Returns
+    -------
+    Tensor or array of the broadcast shape
+    """
     return array_module(condition).where(condition, a, b)
 
 
 @primitive(_FLOATS, x=lambda g, x, low, high: where((x >= low) & (x <= high), g, 0.0))
 def clip(x: Array, low: float = -np.inf, high: float = np.inf) -> Array:
-    """`x` limited to ``[low, high]``, two numbers."""
+    """`x` limited to ``[low, high]``, two numbers.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    low, high : float, default=-inf, inf
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+    """
     if not isinstance(low, Real) or not isinstance(high, Real):
         raise TypeError("low and high must be numbers: use minimum and maximum for arrays")
     return x.clip(float(low), float(high))  # numbers are weak
@@ -269,6 +293,8 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     keepdims : bool, default=False
         Whether the axes that were summed over stay, with length 1.
 
+    Examples
+    --------
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     array([4., 6.])
     """
@@ -276,13 +302,40 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 
 
 def mean(x: T | Array, axis: Axis = None, keepdims: bool = False) -> T:
-    """The mean over `axis` (all axes by default)."""
+    """The mean over `axis` (all axes by default).
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor or array
+    """
     count = elements_over("mean", x, axis)
     return sum(x, axis, keepdims) / count
 
 
 def var(x: T | Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> T:
-    """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy)."""
+    """The variance over `axis`, divided by the number of elements less `ddof` (0, as in NumPy).
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+    ddof : int, default=0
+
+    Returns
+    -------
+    Tensor or array
+    """
     degrees = degrees_of_freedom("var", x, axis, ddof)
     deviation = x - mean(x, axis, keepdims=True)
     return sum(deviation * deviation, axis, keepdims) / degrees
@@ -297,6 +350,20 @@ def _extremum_vjp(g: Any, y: Any, x: Any, axis: Axis) -> Any:
 def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The largest element over `axis`; see `sum`. Tied ones share the gradient equally.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> max(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     array([2., 4.])
     """
@@ -307,6 +374,20 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """The smallest element over `axis`; see `sum`. Tied ones share the gradient equally.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> min(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     array([1., 3.])
     """
@@ -320,6 +401,20 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """``log(sum(exp(x)))`` over `axis` without overflow.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> logsumexp(np.array([1000.0, 1000.0]))
     array(1000.69314718)
     """
@@ -335,7 +430,17 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     x=lambda g, y, axis: y * (g - sum(g * y, axis, keepdims=True)),
 )
 def softmax(x: Array, axis: int = -1) -> Array:
-    """``exp(x) / sum(exp(x))`` over `axis`."""
+    """``exp(x) / sum(exp(x))`` over `axis`.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int or tuple of ints, default=-1
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+    """
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
@@ -345,7 +450,17 @@ def softmax(x: Array, axis: int = -1) -> Array:
     x=lambda g, y, axis: g - exp(y) * sum(g, axis, keepdims=True),
 )
 def log_softmax(x: Array, axis: int = -1) -> Array:
-    """``log(softmax(x))``, exact where the softmax itself would round to 0."""
+    """``log(softmax(x))``, exact where the softmax itself would round to 0.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int or tuple of ints, default=-1
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+    """
     centred = x - x.max(axis=axis, keepdims=True)
     return centred - np.log(np.exp(centred).sum(axis=axis, keepdims=True))
 

@@ -55,6 +55,17 @@ class SGD(Optimizer):
 
     The velocity begins as the first gradient; later ones are taken times ``1 - dampening``.
 
+    Parameters
+    ----------
+    parameters : iterable of Tensors, or of groups of them
+    lr : float or schedule
+    momentum : float, default=0.0
+    nesterov : bool, default=False
+    weight_decay : float, default=0.0
+    dampening : float, default=0.0
+
+    Examples
+    --------
     >>> from minigrad import tensor
     >>> w = tensor([1.0], requires_grad=True)
     >>> (w * w).sum().backward()
@@ -119,6 +130,17 @@ class RMSprop(Optimizer):
 
     With ``centered=True`` by the standard deviation instead (A. Graves, 2013), whose square stops
     at 0 here where rounding makes it negative (in PyTorch the parameter becomes NaN).
+
+    Parameters
+    ----------
+    parameters : iterable of Tensors, or of groups of them
+    lr : float or schedule, default=0.01
+    alpha : float, default=0.99
+        How much of the running mean stays at each step.
+    epsilon : float, default=1e-8
+    weight_decay : float, default=0.0
+    momentum : float, default=0.0
+    centered : bool, default=False
     """
 
     alpha, epsilon, momentum, centered = map(setting, ("alpha", "epsilon", "momentum", "centered"))
@@ -186,6 +208,17 @@ class Adam(Optimizer):
     ``lr sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)``, as in TensorFlow 1: there
     epsilon weighs more during the first steps. ``amsgrad=True`` takes the largest v so far
     (S. Reddi, S. Kale and S. Kumar, 2018).
+
+    Parameters
+    ----------
+    parameters : iterable of Tensors, or of groups of them
+    lr : float or schedule, default=1e-3
+    betas : (float, float), default=(0.9, 0.999)
+    epsilon : float, default=1e-8
+    epsilon_hat : bool, default=False
+    weight_decay : float, default=0.0
+        Added to the gradient, times the weight.
+    amsgrad : bool, default=False
     """
 
     betas, epsilon, epsilon_hat, amsgrad = map(
@@ -258,7 +291,14 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with the weight decay taken out of the moments (I. Loshchilov and F. Hutter, 2019)."""
+    """Adam with the weight decay taken out of the moments (I. Loshchilov and F. Hutter, 2019).
+
+    Parameters
+    ----------
+    parameters, lr, betas, epsilon, epsilon_hat, amsgrad : as in `Adam`
+    weight_decay : float, default=0.01
+        Taken from the weight itself, times the learning rate.
+    """
 
     decoupled = True
 

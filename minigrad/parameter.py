@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 class Parameter(Tensor):
     """A leaf Tensor that a Module trains: a copy of `data`, an array or Tensor of floats.
 
+    Parameters
+    ----------
+    data : array or Tensor of floats
+
+    Examples
+    --------
     >>> Parameter([1.0, 2.0])
     tensor([1., 2.], requires_grad=True)
     """
@@ -30,6 +36,12 @@ class Buffer(Tensor):
     It is in ``state_dict()`` and moves with ``to(device)``. Assigning an array, number or Tensor to
     the attribute sets the values, and no gradient flows through them.
 
+    Parameters
+    ----------
+    data : array, Tensor or number
+
+    Examples
+    --------
     >>> import numpy as np
     >>> from minigrad.nn import Module
     >>> class Centered(Module):

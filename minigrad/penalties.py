@@ -14,14 +14,34 @@ from .tensor import Tensor
 
 
 def l1_penalty(parameters: Iterable[Tensor], weight: float) -> Tensor:
-    """``weight * sum |w|`` over all parameters, to be added to the loss."""
+    """``weight * sum |w|`` over all parameters, to be added to the loss.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensors
+    weight : float
+
+    Returns
+    -------
+    Tensor of one element
+    """
     total: Any = sum((sum_over(absolute(p)) for p in parameters), start=0.0)
     return weight * total
 
 
 def l2_penalty(parameters: Iterable[Tensor], weight: float) -> Tensor:
     """``weight / 2 * sum w**2``, to be added to the loss; its gradient is ``weight * w``, so it
-    equals PyTorch's ``weight_decay=weight``."""
+    equals PyTorch's ``weight_decay=weight``.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensors
+    weight : float
+
+    Returns
+    -------
+    Tensor of one element
+    """
     total: Any = sum((sum_over(p * p) for p in parameters), start=0.0)
     return weight / 2 * total
 
@@ -29,7 +49,17 @@ def l2_penalty(parameters: Iterable[Tensor], weight: float) -> Tensor:
 def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     """Scale all gradients together so that their joint norm is at most `max_norm`.
 
-    Returns the norm before. The scale is PyTorch's ``max_norm / (norm + 1e-6)``.
+    The scale is PyTorch's ``max_norm / (norm + 1e-6)``.
+
+    Parameters
+    ----------
+    parameters : iterable of Tensors
+    max_norm : float
+
+    Returns
+    -------
+    float
+        The norm before.
     """
     graded = [(p, p.grad._data) for p in parameters if p.grad is not None]
     squares = [float((g.astype(np.float64) ** 2).sum()) for _, g in graded]

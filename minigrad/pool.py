@@ -39,9 +39,23 @@ def max_pool2d(
 ) -> T:
     """The largest pixel of each window of images (N, H, W, C), channel by channel.
 
-    `size` and `stride` (by default the size) are integers or (height, width); `padding`: see
-    `Geometry.of`. The gradient goes to the largest pixel, to the first of several.
+    The gradient goes to the largest pixel, to the first of several.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    size : int or (int, int), default=2
+    stride : int or (int, int), default=None
+        None: the size.
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="valid"
+    dilation : int or (int, int), default=1
+
+    Returns
+    -------
+    Tensor or array (N, P, Q, C)
+
+    Examples
+    --------
     >>> x = np.arange(16.0).reshape(1, 4, 4, 1)
     >>> max_pool2d(x)[0, ..., 0]
     array([[ 5.,  7.],
@@ -63,6 +77,21 @@ def avg_pool2d(
     Only pixels count, as in TensorFlow; with ``count_padding=True`` padding counts as zeros, which
     is PyTorch's default.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    size : int or (int, int), default=2
+    stride : int or (int, int), default=None
+        None: the size.
+    padding : {"same", "valid"}, int or ((top, bottom), (left, right)), default="valid"
+    count_padding : bool, default=False
+
+    Returns
+    -------
+    Tensor or array (N, P, Q, C)
+
+    Examples
+    --------
     >>> avg_pool2d(np.arange(16.0).reshape(1, 4, 4, 1))[0, ..., 0]
     array([[ 2.5,  4.5],
            [10.5, 12.5]])
@@ -93,6 +122,18 @@ def upsample2d(x: T | Array, factor: int | Pair = 2, interpolation: str = "neare
     `interpolation`: "nearest" repeats each pixel, and is the adjoint of summing over windows of
     `factor` pixels; "bilinear" and "bicubic" are `resize_bilinear` and `resize_bicubic`.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    factor : int or (int, int), default=2
+    interpolation : {"nearest", "bilinear", "bicubic"}, default="nearest"
+
+    Returns
+    -------
+    Tensor or array (N, H * factor, W * factor, C)
+
+    Examples
+    --------
     >>> upsample2d(np.array([[1.0, 2.0]]).reshape(1, 1, 2, 1))[0, ..., 0]
     array([[1., 1., 2., 2.],
            [1., 1., 2., 2.]])

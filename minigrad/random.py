@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Size: TypeAlias = "int | Sequence[int] | None"
 
+__all__ = ["Philox"]
+
 # device -> function(kernel, out, key, counter) that fills the array `out` with the numbers called
 # `kernel` ("uniform" or "normal") and advances the counter; on the CPU that is done here
 draws: dict[str, Callable[[str, Array, Array, Array], None]] = {}
@@ -45,6 +47,13 @@ class Philox:
     On the GPU the counter lives there too and the kernels advance it: nothing waits, and a draw
     that was captured in a CUDA graph gives new numbers when it is replayed.
 
+    Parameters
+    ----------
+    seed : int, numpy.random.SeedSequence or None, default=None
+    device : {"cpu", "cuda"}, default="cpu"
+
+    Examples
+    --------
     >>> rng = Philox(0)
     >>> rng.random(3)
     array([0.12218684, 0.5622784 , 0.54024506], dtype=float32)

@@ -20,6 +20,20 @@ def norm(x: T | Array, axis: Axis = None, keepdims: bool = False) -> T:
 
     Its gradient at 0, where it has a kink, is 0.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> norm(np.array([3.0, 4.0]))
     array(5.)
     """
@@ -39,6 +53,22 @@ def _norm(x: Array, axis: Axis) -> Array:
 def std(x: T | Array, axis: Axis = None, keepdims: bool = False, ddof: float = 0) -> T:
     """The standard deviation over `axis`, the square root of `var`, with gradient 0 at 0.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+    ddof : int, default=0
+        What is taken from the number of elements before it divides.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> float(std(np.array([1.0, 3.0])))
     1.0
     """
@@ -50,6 +80,20 @@ def prod(x: T | Array, axis: Axis = None, keepdims: bool = False) -> T:
     """The product over `axis` (all axes by default): halves are multiplied until one is left, so
     that the gradient is right where elements are 0.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+        None: all axes.
+    keepdims : bool, default=False
+        Whether these axes stay, with length 1.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> prod(np.array([2.0, 3.0, 4.0]))
     array(24.)
     """
@@ -76,6 +120,18 @@ def cumsum(x: Array, axis: int | None = None, reverse: bool = False) -> Array:
     """The sums of all elements so far along `axis` (default: of all, flattened), counted from the
     end with ``reverse=True``: each is the other's adjoint.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int or None, default=None
+    reverse : bool, default=False
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`, or flat where `axis` is None
+
+    Examples
+    --------
     >>> cumsum(np.array([1.0, 2.0, 3.0]))
     array([1., 3., 6.])
     """
@@ -88,6 +144,20 @@ def argmax(x: Tensor | Array, axis: int | None = None, keepdims: bool = False) -
 
     Like comparisons it has no derivative, and gives a plain array, to index with.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int or None, default=None
+        None: the place in the flattened array.
+    keepdims : bool, default=False
+        Whether the axis stays, with length 1.
+
+    Returns
+    -------
+    array of integers
+
+    Examples
+    --------
     >>> int(argmax(np.array([1.0, 3.0, 3.0])))
     1
     """
@@ -95,7 +165,18 @@ def argmax(x: Tensor | Array, axis: int | None = None, keepdims: bool = False) -
 
 
 def argmin(x: Tensor | Array, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where along `axis` the smallest element is; see `argmax`."""
+    """Where along `axis` the smallest element is; see `argmax`.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int or None, default=None
+    keepdims : bool, default=False
+
+    Returns
+    -------
+    array of integers
+    """
     return _place("argmin", x, axis, keepdims)
 
 
@@ -110,6 +191,17 @@ def _place(name: str, x: Tensor | Array, axis: int | None, keepdims: bool) -> An
 def sort(x: T | Array, axis: int = -1) -> T:
     """`x` with its elements along `axis` in rising order, NaN last.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, default=-1
+
+    Returns
+    -------
+    Tensor or array of the shape of `x`
+
+    Examples
+    --------
     >>> sort(np.array([3.0, 1.0, 2.0]))
     array([1., 2., 3.])
     """

@@ -34,6 +34,20 @@ def resize_bicubic(
     ``x[:, ::2, ::2]``; ``antialias=True`` (with ``a=-0.5``), Pillow's, which widens the kernel when
     shrinking so that every pixel counts. `a` is the slope of Keys' kernel.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    size : int or (int, int)
+    a : float, default=-0.75
+    half_pixel_centers : bool, default=True
+    antialias : bool, default=False
+
+    Returns
+    -------
+    Tensor or array (N, height, width, C)
+
+    Examples
+    --------
     >>> x = np.arange(16.0).reshape(1, 4, 4, 1)
     >>> resize_bicubic(x, 2, half_pixel_centers=False)[0, ..., 0]
     array([[ 0.,  2.],
@@ -52,6 +66,19 @@ def resize_bilinear(
     """Images `x` (N, H, W, C) resized to `size` by straight lines between pixels; the rules are
     those of `resize_bicubic`.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, H, W, C)
+    size : int or (int, int)
+    half_pixel_centers : bool, default=True
+    antialias : bool, default=False
+
+    Returns
+    -------
+    Tensor or array (N, height, width, C)
+
+    Examples
+    --------
     >>> resize_bilinear(np.array([0.0, 4.0]).reshape(1, 1, 2, 1), (1, 4))[0, 0, :, 0]
     array([0., 1., 3., 4.])
     """

@@ -24,6 +24,14 @@ from dataclasses import dataclass
 class StepDecay:
     """`lr`, multiplied by `factor` after every `every` steps.
 
+    Parameters
+    ----------
+    lr : float
+    every : int
+    factor : float, default=0.1
+
+    Examples
+    --------
     >>> schedule = StepDecay(lr=1.0, every=10, factor=0.5)
     >>> schedule(9), schedule(10)
     (1.0, 0.5)
@@ -38,13 +46,31 @@ class StepDecay:
 
 
 def StepLR(lr: float, step_size: int, gamma: float = 0.1) -> StepDecay:
-    """`StepDecay` by PyTorch's names."""
+    """`StepDecay` by PyTorch's names.
+
+    Parameters
+    ----------
+    lr : float
+    step_size : int
+    gamma : float, default=0.1
+
+    Returns
+    -------
+    StepDecay
+    """
     return StepDecay(lr, step_size, gamma)
 
 
 @dataclass(frozen=True)
 class MultiStepLR:
-    """`lr`, multiplied by `gamma` when each of the rising `milestones` is reached."""
+    """`lr`, multiplied by `gamma` when each of the rising `milestones` is reached.
+
+    Parameters
+    ----------
+    lr : float
+    milestones : tuple of ints
+    gamma : float, default=0.1
+    """
 
     lr: float
     milestones: Sequence[int]
@@ -56,7 +82,12 @@ class MultiStepLR:
 
 @dataclass(frozen=True)
 class ExponentialDecay:
-    """`lr`, multiplied by `rate` after every step."""
+    """`lr`, multiplied by `rate` after every step.
+
+    Parameters
+    ----------
+    lr, rate : float
+    """
 
     lr: float
     rate: float
@@ -66,13 +97,29 @@ class ExponentialDecay:
 
 
 def ExponentialLR(lr: float, gamma: float) -> ExponentialDecay:
-    """`ExponentialDecay` by PyTorch's names."""
+    """`ExponentialDecay` by PyTorch's names.
+
+    Parameters
+    ----------
+    lr, gamma : float
+
+    Returns
+    -------
+    ExponentialDecay
+    """
     return ExponentialDecay(lr, gamma)
 
 
 @dataclass(frozen=True)
 class LinearLR:
-    """From `lr` times `start_factor` to `lr` times `end_factor` in `total_iters` equal steps."""
+    """From `lr` times `start_factor` to `lr` times `end_factor` in `total_iters` equal steps.
+
+    Parameters
+    ----------
+    lr : float
+    start_factor, end_factor : float, default=1/3, 1.0
+    total_iters : int, default=5
+    """
 
     lr: float
     start_factor: float = 1 / 3
@@ -89,6 +136,12 @@ class CosineAnnealingLR:
     """From `lr` to `eta_min` along half a cosine wave of `T_max` steps, then up again, and so on.
 
     Source: I. Loshchilov and F. Hutter, SGDR (2017).
+
+    Parameters
+    ----------
+    lr, eta_min : float
+        `eta_min` is 0 by default.
+    T_max : int
     """
 
     lr: float
@@ -101,7 +154,14 @@ class CosineAnnealingLR:
 
 @dataclass(frozen=True)
 class CosineDecay:
-    """From `lr` to `floor` along half a cosine wave of `steps` steps, then `floor`."""
+    """From `lr` to `floor` along half a cosine wave of `steps` steps, then `floor`.
+
+    Parameters
+    ----------
+    lr, floor : float
+        `floor` is 0 by default.
+    steps : int
+    """
 
     lr: float
     steps: int
@@ -113,7 +173,15 @@ class CosineDecay:
 
 @dataclass(frozen=True)
 class CosineAnnealingWarmRestarts:
-    """`CosineDecay` to `eta_min` in `T_0` steps, again and again, each `T_mult` times as long."""
+    """`CosineDecay` to `eta_min` in `T_0` steps, again and again, each `T_mult` times as long.
+
+    Parameters
+    ----------
+    lr, eta_min : float
+        `eta_min` is 0 by default.
+    T_0 : int
+    T_mult : int, default=1
+    """
 
     lr: float
     T_0: int
@@ -135,6 +203,14 @@ class SequentialLR:
     """One of the `schedules` after the other, each from its step 0 on; the next begins when one
     of the rising `milestones` is reached.
 
+    Parameters
+    ----------
+    schedules : tuple of schedules
+    milestones : tuple of ints
+        One fewer than schedules.
+
+    Examples
+    --------
     >>> schedule = SequentialLR([LinearLR(1.0, 0.5, 1.0, 2), ExponentialLR(1.0, 0.5)], [2])
     >>> [schedule(step) for step in range(4)]
     [0.5, 0.75, 1.0, 0.5]
@@ -150,7 +226,13 @@ class SequentialLR:
 
 @dataclass(frozen=True)
 class Warmup:
-    """`schedule` (a number or a schedule), preceded by a linear rise over `steps` steps."""
+    """`schedule` (a number or a schedule), preceded by a linear rise over `steps` steps.
+
+    Parameters
+    ----------
+    schedule : float or schedule
+    steps : int
+    """
 
     schedule: float | Callable[[int], float]
     steps: int

@@ -34,6 +34,21 @@ def conv1d(
 
     `padding` is "same", "valid", an integer or (before, after); the rest is as in `conv2d`.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, L, C)
+    w : Tensor or array (k, C / groups, F)
+    b : Tensor or array (F,), default=None
+    stride, dilation, groups : int, default=1
+    padding : {"same", "valid"}, int or (before, after), default="same"
+    activation : str or callable, default=None
+
+    Returns
+    -------
+    Tensor or array (N, L', F)
+
+    Examples
+    --------
     >>> conv1d(np.arange(4.0).reshape(1, 4, 1), np.ones((2, 1, 1)), padding="valid")[0, :, 0]
     array([1., 3., 5.])
     """
@@ -56,6 +71,23 @@ def conv1d_transpose(
     """The adjoint of `conv1d` with `w` (k, F / groups, C): (N, L, C) -> (N, L', F), where L' is
     ``L * stride`` for "same"; see `conv2d_transpose`.
 
+    Parameters
+    ----------
+    x : Tensor or array (N, L, C)
+    w : Tensor or array (k, F / groups, C)
+    b : Tensor or array (F,), default=None
+    stride, dilation, groups : int, default=1
+    padding : {"same", "valid"}, int or (before, after), default="same"
+    output_size : int, default=None
+        L', where several lengths are possible.
+    activation : str or callable, default=None
+
+    Returns
+    -------
+    Tensor or array (N, L', F)
+
+    Examples
+    --------
     >>> conv1d_transpose(np.ones((1, 2, 1)), np.ones((2, 1, 1)), padding="valid")[0, :, 0]
     array([1., 2., 1.])
     """
@@ -93,6 +125,17 @@ def _as_image(
 def embedding(indices: Tensor | Array, weight: T | Array) -> T:
     """The rows of `weight` (count, features) that the integers `indices` name: (..., features).
 
+    Parameters
+    ----------
+    indices : array of integers, of any shape (...)
+    weight : Tensor or array (count, features)
+
+    Returns
+    -------
+    Tensor or array (..., features)
+
+    Examples
+    --------
     >>> embedding(np.array([2, 0]), np.array([[1.0], [2.0], [3.0]]))
     array([[3.],
            [1.]])
@@ -115,7 +158,14 @@ def embedding(indices: Tensor | Array, weight: T | Array) -> T:
 
 class Embedding(Module):
     """One trained vector of `features` numbers for each integer below `count`: (...) -> (...,
-    features). The vectors are normal numbers at first."""
+    features). The vectors are normal numbers at first.
+
+    Parameters
+    ----------
+    count, features : int
+    dtype : numpy dtype, default=float32
+    rng : numpy.random.Generator
+    """
 
     torch_axes = (0, 1)
 

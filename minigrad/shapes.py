@@ -33,6 +33,8 @@ def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     shape : int or tuple of int
         With as many elements as `x` has; -1 stands for the length that makes it so.
 
+    Examples
+    --------
     >>> reshape(np.arange(6.0), (2, -1))
     array([[0., 1., 2.],
            [3., 4., 5.]])
@@ -46,7 +48,17 @@ def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     x=lambda g, axes: transpose(g, None if axes is None else _inverse(axes)),
 )
 def transpose(x: Array, axes: Sequence[int] | None = None) -> Array:
-    """The axes of `x` in the order `axes` (default: reversed)."""
+    """The axes of `x` in the order `axes` (default: reversed).
+
+    Parameters
+    ----------
+    x : Tensor or array
+    axes : tuple of ints, default=None
+
+    Returns
+    -------
+    Tensor or array
+    """
     return x.transpose(axes)
 
 
@@ -62,7 +74,17 @@ def _cast(x: Array, dtype: DTypeLike) -> Array:
 
 
 def astype(x: T | Array, dtype: DTypeLike) -> T:
-    """`x` converted to `dtype`; integers and booleans are constants for the derivative."""
+    """`x` converted to `dtype`; integers and booleans are constants for the derivative.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    dtype : numpy dtype or its name
+
+    Returns
+    -------
+    Tensor or array of that dtype
+    """
     check_array("astype", x)
     try:
         dtype = np.dtype(dtype)
@@ -78,7 +100,17 @@ def astype(x: T | Array, dtype: DTypeLike) -> T:
     "an index within the shape", ANY_DTYPE, x=lambda g, x_shape, index: scatter(g, index, x_shape)
 )
 def getitem(x: Array, index: Any) -> Array:
-    """``x[index]``: integers, slices, None, ..., boolean and integer arrays, as in NumPy."""
+    """``x[index]``: integers, slices, None, ..., boolean and integer arrays, as in NumPy.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    index : int, slice, None, ..., array or a tuple of them
+
+    Returns
+    -------
+    Tensor or array
+    """
     if array_module(x) is not np:
         _check_index(x.shape, index)
     return x[index]
@@ -86,7 +118,18 @@ def getitem(x: Array, index: Any) -> Array:
 
 @primitive("an index within the shape", x=lambda g, index: getitem(g, index))
 def scatter(x: Array, index: Any, shape: Shape) -> Array:
-    """Zeros of `shape` with `x` added at `index`: the adjoint of `getitem`."""
+    """Zeros of `shape` with `x` added at `index`: the adjoint of `getitem`.
+
+    Parameters
+    ----------
+    x : Tensor or array
+    index : as in `getitem`
+    shape : tuple of ints
+
+    Returns
+    -------
+    Tensor or array of that shape
+    """
     out = array_module(x).zeros(shape, x.dtype)
     parts = index if isinstance(index, tuple) else (index,)
     if all(p is None or p is ... or isinstance(p, slice | int | np.integer) for p in parts):
@@ -140,6 +183,18 @@ def _part(k: int, axis: int, ends: Sequence[int]) -> tuple[slice, ...]:
 def concatenate(xs: Iterable[T | Array], axis: int = 0) -> T:
     """The arrays `xs` one after the other along `axis`.
 
+    Parameters
+    ----------
+    xs : sequence of Tensors or arrays
+        Of one shape but for `axis`.
+    axis : int, default=0
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1)
     array([[0., 1., 1.],
            [0., 1., 1.]])
@@ -154,7 +209,17 @@ def concatenate(xs: Iterable[T | Array], axis: int = 0) -> T:
 
 
 def stack(xs: Iterable[T | Plain], axis: int = 0) -> T:
-    """The arrays `xs`, all of one shape, along a new `axis`."""
+    """The arrays `xs`, all of one shape, along a new `axis`.
+
+    Parameters
+    ----------
+    xs : sequence of Tensors or arrays
+    axis : int, default=0
+
+    Returns
+    -------
+    Tensor or array
+    """
     xs = _several(xs, "stack")
     place = _place(axis, xs[0].ndim + 1)
     if any(x.shape != xs[0].shape for x in xs) or place is None:
@@ -190,6 +255,19 @@ def _several(xs: Iterable[Any], name: str) -> list[Any]:
 def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
     """`x` with the number `value` around it; `widths` is ``((before, after), ...)`` per axis.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    widths : sequence of (int, int)
+        How many before and after, for each axis.
+    value : float, default=0.0
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> pad(np.ones(2), ((1, 2),))
     array([0., 1., 1., 0., 0.])
     """
@@ -201,6 +279,17 @@ def pad(x: Array, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Arra
 def squeeze(x: T | Array, axis: Axis = None) -> T:
     """`x` without the axes `axis`, each of length 1 (default: all that are).
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int, tuple of ints or None, default=None
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> squeeze(np.zeros((1, 3, 1)), 0).shape
     (3, 1)
     """
@@ -217,6 +306,17 @@ def squeeze(x: T | Array, axis: Axis = None) -> T:
 def unsqueeze(x: T | Array, axis: int) -> T:
     """`x` with a new axis of length 1, which is axis `axis` of the result: NumPy's expand_dims.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    axis : int
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> unsqueeze(np.zeros((2, 3)), -1).shape
     (2, 3, 1)
     """
@@ -230,6 +330,18 @@ def unsqueeze(x: T | Array, axis: int) -> T:
 def flatten(x: T | Array, start: int = 0, end: int = -1) -> T:
     """`x` with the axes from `start` to `end` made one.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    start, end : int, default=0, -1
+        The first and the last of the axes.
+
+    Returns
+    -------
+    Tensor or array
+
+    Examples
+    --------
     >>> flatten(np.zeros((2, 3, 4)), 1).shape
     (2, 12)
     """
@@ -243,6 +355,18 @@ def flatten(x: T | Array, start: int = 0, end: int = -1) -> T:
 def split(x: T | Array, parts: int | Sequence[int], axis: int = 0) -> list[T]:
     """`x` cut along `axis` into `parts` equal parts, or before each of the places in a list.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    parts : int or sequence of ints
+    axis : int, default=0
+
+    Returns
+    -------
+    list of Tensors or arrays
+
+    Examples
+    --------
     >>> split(np.arange(4.0), [1, 3])
     [array([0.]), array([1., 2.]), array([3.])]
     """
@@ -279,6 +403,17 @@ def axes_of(name: str, x: Any, axis: Axis) -> tuple[int, ...]:
 def broadcast_to(x: Array, shape: int | Shape) -> Array:
     """`x` repeated along new axes and axes of length 1 until it has `shape` (a view).
 
+    Parameters
+    ----------
+    x : Tensor or array
+    shape : tuple of ints
+
+    Returns
+    -------
+    Tensor or array of that shape
+
+    Examples
+    --------
     >>> broadcast_to(np.array([1.0, 2.0]), (2, 2))
     array([[1., 2.],
            [1., 2.]])
@@ -291,6 +426,18 @@ def sum_to(x: Array, shape: Shape) -> Array:
     """`x` summed over the axes that broadcasting from `shape` would stretch: the adjoint of
     `broadcast_to`.
 
+    Parameters
+    ----------
+    x : Tensor or array
+    shape : tuple of ints
+        One that broadcasts to the shape of `x`.
+
+    Returns
+    -------
+    Tensor or array of that shape
+
+    Examples
+    --------
     >>> sum_to(np.ones((3, 2)), (1, 2))
     array([[3., 3.]])
     """

@@ -164,7 +164,13 @@ _awaitable = types.coroutine(_without_recording)
 class hook(Block):
     """Within the block call ``around(primitive, where, phase, function, args)`` in place of every
     forward function and VJP of this thread or task; it must return ``function(*args)``. Hooks
-    nest."""
+    nest.
+
+    Parameters
+    ----------
+    around : callable
+        What is called for every operation.
+    """
 
     def __init__(self, around: Around) -> None:
         super().__init__(around=around)

@@ -61,6 +61,13 @@ class Tensor(Attached):
     """An array that remembers how it was computed, so that it can be differentiated.
 
     Make one with `tensor`. ``x.data`` is the array, ``x.grad`` its gradient after ``backward``.
+
+    Parameters
+    ----------
+    data : array
+        Of NumPy or CuPy; it is not copied.
+    node : Node, default=None
+        Where the graph goes on; for the engine alone.
     """
 
     __slots__ = ("_data", "node")
@@ -315,6 +322,26 @@ def tensor(
     The dtype is NumPy's choice for `data` unless `dtype` is given; ``requires_grad=True`` needs
     float32 or float64 and raises TypeError otherwise.
 
+    Parameters
+    ----------
+    data : array, Tensor, number or nested lists
+    requires_grad : bool, default=False
+        Whether gradients with respect to it are wanted.
+    dtype : numpy dtype or its name, default=None
+    device : {"cpu", "cuda"}, default=None
+        None: where `data` is.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    TypeError
+        Where `requires_grad` is asked of a dtype that is not of floats.
+
+    Examples
+    --------
     >>> x = tensor([1.0, 2.0], requires_grad=True)
     >>> (x * x).sum().backward()
     >>> x.grad

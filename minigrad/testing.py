@@ -25,6 +25,8 @@ from .tensor import Shape, Tensor, tensor
 
 Function: TypeAlias = Callable[..., Any]
 
+__all__ = ["GradientError", "assert_close_to_torch", "check_adjoint", "gradcheck"]
+
 _STEP = 2e-3
 
 
@@ -45,9 +47,30 @@ def gradcheck(
 
     `f` takes Tensors and returns a Tensor or a tuple of them. `inputs` are arrays or Tensors of any
     shape; those of floating dtype are converted to float64 and differentiated, others are passed on
-    as they are. Points where `f` has a kink are reported as such. Raises GradientError with the
-    order, the two derivatives and the input to blame.
+    as they are. Points where `f` has a kink are reported as such.
 
+    Parameters
+    ----------
+    f : callable
+    inputs : sequence of Tensors or arrays
+    order : {1, 2, 3}, default=1
+    rng : numpy.random.Generator, default=None
+        Draws the directions; by default the same ones each time.
+    tolerance : float, default=1e-7
+    directions : int, default=2
+        How many random directions are measured.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    GradientError
+        Where computed and measured derivatives differ.
+
+    Examples
+    --------
     >>> from minigrad import exp
     >>> gradcheck(lambda x: exp(x) * x, [np.array([0.5, -1.0])], order=3) < 1e-7
     True
@@ -77,8 +100,26 @@ def check_adjoint(
 ) -> float:
     """Check that two linear maps are adjoint: ``<f(x), y> = <x, transposed(y)>``.
 
-    Returns the error relative to the sizes of the factors; raises GradientError if it is too large.
+    The error is relative to the sizes of the factors.
 
+    Parameters
+    ----------
+    f, transposed : callable
+    x, y : array
+        Arguments of `f` and of `transposed`.
+    tolerance : float, default=1e-12
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    GradientError
+        Where the error is larger.
+
+    Examples
+    --------
     >>> w = np.array([[1.0, 2.0], [3.0, 4.0]])
     >>> float(check_adjoint(lambda x: w @ x, lambda y: w.T @ y, np.ones(2), np.ones(2)))
     0.0
@@ -99,7 +140,25 @@ def assert_close_to_torch(
     mine: Tensor | Array, theirs: Any, *, tolerance: float = 1e-12, what: str = "value"
 ) -> float:
     """Assert that a Tensor or array equals a PyTorch tensor to `tolerance`, relative to the largest
-    element; returns the error. Shapes and dtypes must be the same. Needs no PyTorch itself."""
+    element; returns the error. Shapes and dtypes must be the same. Needs no PyTorch itself.
+
+    Parameters
+    ----------
+    mine : Tensor or array
+    theirs : torch.Tensor
+    tolerance : float, default=1e-12
+    what : str, default="value"
+        How it is called in the error.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    AssertionError
+        Where they differ.
+    """
     mine, theirs = _numpy(mine), theirs.numpy(force=True)
     if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
         raise AssertionError(

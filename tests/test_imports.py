@@ -35,7 +35,7 @@ BY_NAME = {  # import modules when they are first asked for
     "autoencoder.__main__",
     "autoencoder.commands.arguments",
 }
-MOST_ROOMS = {"minigrad": 49, "autoencoder": 31}
+MOST_ROOMS = {"minigrad": 51, "autoencoder": 33}
 MOST_FLOORS = {"minigrad": 12, "autoencoder": 10}
 # What does not hold yet: (test, package). A test that passes although it is named here fails.
 NOT_YET = set()

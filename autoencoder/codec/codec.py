@@ -53,6 +53,14 @@ class Codec:
     once. Codes outside the trained range (a quarter of it further on either side) are clamped, so
     a sample unlike all training samples comes back distorted; it is not refused.
 
+    Parameters
+    ----------
+    model : fitted estimator
+        With ``transform`` and ``inverse_transform``.
+    step : float
+
+    Examples
+    --------
     >>> from sklearn.decomposition import PCA
     >>> from autoencoder.datasets import load_digits
     >>> X = load_digits().images.reshape(1797, 64)
@@ -265,6 +273,17 @@ def usual_step(model: Any, X: Any) -> float:
     A step adds about step**2 / 12 to the squared error for each of the k units (see `Codec`), so
     it is sqrt(12 * 0.1 * error / k).
 
+    Parameters
+    ----------
+    model : fitted estimator
+    X : array (N, D)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> from autoencoder import Autoencoder
     >>> X = np.random.default_rng(0).random((20, 6))
     >>> model = Autoencoder(2, max_epochs=5, random_state=0).fit(X)

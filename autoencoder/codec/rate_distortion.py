@@ -39,6 +39,17 @@ def bits_per_pixel(data: bytes, images: Array) -> float:
 
     The C channels of a place are one pixel.
 
+    Parameters
+    ----------
+    data : bytes
+    images : array (N, H, W) or (N, H, W, C)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> bits_per_pixel(bytes(8), np.zeros((1, 8, 8, 3)))
     1.0
     """
@@ -95,6 +106,18 @@ def jpeg_curve(
     the scans, coded with JPEG's standard tables, as if sender and receiver had agreed upon all
     else: no real file, but the fair number beside a codec whose tables are not in its files either.
 
+    Parameters
+    ----------
+    images : array (N, H, W) or (N, H, W, C) in [0, 1]
+    qualities : sequence of ints, default=(5, 10, 20, 40, 60, 80, 95)
+    headers : bool, default=True
+
+    Returns
+    -------
+    list of RatePoint
+
+    Examples
+    --------
     >>> flat = np.full((1, 64, 64), 0.5)
     >>> whole, scan = (jpeg_curve(flat, [50], headers=h)[0].bpp for h in (True, False))
     >>> scan < 0.1 < 0.3 < whole
@@ -129,8 +152,22 @@ def bd_rate(curve: Sequence[RatePoint], reference: Sequence[RatePoint]) -> float
     points. The mean difference of the logarithmic rates is taken over the PSNRs that both reach
     (Bjontegaard, 2001, VCEG-M33), between points interpolated piecewise by monotone cubics as in
     the common test conditions of HEVC (JCTVC-L1100).
-    Raises ValueError when the curves share no PSNR or do not rise.
 
+    Parameters
+    ----------
+    curve, reference : list of (bits per pixel, PSNR, ...)
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        When the curves share no PSNR or do not rise.
+
+    Examples
+    --------
     >>> round(bd_rate([(0.5, 30), (1, 34), (2, 39)], [(1, 30), (2, 34), (4, 39)]), 9)
     -50.0
     """
@@ -146,7 +183,16 @@ def bd_rate(curve: Sequence[RatePoint], reference: Sequence[RatePoint]) -> float
 
 
 def eight_bits(images: Array) -> Array:
-    """Limit images to [0, 1] and round them to 8 bits: uint8 of the same shape."""
+    """Limit images to [0, 1] and round them to 8 bits: uint8 of the same shape.
+
+    Parameters
+    ----------
+    images : array
+
+    Returns
+    -------
+    array of uint8
+    """
     images = as_numbers("eight_bits", "the images", images, None)
     if np.isnan(images).any():
         raise ValueError("eight_bits: the images hold NaN, which no grey level stands for")

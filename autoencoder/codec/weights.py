@@ -19,6 +19,16 @@ def parameter_bytes(model: Any) -> int:
     the steps of a Pipeline, and the fitted arrays of another scikit-learn estimator, of which a
     receiver may not need all.
 
+    Parameters
+    ----------
+    model : Module or fitted estimator
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
     >>> from sklearn.decomposition import PCA
     >>> pca = PCA(2).fit(np.eye(5))
     >>> parameter_bytes(pca) - pca.components_.nbytes - pca.mean_.nbytes  # three spectra

@@ -155,6 +155,7 @@ def _assess(verbs):
     add = _verb(verbs, "plot", "draw the figures of a run again, and its report")
     add("--only", nargs="+", metavar="NAME", help="some figures, such as reconstructions filters")
     add("--data", metavar="NAME", help="other images to draw").completer = _names_and_files
+    _explore(verbs)
     add = _verb(verbs, "info", "say what a run or a file is", run=False)
     add("path", metavar="PATH", help="the folder of a run, or a model.npz")
     add = _verb(verbs, "data", "say what images there are, and where they come from", run=False)
@@ -162,6 +163,20 @@ def _assess(verbs):
     name.completer = _names_and_files
     add("--size", metavar="64x48", help="width and height to bring pictures to")
     add("--label", metavar="COLUMN", help="the column of a table that is a class")
+
+
+def _explore(verbs):
+    what = "the folder of a run, or a model.npz with --data"
+    summary = "write a page to explore the codes in a browser"
+    add = _verb(verbs, "explore", summary, ("run", what), run=False)
+    add("-o", "--output", metavar="FILE", help="an .html file; explore.html in the folder if none")
+    shown = "the images to show; a run shows its test images"
+    add("--data", metavar="NAME", help=shown).completer = _names_and_files
+    add("--table", action="store_true", help="--data is a table, (N, D) in an .npz or .npy file")
+    add("--budget", type=int, metavar="BYTES", help="for the images; 2000000 if none")
+    add("--seed", type=int, default=0, help="of the draw where there are more images than that")
+    kinds = ["auto", "float32", "float16"]
+    add("--weights", choices=kinds, default="auto", help="auto is float32 up to 4 MB")
 
 
 def _convert(verbs):

@@ -16,6 +16,7 @@ from minigrad.checkpoint import flush_folder, make_folder, part_of, whole
 
 from .. import plots
 from ..codec import eight_bits
+from ..explore import START
 from ..runs.files import explained, write_rows
 from ..runs.folders import lock_of
 
@@ -29,6 +30,7 @@ MAGIC = {  # how files of our own begin
     ".png": b"\x89PNG",
     ".csv": (",".join(SCORES).encode(), b"row,score,anomalous", b"code_1"),  # nobody else's table
     ".mgae": b"MGAE",  # see `compression`
+    ".html": START.encode(),
 }
 
 

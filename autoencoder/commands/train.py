@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets import NAMES, is_table
+from ..datasets import NAMES
+from ..datasets.tables import is_table
 from ..runs import MODELS, Config, resume, start
 from ..runs.checkpoints import SECONDS
 from ..runs.dataset import source

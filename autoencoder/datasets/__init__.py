@@ -10,7 +10,6 @@ from .images import Dataset, DataUnavailable, load_images, load_table, shrink
 from .loaders import NAMES, load, load_digits, load_olivetti, make_faces
 from .mnist import load_mnist
 from .splits import by_group, within_group
-from .tables import is_table
 
 __all__ = [
     "NAMES",
@@ -19,7 +18,6 @@ __all__ = [
     "by_group",
     "draw_faces",
     "face_factors",
-    "is_table",
     "load",
     "load_digits",
     "load_images",

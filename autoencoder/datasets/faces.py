@@ -76,8 +76,23 @@ def face_factors(people: int = 40, variations: int = 10, seed: int = 0) -> dict[
 
     Returns a dict of arrays of shape (people * variations,): "person" (int) and one float32 array
     for each factor. Rows of one person differ in pose, light, expression and glasses only.
-    Raises ValueError when people or variations is below one.
 
+    Parameters
+    ----------
+    people, variations : int, default=40, 10
+    seed : int, default=0
+
+    Returns
+    -------
+    dict of arrays
+
+    Raises
+    ------
+    ValueError
+        When people or variations is below one.
+
+    Examples
+    --------
     >>> factors = face_factors(people=3, variations=2, seed=1)
     >>> sorted(factors["person"].tolist())
     [0, 0, 1, 1, 2, 2]
@@ -118,8 +133,26 @@ def draw_faces(factors: dict[str, Array], size: int = 64) -> Array:
     """Draw one picture for each row of `factors`: (N, size, size, 1) float32 in [0, 1].
 
     `factors` is what `face_factors` returns, or a changed copy of it: the way to see what one
-    factor does. Raises KeyError when a factor is missing, ValueError when size is below 8.
+    factor does.
 
+    Parameters
+    ----------
+    factors : dict of arrays (N,)
+    size : int, default=64
+
+    Returns
+    -------
+    array (N, size, size, 1)
+
+    Raises
+    ------
+    KeyError
+        When a factor is missing.
+    ValueError
+        When size is below 8.
+
+    Examples
+    --------
     >>> draw_faces(face_factors(people=2, variations=1), size=16).shape
     (2, 16, 16, 1)
     """

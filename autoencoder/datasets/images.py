@@ -35,6 +35,17 @@ class Dataset:
 
     `name` is short, for figures and run folders; `description` is one sentence.
 
+    Parameters
+    ----------
+    name : str
+    images : array (N, H, W, C) in [0, 1]
+    labels : array (N,) of integers
+    description : str
+    names : tuple of str or None, default=None
+        Of the files, or whatever the images are called.
+
+    Examples
+    --------
     >>> dots = Dataset("dots", np.zeros((2, 1, 1, 1), np.float32), np.array([0, 1]), "Two dots.")
     >>> dots.images.shape
     (2, 1, 1, 1)
@@ -54,6 +65,17 @@ def shrink(images: Array, size: int) -> Array:
     For square images and a whole fraction of their size these are exactly every second pixel, or
     every third, and so on.
 
+    Parameters
+    ----------
+    images : array (N, H, W, C)
+    size : int
+
+    Returns
+    -------
+    array (N, size, size, C)
+
+    Examples
+    --------
     >>> shrink(np.arange(16.0).reshape(1, 4, 4, 1), 2).ravel()
     array([ 0.,  2.,  8., 10.])
     """
@@ -80,6 +102,10 @@ def load_table(
         The column of classes, numbers or texts; without one every row gets its own label.
     columns : sequence of str or None, default=None
         The columns to read, in this order; None is all but the label.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
@@ -123,6 +149,10 @@ def load_images(path, *, size=None, fit="crop"):
     fit : {"crop", "pad", "stretch"}, default="crop"
         What becomes of images of other proportions: "crop" cuts off what is too much on both sides,
         "pad" puts black there, "stretch" distorts them.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------

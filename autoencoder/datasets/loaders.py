@@ -34,9 +34,21 @@ def load_olivetti(*, data_home: PathLike | None = None) -> Dataset:
     """Load the 400 Olivetti faces, 10 of each of 40 people: (400, 64, 64, 1), label = person.
 
     They come from scikit-learn's cache (`data_home`, else the folder in the environment variable
-    SCIKIT_LEARN_DATA, else ~/scikit_learn_data) or are downloaded into it. Raises DataUnavailable
-    when there is neither. Source: AT&T Laboratories Cambridge, in the order of the reference
-    program (shuffled, random_state=1000).
+    SCIKIT_LEARN_DATA, else ~/scikit_learn_data) or are downloaded into it. Source: AT&T
+    Laboratories Cambridge, in the order of the reference program (shuffled, random_state=1000).
+
+    Parameters
+    ----------
+    data_home : str or path, default=None
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataUnavailable
+        When there is neither.
     """
     from sklearn.datasets import get_data_home
 
@@ -94,6 +106,12 @@ def load_digits() -> Dataset:
     Source: scikit-learn's copy of the test part of the UCI Optical Recognition of Handwritten
     Digits, whose 17 grey levels are divided by 16.
 
+    Returns
+    -------
+    Dataset
+
+    Examples
+    --------
     >>> load_digits().images.max()
     np.float32(1.0)
     """
@@ -115,6 +133,18 @@ def make_faces(people: int = 40, variations: int = 10, size: int = 64, seed: int
     person in pose, light, expression and glasses. The people are mixed, as in the Olivetti faces.
     The same arguments give the same pictures. `face_factors` and `draw_faces` are its two halves.
 
+    Parameters
+    ----------
+    people, variations : int, default=40, 10
+    size : int, default=64
+    seed : int, default=0
+
+    Returns
+    -------
+    Dataset
+
+    Examples
+    --------
     >>> faces = make_faces(people=3, variations=2, size=32)
     >>> faces.images.shape, faces.labels.tolist()
     ((6, 32, 32, 1), [1, 0, 2, 2, 0, 1])
@@ -158,14 +188,30 @@ def load(
 ) -> Dataset:
     """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path.
 
-    `how` to read a path: `size` and `fit` as in `load_images`, of tables `label` and `columns` as
-    in `load_table`.
-
     When the Olivetti faces or MNIST cannot be had and `fall_back` is true, generated faces or the
     small digits are returned instead, and `say` is called with one paragraph that tells so (without
-    it there is a warning); else DataUnavailable is raised. Raises ValueError when it is neither a
-    known name nor a path.
+    it there is a warning); else DataUnavailable is raised.
 
+    Parameters
+    ----------
+    name_or_path : str or path
+    fall_back : bool, default=True
+    say : callable, default=None
+    **how
+        To read a path: `size` and `fit` as in `load_images`, of tables `label` and `columns` as in
+        `load_table`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ValueError
+        When it is neither a known name nor a path.
+
+    Examples
+    --------
     >>> load("faces").name
     'generated faces'
     """

@@ -29,11 +29,26 @@ def load_mnist(path: PathLike | None = None, *, subset: str = "all") -> Dataset:
     `path` is an .npz with x_train, y_train, x_test and y_test, as `keras.datasets.mnist` keeps it.
     Without a path the file is taken from the folder in the environment variable MINIGRAD_DATA, else
     from the user's cache folder, and downloaded into it (11 MB) when it is not there.
-    Raises DataUnavailable when it cannot be had, ValueError when the file is something else.
 
     A classifier, or an honest test, wants the two parts apart::
 
         train, test = (load_mnist(subset=name) for name in ("train", "test"))
+
+    Parameters
+    ----------
+    path : str or path, default=None
+    subset : {"all", "train", "test"}, default="all"
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataUnavailable
+        When it cannot be had.
+    ValueError
+        When the file is something else.
     """
     if subset not in SUBSETS:
         raise ValueError(f"The subset of MNIST is one of {', '.join(SUBSETS)}, not {subset!r}")

@@ -29,8 +29,25 @@ def by_group(
 
     Either `test_groups`, the labels that are held out, or `test_fraction`, the share of the groups
     (rounded, at least one and not all) that the NumPy Generator `rng` draws.
-    Raises ValueError for an unknown group, and when a side would be empty.
 
+    Parameters
+    ----------
+    labels : array (N,)
+    test_fraction : float in (0, 1), default=None
+    test_groups : sequence of labels, default=None
+    rng : numpy.random.Generator, default=None
+
+    Returns
+    -------
+    train, test : arrays of integers
+
+    Raises
+    ------
+    ValueError
+        For an unknown group, and when a side would be empty.
+
+    Examples
+    --------
     >>> by_group([7, 8, 7, 9], test_groups=[7])
     (array([1, 3]), array([0, 2]))
     >>> labels = np.repeat(np.arange(40), 10)
@@ -64,8 +81,25 @@ def by_group(
 def within_group(labels: Any, k: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Hold out `k` samples of every group: labels (N,) -> (train indices, test indices).
 
-    The NumPy Generator `rng` draws them. Raises ValueError when a group has no more than `k`.
+    The NumPy Generator `rng` draws them.
 
+    Parameters
+    ----------
+    labels : array (N,)
+    k : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    train, test : arrays of integers
+
+    Raises
+    ------
+    ValueError
+        When a group has no more than `k`.
+
+    Examples
+    --------
     >>> train, test = within_group(np.repeat([0, 1], 5), 2, np.random.default_rng(0))
     >>> len(train), np.bincount(test // 5)
     (6, array([2, 2]))

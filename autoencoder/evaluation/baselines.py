@@ -42,6 +42,17 @@ class PrincipalComponents(NamedTuple):
 def principal_components(images: Any, count: int) -> PrincipalComponents:
     """The first `count` principal components of images (N, ...), or all when there are fewer.
 
+    Parameters
+    ----------
+    images : array (N, ...)
+    count : int
+
+    Returns
+    -------
+    PrincipalComponents
+
+    Examples
+    --------
     >>> line = principal_components(np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]]), 5)
     >>> len(line.directions), line.reconstruct(np.array([[3.0, 1.0]]))
     (1, array([[2., 2.]]))
@@ -62,8 +73,24 @@ def ladder(
     two, per image, as the networks' own. The methods learn from `images` and are scored on them,
     or on `test` (M, ...) when that is given. They are the best constant grey, the mean image, and
     PCA with each number of `components` that does not exceed the rank of the data.
-    Raises ValueError when there are no images, the shapes differ or a component is below one.
 
+    Parameters
+    ----------
+    images : array (N, ...)
+    components : sequence of ints, default=(16, 64, 128, 256)
+    test : array (M, ...), default=None
+
+    Returns
+    -------
+    dict of floats
+
+    Raises
+    ------
+    ValueError
+        When there are no images, the shapes differ or a component is below one.
+
+    Examples
+    --------
     >>> corners = np.array([[0, 0], [0, 1], [4, 0], [4, 1]])
     >>> {label: round(loss, 6) for label, loss in ladder(corners, components=(1, 9)).items()}
     {'constant grey': 2.6875, 'mean image': 2.125, 'PCA 1': 0.125}
@@ -98,6 +125,16 @@ def principal_directions(images: Any) -> Array:
     `images` is (N, ...); D is the number of pixels of one image. They are the right singular
     vectors of the centred data, without those of singular value zero.
 
+    Parameters
+    ----------
+    images : array (N, ...)
+
+    Returns
+    -------
+    array (rank, D)
+
+    Examples
+    --------
     >>> principal_directions(np.array([[0.0, 1.0], [0.0, 3.0]])).round(3) ** 2
     array([[0., 1.]])
     """
@@ -114,8 +151,23 @@ def wiener(images: Any, std: float) -> Callable[[Any], Array]:
     noisy images x, (M, ...), to ``mu + S (S + std^2 I)^-1 (x - mu)``, float64 of the same shape: no
     linear map has a smaller expected squared error on `images` with such noise, and for Gaussian
     images nothing has. A linear denoising autoencoder can do as well and no better.
-    Raises ValueError when there are no images, std is not above zero, or sizes differ.
 
+    Parameters
+    ----------
+    images : array (N, ...)
+    std : float
+
+    Returns
+    -------
+    a function of noisy images (M, ...)
+
+    Raises
+    ------
+    ValueError
+        When there are no images, std is not above zero, or sizes differ.
+
+    Examples
+    --------
     >>> denoise = wiener(np.array([[0.0, 1.0], [4.0, 1.0]]), std=2.0)  # variances 4 and 0
     >>> denoise(np.array([[5.0, 9.0]]))
     array([[3.5, 1. ]])
@@ -154,8 +206,24 @@ def probabilistic_pca(images: Any, count: int, test: Any) -> Array:
     images `test` (M, ...): the left-out variance is spread evenly, s^2 = its sum / (D - count)
     (Tipping & Bishop 1999). No linear variational autoencoder of `count` units and shared variance
     has a higher evidence lower bound on `images`; the best one's equals it.
-    Raises ValueError unless some variance is left out.
 
+    Parameters
+    ----------
+    images : array (N, ...)
+    count : int
+    test : array (M, ...)
+
+    Returns
+    -------
+    array (M,)
+
+    Raises
+    ------
+    ValueError
+        Unless some variance is left out.
+
+    Examples
+    --------
     >>> images = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])  # variances 2, 1/2
     >>> probabilistic_pca(images, 1, np.zeros((1, 2))).round(6)  # -log(2 pi) - log(2 / 2) / 2
     array([-1.837877])
@@ -206,7 +274,16 @@ def _principal(rows):
 
 
 def half_squares(differences: Any) -> float:
-    """Compute half the sum of squares per image of (N, D) differences."""
+    """Compute half the sum of squares per image of (N, D) differences.
+
+    Parameters
+    ----------
+    differences : array (N, D)
+
+    Returns
+    -------
+    float
+    """
     return float((differences**2).sum() / 2 / len(differences))
 
 

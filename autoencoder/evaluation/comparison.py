@@ -63,8 +63,31 @@ def evaluate(
       `n_draws`, in nats per sample; divergence in nats and activity of every unit.
 
     `rng` draws noise and samples: by default the same ones each time. `progress` shows bars.
-    Raises ValueError when the arrays do not fit each other.
 
+    Parameters
+    ----------
+    model : fitted estimator
+    X_train : array (N, D)
+    X_test : array (M, D)
+    image_shape : (H, W, C), default=None
+    labels : (array (N,), array (M,)), default=None
+    data_range : float, default=1.0
+    n_draws : int, default=64
+    max_probe : int, default=5000
+    rng : numpy.random.Generator, default=None
+    progress : bool, default=False
+
+    Returns
+    -------
+    dict of dicts of dicts of numbers
+
+    Raises
+    ------
+    ValueError
+        When the arrays do not fit each other.
+
+    Examples
+    --------
     >>> from autoencoder import Autoencoder
     >>> from autoencoder.datasets import load_digits
     >>> X = load_digits().images.reshape(-1, 64)
@@ -123,6 +146,16 @@ def evaluate(
 def table(results: Any) -> str:
     """The results of `evaluate` as aligned plain text: one table for each section.
 
+    Parameters
+    ----------
+    results : dict
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> print(table({"codes": {"model": {"kNN": 0.912, "units": 7}, "raw pixels": {"kNN": 0.5}}}))
     What the codes of the test samples know
                    kNN  units

@@ -45,6 +45,17 @@ def mse(images: Any, reconstructions: Any, *, reduction: str = "mean") -> Any:
 
     `reduction="none"` gives one number for each image, (N,), here and in the functions below.
 
+    Parameters
+    ----------
+    images, reconstructions : array (N, ...)
+    reduction : {"mean", "none"}, default="mean"
+
+    Returns
+    -------
+    float, or array (N,) for "none"
+
+    Examples
+    --------
     >>> mse(np.zeros((1, 4)), np.array([[0.0, 0.0, 0.0, 2.0]]))
     1.0
     """
@@ -60,6 +71,18 @@ def psnr(
     ``20 log10(data_range) - 10 log10(mse)``; an image without any error has infinity. The mean of
     the images' ratios is not the ratio of the mean error: it is larger or equal (Jensen).
 
+    Parameters
+    ----------
+    images, reconstructions : array (N, ...)
+    data_range : float, default=1.0
+    reduction : {"mean", "none"}, default="mean"
+
+    Returns
+    -------
+    float, or array (N,) for "none"
+
+    Examples
+    --------
     >>> psnr(np.zeros((2, 4)), np.array([[0.1] * 4, [0.01] * 4])).__round__(6)
     30.0
     """
@@ -79,8 +102,25 @@ def ssim(
     standard deviation 1.5, where it lies wholly inside the image (Wang et al. 2004, K1 = 0.01,
     K2 = 0.03), and averaged over positions and channels. In images of fewer than 11 pixels a side
     the window is the largest odd one that fits, which makes theirs a number of its own, comparable
-    among images of one size only. Raises ValueError below 3 pixels a side.
+    among images of one size only.
 
+    Parameters
+    ----------
+    images, reconstructions : array (N, H, W) or (N, H, W, C)
+    data_range : float, default=1.0
+    reduction : {"mean", "none"}, default="mean"
+
+    Returns
+    -------
+    float, or array (N,) for "none"
+
+    Raises
+    ------
+    ValueError
+        Below 3 pixels a side.
+
+    Examples
+    --------
     >>> checks = np.indices((1, 12, 12)).sum(axis=0) % 2.0
     >>> ssim(checks, checks), round(ssim(checks, 1 - checks), 3)
     (1.0, -0.996)
@@ -116,6 +156,17 @@ def excess_bce(images: Any, probabilities: Any, *, reduction: str = "mean") -> A
     0 for p = x, where the cross-entropy of grey images is still ``H(x)``. Logarithms stop at -100
     as in `minigrad.losses.binary_cross_entropy`.
 
+    Parameters
+    ----------
+    images, probabilities : array (N, ...) in [0, 1]
+    reduction : {"mean", "none"}, default="mean"
+
+    Returns
+    -------
+    float, or array (N,) for "none"
+
+    Examples
+    --------
     >>> round(excess_bce(np.array([[0.5, 1.0]]), np.array([[0.5, 0.5]])), 6)  # log 2
     0.693147
     """
@@ -146,8 +197,24 @@ def anomaly_metrics(normal_scores: Any, anomaly_scores: Any) -> dict[str, float]
     below a normal sample (ties count half); "average_precision"; "precision_at_n", the share of
     anomalies among the n lowest scores, n their number (of a tie at the border, its average);
     "fpr_at_95_tpr", the share of normal samples flagged by the threshold that finds 95 % of the
-    anomalies. Raises ValueError for empty or non-finite scores.
+    anomalies.
 
+    Parameters
+    ----------
+    normal_scores : array (N,)
+    anomaly_scores : array (M,)
+
+    Returns
+    -------
+    dict of floats
+
+    Raises
+    ------
+    ValueError
+        For empty or non-finite scores.
+
+    Examples
+    --------
     >>> anomaly_metrics([3, 4, 5, 6], [1, 3.5])["roc_auc"]
     0.875
     """
@@ -179,6 +246,17 @@ def active_units(means: Any, threshold: float = 0.01) -> int:
     A unit is active when the variance of its mean exceeds `threshold` (Burda et al. 2016); the
     others have collapsed to the prior and say nothing about the sample.
 
+    Parameters
+    ----------
+    means : array (N, k)
+    threshold : float, default=0.01
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
     >>> active_units(np.array([[0.0, 1.0, 0.1], [0.01, -1.0, -0.2]]))
     2
     """
@@ -193,6 +271,16 @@ def kl_per_unit(means: Any, log_variances: Any) -> Array:
     ``(mean^2 + variance - 1 - log variance) / 2``, averaged over the samples; the sum over units
     is the VAE's divergence (Kingma & Welling 2014, appendix B).
 
+    Parameters
+    ----------
+    means, log_variances : array (N, k)
+
+    Returns
+    -------
+    array (k,)
+
+    Examples
+    --------
     >>> kl_per_unit(np.array([[0.0, 1.0]]), np.zeros((1, 2)))
     array([0. , 0.5])
     """

@@ -33,6 +33,19 @@ class Accuracy(NamedTuple):
 def linear_probe(train_codes: Any, train_labels: Any, test_codes: Any, test_labels: Any) -> float:
     """The test accuracy of a logistic regression on codes: (N, k), (N,), (M, k), (M,) -> float.
 
+    Parameters
+    ----------
+    train_codes : array (N, k)
+    train_labels : array (N,)
+    test_codes : array (M, k)
+    test_labels : array (M,)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> codes, labels = np.array([[0.0], [1.0], [10.0], [11.0]]), np.array([0, 0, 1, 1])
     >>> linear_probe(codes, labels, np.array([[2.0], [9.0]]), np.array([0, 1]))
     1.0
@@ -48,6 +61,20 @@ def knn_accuracy(
 
     Euclidean distance between the codes as they are: (N, k), (N,), (M, k), (M,).
 
+    Parameters
+    ----------
+    train_codes : array (N, k)
+    train_labels : array (N,)
+    test_codes : array (M, k)
+    test_labels : array (M,)
+    n_neighbors : int, default=5
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> codes, labels = np.array([[0.0], [1.0], [10.0], [11.0]]), np.array([0, 0, 1, 1])
     >>> knn_accuracy(codes, labels, np.array([[2.0]]), np.array([0]), n_neighbors=1)
     1.0
@@ -68,8 +95,28 @@ def few_shot_accuracy(
 
     Each of `repeats` (at least 2) times the labelled samples are drawn anew by the NumPy
     Generator `rng` and all others are the test. With people as classes it answers how many labelled
-    photographs of each a code needs. Raises ValueError when a class has none to spare.
+    photographs of each a code needs.
 
+    Parameters
+    ----------
+    codes : array (N, k)
+    labels : array (N,)
+    per_class : int
+    rng : numpy.random.Generator
+    repeats : int, default=10
+
+    Returns
+    -------
+    Accuracy
+        The mean and the standard deviation of the accuracies.
+
+    Raises
+    ------
+    ValueError
+        When a class has none to spare.
+
+    Examples
+    --------
     >>> codes = np.concatenate([np.full((9, 1), 0.0), np.full((9, 1), 1.0)])
     >>> few_shot_accuracy(codes, np.repeat([0, 1], 9), 1, np.random.default_rng(0))
     Accuracy(mean=1.0, std=0.0)
@@ -91,6 +138,18 @@ def trustworthiness(X: Any, codes: Any, *, n_neighbors: int = 5) -> float:
     Every one of the `n_neighbors` nearest codes that is not among as many nearest samples costs
     its rank beyond them; 1 means that none does. Time and memory grow with N squared.
 
+    Parameters
+    ----------
+    X : array (N, ...)
+    codes : array (N, k)
+    n_neighbors : int, default=5
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
     >>> X = 2.0 ** np.arange(20.0)[:, None]
     >>> trustworthiness(X, 3 * X)
     1.0

@@ -49,7 +49,15 @@ _METHODS = {"noise": "corrupt", "code": "terms", "likelihood": "loss", "penalty"
 
 
 class Parts(NamedTuple):
-    """The resolved parts: a noise or None, a code, a likelihood, a tuple of penalties."""
+    """The resolved parts: a noise or None, a code, a likelihood, a tuple of penalties.
+
+    Parameters
+    ----------
+    noise : noise or None
+    code : Code
+    likelihood : Likelihood
+    penalties : tuple of penalties
+    """
 
     noise: object
     code: object
@@ -66,8 +74,24 @@ def resolve(kind: str, value: Any) -> Any:
     """The part of `kind` ("noise", "code", "likelihood", "penalty") that `value` names.
 
     `value` is a name, a part already made, or None for no noise and no penalty. Penalties are
-    returned as a tuple, and may be given as one. Raises ValueError with the choices.
+    returned as a tuple, and may be given as one.
 
+    Parameters
+    ----------
+    kind : {"noise", "code", "likelihood", "penalty"}
+    value : None, str, part or, of penalties, a tuple of them
+
+    Returns
+    -------
+    part, None, or a tuple of penalties
+
+    Raises
+    ------
+    ValueError
+        With the choices.
+
+    Examples
+    --------
     >>> resolve("noise", "masking")
     MaskingNoise()
     >>> resolve("penalty", ("l1", "weight_decay"))
@@ -88,9 +112,24 @@ def assemble(
 ) -> Parts:
     """All parts, resolved and checked against each other, as `Parts`.
 
-    Raises ValueError where a name is unknown, a weight negative, or a penalty does not fit the
-    code.
+    Parameters
+    ----------
+    noise : None, str or noise, default=None
+    code : str or Code, default="linear"
+    likelihood : str or Likelihood, default="gaussian"
+    penalty : None, str, penalty or tuple of them, default=None
 
+    Returns
+    -------
+    Parts
+
+    Raises
+    ------
+    ValueError
+        Where a name is unknown, a weight negative, or a penalty does not fit the code.
+
+    Examples
+    --------
     >>> assemble(code="sigmoid", penalty="kl_sparsity").penalties
     (KLSparsity(),)
     """

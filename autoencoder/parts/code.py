@@ -17,6 +17,7 @@ from minigrad import Tensor, clip, exp, logsumexp, maximum, primitive, relu, res
 from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
+from minigrad.whole_batch import whole_mean
 
 from ..checks import check_number, check_whole
 
@@ -52,6 +53,12 @@ class Code(BaseEstimator):
 class PointCode(Code):
     """One vector for each sample: ``activation(h)``, "relu", "sigmoid", "tanh" or "linear".
 
+    Parameters
+    ----------
+    activation : {"relu", "sigmoid", "tanh", "linear"}, default="relu"
+
+    Examples
+    --------
     >>> import numpy as np
     >>> PointCode("relu").mean(np.array([[-1.0, 2.0]]))
     array([[0., 2.]])
@@ -102,6 +109,16 @@ class GaussianCode(Code):
     mean over the draws, and "divergence" the rest. It has no other `beta`, `warm_up` or
     `free_bits`.
 
+    Parameters
+    ----------
+    beta : float, default=1.0
+    warm_up : float in [0, 1], default=0.0
+    free_bits : float, default=0.0
+        Nats for each unit.
+    n_draws : int, default=1
+
+    Examples
+    --------
     >>> import numpy as np
     >>> code, h = GaussianCode(), np.array([[1.0, 0.0, 0.0, 0.0]])
     >>> code.mean(h), code.divergence(h)
@@ -170,7 +187,7 @@ class GaussianCode(Code):
             mean, log_variance = self.mean(h), self.log_variance(h)
             nats = (mean * mean + exp(log_variance) - 1 - log_variance) / 2  # (N, k)
             nats = nats if weight is None else nats * reshape(weight, (-1, 1))
-            cost = maximum(nats.mean(axis=0), float(self.free_bits)).sum()
+            cost = maximum(whole_mean(nats.mean(axis=0)), float(self.free_bits)).sum()
         else:
             nats = self.divergence(h)  # (N,)
             cost = (nats if weight is None else nats * weight).mean()
@@ -188,6 +205,14 @@ def importance_bound(log_weights: Any) -> Array:
 
     Of weights p(x, z) / q(z | x) it is a lower bound on log p(x), in expectation, that grows with
     the number of draws (Y. Burda et al., "Importance weighted autoencoders", 2016).
+
+    Parameters
+    ----------
+    log_weights : array (draws, N)
+
+    Returns
+    -------
+    array (N,)
     """
     return logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
 

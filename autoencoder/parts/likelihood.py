@@ -21,6 +21,7 @@ from sklearn.base import BaseEstimator
 from minigrad import Tensor, log, maximum, primitive, sigmoid, tanh, where
 from minigrad.backend import array_module
 from minigrad.losses import bernoulli_nll_of_logits, l2_loss, mse_loss
+from minigrad.whole_batch import whole_count, whole_mean, whole_sum
 
 from ..checks import as_numbers, check_floats, outside_unit_interval
 
@@ -65,6 +66,12 @@ class GaussianLikelihood(Likelihood):
     is its mean squared error (O. Rybkin et al., "Simple and effective VAE training with calibrated
     decoders", 2021).
 
+    Parameters
+    ----------
+    variance : float or "optimal", default=1.0
+
+    Examples
+    --------
     >>> GaussianLikelihood(variance=1.0).log_prob(np.zeros((1, 1)), np.ones((1, 1)))
     array([-1.41893853])
     """
@@ -87,7 +94,7 @@ class GaussianLikelihood(Likelihood):
         squares = (x - t) * (x - t)  # (N, D)
         variance = _variance(self.variance if variance is None else variance)
         if variance == "optimal":
-            variance = maximum(squares.mean(), _SMALLEST_VARIANCE)
+            variance = maximum(whole_mean(squares.mean()), _SMALLEST_VARIANCE)
             log_variance = log(variance)
         else:
             log_variance = math.log(variance)
@@ -102,7 +109,8 @@ class GaussianLikelihood(Likelihood):
         _check_pair("GaussianLikelihood", t, x)
         variance = _variance(self.variance)
         if variance == "optimal":
-            return (t.shape[1] / 2) * log(maximum(mse_loss(t, x), _SMALLEST_VARIANCE))
+            mean = whole_mean(mse_loss(t, x))
+            return (t.shape[1] / 2) * log(maximum(mean, _SMALLEST_VARIANCE))
         loss = l2_loss(t, x, reduction="mean")
         return loss if variance == 1 else loss * (1 / variance)
 
@@ -116,8 +124,9 @@ class GaussianLikelihood(Likelihood):
         variance, total = _variance(self.variance), weight.sum()
         if variance != "optimal":
             return squares / (2 * variance * len(t))
+        squares, total = whole_sum(squares), whole_sum(total)
         mean = squares / maximum(total, _SMALLEST_VARIANCE)
-        return total / (2 * len(t)) * log(maximum(mean, _SMALLEST_VARIANCE))
+        return total / (2 * whole_count(len(t))) * log(maximum(mean, _SMALLEST_VARIANCE))
 
     def constant(self, n_features: int) -> float:
         """What `loss` leaves out, in nats per sample of `n_features`; a Python float."""

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from minigrad import exp, reshape, tensor
 from minigrad.backend import array_module, to_device
 from minigrad.functional import check_rng
+from minigrad.whole_batch import gathered
 
 KERNELS = {  # of squared distances d and a scale c
     "inverse_multiquadratic": lambda d, c: c / (c + d),
@@ -65,7 +66,8 @@ class MMDPenalty(BaseEstimator):
         z = batch.z  # (N, k)
         p = to_device(batch.rng.standard_normal(z.shape), z.device).astype(z.dtype, copy=False)
         weight = batch.n_features if self.weight == "auto" else self.weight
-        return float(weight) * squared_mmd(z, tensor(p), self.kernel, batch.weight)
+        z, p, each = map(gathered, (z, tensor(p), batch.weight))
+        return float(weight) * squared_mmd(z, p, self.kernel, each)
 
 
 def squared_mmd(z, p, kernel, weight=None):

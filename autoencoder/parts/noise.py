@@ -27,6 +27,13 @@ class GaussianNoise(BaseEstimator):
 
     With ``clip=(low, high)`` the result is limited to that range, as pixels are.
 
+    Parameters
+    ----------
+    std : float, default=0.2
+    clip : (float, float) or None, default=None
+
+    Examples
+    --------
     >>> GaussianNoise(std=0.5, clip=(0, 1)).corrupt(np.ones(4), np.random.default_rng(0))
     array([1.        , 0.93394757, 1.        , 1.        ])
     """
@@ -51,6 +58,12 @@ class HeteroscedasticNoise(BaseEstimator):
 
     `floor` is the standard deviation of the sensor's own noise, `gain` that of counting photons
     at ``x = 1`` (A. Foi et al., "Practical Poissonian-Gaussian noise modeling", 2008).
+
+    Parameters
+    ----------
+    floor, gain : float, default=0.05, 0.1
+    clip : (float, float) or None, default=None
+        The range that the result is limited to.
     """
 
     def __init__(
@@ -84,6 +97,12 @@ class HeteroscedasticNoise(BaseEstimator):
 class MaskingNoise(BaseEstimator):
     """Elements lost: each becomes 0 with probability `rate`, by itself.
 
+    Parameters
+    ----------
+    rate : float in [0, 1], default=0.25
+
+    Examples
+    --------
     >>> MaskingNoise(rate=0.5).corrupt(np.ones(5), np.random.default_rng(0))
     array([1., 0., 0., 0., 1.])
     """
@@ -105,6 +124,13 @@ class MaskingNoise(BaseEstimator):
 class SaltAndPepperNoise(BaseEstimator):
     """Broken pixels: each becomes `low` or `high`, equally often, with probability `rate`.
 
+    Parameters
+    ----------
+    rate : float in [0, 1], default=0.1
+    low, high : float, default=0.0, 1.0
+
+    Examples
+    --------
     >>> SaltAndPepperNoise(rate=0.5).corrupt(np.full(5, 0.5), np.random.default_rng(0))
     array([0.5, 1. , 0. , 0. , 0.5])
     """

@@ -18,6 +18,7 @@ from minigrad.functional import check_rng
 from minigrad.losses import bernoulli_kl
 from minigrad.nn import Dense, Sequential
 from minigrad.optim import l1_penalty, l2_penalty
+from minigrad.whole_batch import whole_mean, whole_sum
 
 from ..checks import check_number
 
@@ -44,7 +45,12 @@ class Batch(NamedTuple):
 
 
 class L1Penalty(BaseEstimator):
-    """``weight * sum |code|``: most code units at zero most of the time."""
+    """``weight * sum |code|``: most code units at zero most of the time.
+
+    Parameters
+    ----------
+    weight : float, default=0.001
+    """
 
     name = "l1"
 
@@ -66,6 +72,12 @@ class KLSparsity(BaseEstimator):
 
     A `weight` of "auto" is ``0.2 D / k`` for k units and D features: the reconstruction is a sum
     over features and this one over units, and neither then outweighs the other in wide data.
+
+    Parameters
+    ----------
+    target : float in (0, 1), default=0.05
+    weight : float or "auto", default="auto"
+    momentum : float in [0, 1], default=0.9
     """
 
     name = "kl_sparsity"
@@ -125,6 +137,11 @@ class ContractivePenalty(BaseEstimator):
     back once for each of the k rows; of an encoder without hidden layers it knows the norm,
     ``sum_j slope_j**2 sum_i W_ij**2``. ``"hutchinson"`` estimates the norm by ``|J^T u|**2`` with
     random signs u, which has the right expectation (M. Hutchinson, 1990), in one walk.
+
+    Parameters
+    ----------
+    weight : float, default=0.1
+    method : {"exact", "hutchinson"}, default="exact"
     """
 
     name = "contractive"
@@ -175,8 +192,9 @@ def _total(values, weight):
 def _mean_code(batch):
     code, weight = batch.code.mean(batch.h), batch.weight  # (N, k)
     if weight is None:
-        return code.mean(axis=0)
-    return (code * reshape(weight, (-1, 1))).sum(axis=0) / weight.sum()
+        return whole_mean(code.mean(axis=0))
+    counted = (code * reshape(weight, (-1, 1))).sum(axis=0)
+    return whole_sum(counted) / whole_sum(weight.sum())
 
 
 def _only_weight(encoder):
@@ -229,6 +247,11 @@ class WeightDecay(BaseEstimator):
     """``weight / 2 * sum w**2`` ("l2") or ``weight * sum |w|`` ("l1") of all matrices and kernels.
 
     Biases are left alone. The "l2" gradient is ``weight * w``, as PyTorch's ``weight_decay``.
+
+    Parameters
+    ----------
+    weight : float, default=1e-4
+    norm : {"l1", "l2"}, default="l2"
     """
 
     name = "weight_decay"

@@ -24,8 +24,25 @@ def draw_codes(
     "gaussian" is fitted to the training codes, "standard_normal" is N(0, I), and so is None for
     Gaussian codes.
 
-    `mean` (k,) and `covariance` (k, k) are those of the training codes. Raises ValueError where the
-    `code` (a part) has no prior, or the object gives codes of another shape.
+    `mean` (k,) and `covariance` (k, k) are those of the training codes.
+
+    Parameters
+    ----------
+    prior : None, {"gaussian", "standard_normal"} or an object with ``sample``
+    n_samples : int
+    code : Code
+    mean : array (k,)
+    covariance : array (k, k)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array (n_samples, k)
+
+    Raises
+    ------
+    ValueError
+        Where the `code` (a part) has no prior, or the object gives codes of another shape.
     """
     k, is_standard = len(mean), isinstance(prior, str) and prior == "standard_normal"
     if hasattr(prior, "sample"):

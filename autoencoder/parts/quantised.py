@@ -9,6 +9,7 @@ import numpy as np
 from minigrad import concatenate, matmul, reshape
 from minigrad.backend import array_module, to_numpy
 from minigrad.nn import Module, Parameter
+from minigrad.whole_batch import whole_sum
 
 from ..checks import check_number, check_whole
 from .code import Code
@@ -116,7 +117,8 @@ class VectorQuantisedCode(Code):
             numbers = h.data[:, 2 * said.shape[1] :].reshape(-1, 1)
             xp = array_module(numbers)
             use = memory.setdefault(_USE, xp.zeros(int(self.n_vectors), h.dtype))
-            use += (numbers == xp.arange(int(self.n_vectors))).sum(axis=0)
+            chosen = numbers == xp.arange(int(self.n_vectors))  # (M, n_vectors)
+            use += whole_sum(chosen.sum(axis=0).astype(use.dtype))
         return costs
 
     def measures(self, memory: Any) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from minigrad import exp, log, logsumexp, maximum, reshape
+from minigrad.whole_batch import gathered
 
 
 class TotalCorrelation(BaseEstimator):
@@ -53,9 +54,11 @@ class TotalCorrelation(BaseEstimator):
     def __call__(self, batch: Any) -> Any:
         self.check(batch.code)
         mean, log_variance = batch.code.mean(batch.h), batch.code.log_variance(batch.h)
-        _, correlation, _ = divergence_in_parts(batch.z, mean, log_variance, batch.weight)
-        if batch.weight is not None:
-            correlation = correlation * batch.weight
+        given = batch.z, mean, log_variance, batch.weight
+        z, mean, log_variance, weight = map(gathered, given)
+        _, correlation, _ = divergence_in_parts(z, mean, log_variance, weight)
+        if weight is not None:
+            correlation = correlation * weight
         return float(self.weight) * correlation.mean()
 
 

@@ -12,8 +12,25 @@ def code_distribution(codes, path, *, title):
 
     The histogram is of all values; beside it each unit's mean with one standard deviation, in the
     order of the means. Units that hardly move (standard deviation below a thousandth of the range
-    of all values) are counted as constant. Raises ValueError unless the codes are finite.
+    of all values) are counted as constant.
 
+    Parameters
+    ----------
+    codes : array (N, K)
+    path : str or path
+    title : str
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        Unless the codes are finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     code_distribution(np.eye(3), f"{folder}/a.png", title="Three units").name
@@ -74,6 +91,21 @@ def latent_scatter(codes, labels, path, *, title, names=None, axis_names=("unit 
     more, as with people, thin lines lead from each code to the name. Codes of another length must
     be brought to two dimensions first, for example by PCA: say so in `axis_names`.
 
+    Parameters
+    ----------
+    codes : array (N, 2)
+    labels : array (N,)
+    path : str or path
+    title : str
+    names : dict of str, default=None
+    axis_names : (str, str), default=("unit 1", "unit 2")
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     latent_scatter(np.eye(2), [0, 1], f"{folder}/a.png", title="Two codes").name

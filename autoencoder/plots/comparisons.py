@@ -13,8 +13,27 @@ def anomaly_scores(normal, anomalous, path, *, title, threshold=None, larger="no
     `normal` (N,) and `anomalous` (M,) are scores; `larger` says what larger ones mean, "normal"
     (as scikit-learn's `score_samples`) or "anomalous". Each histogram is of its own group, in
     common bins; the outermost hold what lies beyond. A `threshold` is drawn in both panels.
-    Raises ValueError for a group without scores or with scores that are not finite.
 
+    Parameters
+    ----------
+    normal : array (N,)
+    anomalous : array (M,)
+    path : str or path
+    title : str
+    threshold : float, default=None
+    larger : {"normal", "anomalous"}, default="normal"
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        For a group without scores or with scores that are not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     anomaly_scores([3, 4, 5], [1, 2, 3.5], f"{folder}/a.png", title="Digits: AUC 0.89").name
@@ -63,8 +82,24 @@ def rate_distortion(curves, path, *, title):
     `curves` is name -> (bits per pixel (P,), PSNR (P,)); up and left is better. The rates are on
     a logarithmic axis when they span more than a factor of ten. Lossless points, whose PSNR is
     infinite, are not drawn but counted in the footer.
-    Raises ValueError when there is no curve, or one has other shapes or impossible values.
 
+    Parameters
+    ----------
+    curves : dict of (array (P,), array (P,))
+    path : str or path
+    title : str
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When there is no curve, or one has other shapes or impossible values.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     rate_distortion({"PCA": ([1, 2], [24, 27])}, f"{folder}/a.png", title="PCA").name
@@ -108,8 +143,25 @@ def score_groups(groups, path, *, title, threshold=None):
 
     `groups` is name -> scores (N,), larger ones meaning more normal; empty ones are left out. There
     is no ROC, which would need to know the anomalies: see `anomaly_scores`.
-    Raises ValueError where there are no scores, or some that are not finite.
 
+    Parameters
+    ----------
+    groups : dict of arrays (N,)
+    path : str or path
+    title : str
+    threshold : float, default=None
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        Where there are no scores, or some that are not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     score_groups({"test": [3, 4], "new": [1, 2]}, f"{folder}/a.png", title="Digits").name
@@ -163,8 +215,25 @@ def accuracy_by_labels(results, path, *, title, chance=None):
     `results` is name -> (labels per class (L,), accuracies (L, R) from 0 to 1 of R repeated
     draws). Points are means, bars one standard deviation of the draws; methods are moved sideways
     a little so that no bar hides another. `chance` is drawn as a dotted line.
-    Raises ValueError when there is no method, or one has other shapes or impossible values.
 
+    Parameters
+    ----------
+    results : dict of (array (L,), array (L, R))
+    path : str or path
+    title : str
+    chance : float, default=None
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When there is no method, or one has other shapes or impossible values.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> pixels = [1, 5], [[0.4, 0.5], [0.8, 0.8]]
     >>> with TemporaryDirectory() as folder:

@@ -17,6 +17,21 @@ def training_curve(history, ladder, path, *, title, reference=None, points=None)
     drawn dashed; `points` is name -> [(epoch, loss), ...], drawn as markers. Losses that are not
     finite and positive are left out.
 
+    Parameters
+    ----------
+    history : dict, or dict of dicts
+    ladder : dict of floats
+    path : str or path
+    title : str
+    reference : dict of (epochs, losses), default=None
+    points : dict of lists of (epoch, loss), default=None
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> history = {"epoch": [1, 2, 3], "loss": [12.0, 10.3, 10.1]}
     >>> with TemporaryDirectory() as folder:

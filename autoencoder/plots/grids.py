@@ -14,8 +14,27 @@ def image_rows(rows, path, *, title, notes=None, columns=12, footer=""):
     `rows` is a sequence of (label, images (N, H, W, 1 or 3)) with one N; the first `columns` of
     each are drawn, on a fixed scale from 0 (black) to 1 (white). Rows may differ in resolution.
     `notes` is a text for each image, written under the last row; `footer` a text below all.
-    Raises ValueError when there is nothing to draw or the rows do not fit each other.
 
+    Parameters
+    ----------
+    rows : sequence of (str, array (N, H, W, 1 or 3))
+    path : str or path
+    title : str
+    notes : sequence of str, default=None
+    columns : int, default=12
+    footer : str, default=""
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When there is nothing to draw or the rows do not fit each other.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     image_rows([("grey", np.full((2, 8, 8, 1), 0.5))], f"{folder}/a.png", title="a").name
@@ -44,8 +63,27 @@ def reconstruction_grid(
 
     Both are images (N, H, W, 1 or 3) in [0, 1], or rows (N, D) with `image_shape`; the first
     `count` are drawn. The PSNR, -10 log10 of the mean squared error (peak 1), is in dB.
-    Raises ValueError when the shapes differ or a value is not finite.
 
+    Parameters
+    ----------
+    originals, reconstructions : array (N, H, W, 1 or 3) or (N, D)
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    count : int, default=20
+    columns : int, default=10
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ or a value is not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> x = np.linspace(0, 1, 32).reshape(2, 16)
     >>> with TemporaryDirectory() as folder:
@@ -75,8 +113,28 @@ def samples_and_neighbours(
     A sample that equals its neighbour was copied, not generated. Both are images
     (N, H, W, 1 or 3) in [0, 1], or rows (N, D) with `image_shape`. Below each pair is the root
     of its mean squared difference; the footer tells how far training images are from each other.
-    Raises ValueError when the images differ in shape or a value is not finite.
 
+    Parameters
+    ----------
+    samples : array (N, H, W, 1 or 3) or (N, D)
+    training : array (M, H, W, 1 or 3) or (M, D)
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    count : int, default=20
+    columns : int, default=10
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When the images differ in shape or a value is not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> x = np.random.default_rng(0).random((9, 8, 8, 1))
     >>> with TemporaryDirectory() as folder:

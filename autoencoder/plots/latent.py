@@ -17,6 +17,22 @@ def latent_manifold(decode, path, *, title, image_shape=None, codes=None, steps=
     with `codes` (N, 2), of each unit's codes: every image stands for the same share of the data,
     which equally spaced codes would not. Unit 1 grows to the right, unit 2 upwards.
 
+    Parameters
+    ----------
+    decode : callable
+        From codes (N, K) to images or rows.
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    codes : array (N, 2), default=None
+    steps : int, default=11
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> def decode(codes):
     ...     return np.tile(codes.mean(axis=1)[:, None, None], (1, 8, 8))
@@ -61,6 +77,24 @@ def latent_traversals(
     stay. `kl` (K,) is each unit's divergence from the prior in nats: the `units` with the
     largest are drawn, largest first.
 
+    Parameters
+    ----------
+    decode : callable
+        From codes (N, K) to images or rows.
+    code : array (K,)
+    kl : array (K,)
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    units : int, default=8
+    values : sequence of floats, default=(-3, -2, -1, 0, 1, 2, 3)
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> def decode(codes):
     ...     return np.tile(codes.sum(axis=1)[:, None, None], (1, 8, 8))
@@ -98,6 +132,22 @@ def interpolations(decode, starts, ends, path, *, title, image_shape=None, steps
     `starts` and `ends` are codes (P, K). The straight way between two draws from a wide normal
     prior passes nearer to zero than draws of that prior ever are; the spherical way does not.
 
+    Parameters
+    ----------
+    decode : callable
+        From codes (N, K) to images or rows.
+    starts, ends : array (P, K)
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    steps : int, default=9
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> def decode(codes):
     ...     return np.tile(codes.sum(axis=1)[:, None, None], (1, 8, 8))
@@ -130,6 +180,18 @@ def slerp(start, end, shares):
     The angle grows evenly (Shoemake 1985), and codes of one length keep it. Codes that are
     parallel, opposite or zero span no single arc: there the way is straight.
 
+    Parameters
+    ----------
+    start, end : array (K,)
+    shares : array (M,)
+        0 is the start, 1 the end.
+
+    Returns
+    -------
+    array (M, K)
+
+    Examples
+    --------
     >>> slerp(np.array([2.0, 0.0]), np.array([0.0, 2.0]), np.array([0, 0.5, 1])).round(3)
     array([[2.   , 0.   ],
            [1.414, 1.414],

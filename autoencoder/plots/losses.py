@@ -21,8 +21,25 @@ def loss_curves(history, path, *, title, ylabel="loss (nats per sample)"):
     marked, and "held_out_loss", of images that had no say in the training.
     Each panel has its own scale, logarithmic where its values stay above zero and differ by
     more than a factor of five. Values that are not finite are left out, and the footer counts them.
-    Raises ValueError when lists are missing, of different lengths or without a finite loss.
 
+    Parameters
+    ----------
+    history : dict of lists
+    path : str or path
+    title : str
+    ylabel : str, default="loss (nats per sample)"
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When lists are missing, of different lengths or without a finite loss.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> history = {"epoch": [1, 2], "loss": [5.0, 4.0], "reconstruction": [4.5, 3.6]}
     >>> with TemporaryDirectory() as folder:

@@ -16,8 +16,29 @@ def error_maps(
     channels), share one scale from -`limit` to `limit`, by default the largest that is shown.
     Both are images (N, H, W, 1 or 3) in [0, 1], or rows (N, D) with `image_shape`. `notes` is a
     text for each image, such as an anomaly score, in place of the root mean squared error.
-    Raises ValueError when the shapes differ or a value is not finite.
 
+    Parameters
+    ----------
+    originals, reconstructions : array (N, H, W, 1 or 3) or (N, D)
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    count : int, default=8
+        How many are drawn.
+    notes : sequence of str, default=None
+    limit : float, default=None
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        When the shapes differ or a value is not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> x = np.linspace(0, 1, 64).reshape(1, 8, 8)
     >>> with TemporaryDirectory() as folder:
@@ -53,8 +74,28 @@ def filters(weights, path, *, title, image_shape=None, count=64, columns=16, lim
     `weights` is one grey image for each unit, (K, H, W) or (K, H, W, 1), or rows (K, D) with
     `image_shape`; for a dense layer's kernel (D, K) that is its transpose. At most `count` units
     are drawn, on one scale from -`limit` to `limit`, by default the largest weight that is shown.
-    Raises ValueError for other shapes, colour images or values that are not finite.
 
+    Parameters
+    ----------
+    weights : array (K, H, W), (K, H, W, 1) or (K, D)
+    path : str or path
+    title : str
+    image_shape : (H, W, C), default=None
+    count : int, default=64
+    columns : int, default=16
+    limit : float, default=None
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        For other shapes, colour images or values that are not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     filters(np.eye(16), f"{folder}/a.png", title="A pixel each", image_shape=(4, 4)).name

@@ -12,6 +12,19 @@ def kl_per_unit(kl, path, *, title, threshold=0.01):
 
     Units above `threshold` count as active (Burda et al. 2016 use 0.01) and are coloured.
 
+    Parameters
+    ----------
+    kl : array (K,)
+    path : str or path
+    title : str
+    threshold : float, default=0.01
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     kl_per_unit([0.0, 2.5], f"{folder}/a.png", title="One of two units lives").name
@@ -44,8 +57,27 @@ def spectrum(values, path, *, title, ylabel="singular value", levels=None):
     `values` is name -> (K,) or name -> (N, K), such as the singular values of N Jacobians: then
     the line is their median and the band reaches from the 10th to the 90th percentile. `levels`
     is label -> value, drawn as labelled horizontal lines. Zeros cannot be drawn: they are
-    counted in the footer. Raises ValueError for values below zero or not finite.
+    counted in the footer.
 
+    Parameters
+    ----------
+    values : dict of arrays (K,) or (N, K)
+    path : str or path
+    title : str
+    ylabel : str, default="singular value"
+    levels : dict of floats, default=None
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        For values below zero or not finite.
+
+    Examples
+    --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     spectrum({"data": [4, 1, 0.1]}, f"{folder}/a.png", title="Two matter").name

@@ -6,8 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 from .. import budget, olivetti
-from ..datasets import NAMES, is_table
+from ..datasets import NAMES
 from ..datasets.pictures import FITS, checked_size
+from ..datasets.tables import is_table
 from ..parameters import usual_length
 from ..parts import ContractivePenalty, GaussianCode, GaussianNoise, KLSparsity, PatchMasking
 from ..variants import (
@@ -119,6 +120,25 @@ class Config:
 
     Those in `SIZED` can be None until the size of the data is known: see `concrete`.
 
+    Parameters
+    ----------
+    model : str, default="dense"
+        One of ``runs.MODELS``.
+    data : str, default="mnist"
+        A name of ``datasets.NAMES``, or a path.
+    n_components, hidden, epochs, batch_size, learning_rate, likelihood, patience, restarts,
+    validation_fraction, device : as in `autoencoder.Autoencoder`, where some have other names
+    convolutional : bool, default=False
+        Whether `hidden` are channels.
+    image_size : int, default=None
+        To which images are resized.
+    noise, noise_std, beta, penalty_weight : of the model's parts
+    test_fraction : float, default=None
+        None: see the commands; 0: train on all images.
+    seed : int, default=0
+
+    Examples
+    --------
     >>> Config.of("vae", epochs=5).n_components
     16
     """

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import datasets
-from ..datasets import NAMES, by_group, is_table, shrink
+from ..datasets import NAMES, by_group, shrink
 from ..datasets.images import BLOCK, on_disk
+from ..datasets.tables import is_table
 from .config import reading as config_reading
 
 SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`

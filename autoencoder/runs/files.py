@@ -14,6 +14,7 @@ import zlib
 
 from minigrad.checkpoint import flush_folder, whole
 
+EXPLORER = "explore.html"  # the name of the page that the command explore writes
 LEFTOVER = re.compile(r".+\.[0-9a-f]{8}\.part")  # of a process that was killed while it wrote
 
 
@@ -66,7 +67,7 @@ def begin(output, config):
 
 def reopen(output):
     """Take away what says that a run is finished, and what was made for the model it had."""
-    for path in [output / "metrics.json", *output.glob("codec*.npz")]:
+    for path in [output / "metrics.json", output / EXPLORER, *output.glob("codec*.npz")]:
         path.unlink(missing_ok=True)
     flush_folder(output)  # else they could come back beside the next model
 

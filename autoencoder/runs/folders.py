@@ -16,7 +16,7 @@ from .lock import NAME as LOCK
 from .lock import Lock, NotOurs
 
 OURS = re.compile(  # what a run folder may hold
-    r"config\.json|metrics\.json|report\.html|history\.csv|model\.npz|checkpoint\.npz"
+    r"config\.json|metrics\.json|report\.html|explore\.html|history\.csv|model\.npz|checkpoint\.npz"
     r"|codec(-[^/]*)?\.npz|scores\.csv|figures/\w+\.png"
 )
 

@@ -6,14 +6,15 @@ paper it is black on white and no figure or table is broken across pages.
 """
 
 import base64
-import unicodedata
 from html import escape
 from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from minigrad.checkpoint import whole
 
+from ..checks import visible
 from .files import own
 
 STYLE = """
@@ -80,8 +81,15 @@ class Picture(NamedTuple):
     alt: str
 
 
+class Link(NamedTuple):
+    """A paragraph that leads to a file in the folder of the report."""
+
+    text: str
+    file: str
+
+
 class Section(NamedTuple):
-    """A heading and what is below it: texts (paragraphs), `Table`s and `Picture`s, in order."""
+    """A heading and what is below it: texts (paragraphs), `Table`s, `Picture`s and `Link`s."""
 
     heading: str
     parts: tuple = ()
@@ -109,7 +117,7 @@ def write_report(folder, *, title, sections, summary=""):
     `summary` is a paragraph below the title, `sections` a sequence of `Section`. All texts are
     shown as they are: none of them can become markup. The same input gives the same bytes.
     Raises FileNotFoundError for a folder or picture that is not there, ValueError for a picture
-    that is no PNG or has no `alt`, and TypeError for a part that is none of the three kinds.
+    that is no PNG or has no `alt`, and TypeError for a part that is none of the four kinds.
 
     >>> from tempfile import TemporaryDirectory
     >>> table = Table("On unseen people", {"PCA": {"PSNR": 25.65}, "this run": {"PSNR": 26.1}})
@@ -168,15 +176,18 @@ def fragment(parts, folder):
 
 
 def _part(part, folder):
-    """Turn a text, a `Table` or a `Picture` into HTML."""
+    """Turn a text, a `Table`, a `Picture` or a `Link` into HTML."""
     if isinstance(part, str):
         return f"<p>{_text(part)}</p>"
     if isinstance(part, Table):
         return _table(part)
     if isinstance(part, Picture):
         return _figure(part, folder)
+    if isinstance(part, Link):
+        return f'<p><a href="{_text(quote(part.file))}">{_text(part.text)}</a></p>'
     raise TypeError(
-        f"A section of a report holds texts, Tables and Pictures, but got {type(part).__name__}"
+        "A section of a report holds texts, Tables, Pictures and Links, but got "
+        f"{type(part).__name__}"
     )
 
 
@@ -242,5 +253,4 @@ def _value(value):
 
 def _text(text):
     """Make a text harmless, in attributes too, and without control characters."""
-    seen = (c for c in str(text) if c in "\n\t" or not unicodedata.category(c).startswith("C"))
-    return escape("".join(seen), quote=True)
+    return escape(visible(text), quote=True)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from ..evaluation.comparison import TITLES
-from .files import as_json
-from .html import Picture, Section, Table, settings_table, write_report
+from .files import EXPLORER, as_json
+from .html import Link, Picture, Section, Table, settings_table, write_report
 from .records import read_config, read_metrics
 from .verdict import verdict
 
@@ -72,7 +72,8 @@ FIGURES = {  # name (or how it begins) -> caption, and what is seen in words
 def report(folder, title, metrics=None):
     """Write report.html into a run folder from its config.json, figures and `metrics`, a dict.
 
-    Without `metrics` they are read from metrics.json, which a training writes after the report.
+    Without `metrics` they are read from metrics.json, which a training writes after the report. The
+    page that the command explore writes is linked to, where there is one.
     """
     folder = Path(folder)
     config = read_config(folder / "config.json")
@@ -86,10 +87,11 @@ def report(folder, title, metrics=None):
     results = [_results(TITLES.get(name, name), rows, "model") for name, rows in evaluation.items()]
     first, *others = [*pictures(folder)] or [None]
     came = {name: _rounded(value) for name, value in metrics.items()}
+    explorer = Link("Explore the codes: a map of them, and a decoder to play with", EXPLORER)
     sections = [
         Section("Verdict", (" ".join(sentences), *filter(None, [first]))),
         Section("Results", (how, *results)),
-        Section("Figures", tuple(others)),
+        Section("Figures", (*([explorer] if (folder / EXPLORER).is_file() else []), *others)),
         Section("Training", (*_sentences(found), settings_table(came, "What came of it"))),
         Section("Settings", (settings_table({k: v for k, v in config.items() if v is not None}),)),
     ]

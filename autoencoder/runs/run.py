@@ -30,6 +30,13 @@ class Run:
 
     `estimator` works on flat rows (N, D); the methods here on images (N, H, W, C) of values in
     [0, 1].
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    config : dict
+    estimator : fitted estimator
+    image_shape : (H, W, C)
     """
 
     folder: Path
@@ -139,7 +146,17 @@ class Run:
 
 
 def open_run(folder, *, device=None):
-    """Open a run folder; FileNotFoundError or ValueError, in one sentence, if it is none."""
+    """Open a run folder; FileNotFoundError or ValueError, in one sentence, if it is none.
+
+    Parameters
+    ----------
+    folder : str or path
+    device : {"cpu", "cuda"}, default=None
+
+    Returns
+    -------
+    Run
+    """
     folder = Path(folder)
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}: train writes one")

@@ -56,6 +56,21 @@ def start(
     `again` are the settings of another run, a dict of its config.json: the images are then those of
     that run, and ValueError is raised where they have changed. `say` is called with each sentence
     on how it goes; without it they go to the logger ``autoencoder.runs.train``.
+
+    Parameters
+    ----------
+    config : Config
+    output : str or path, default=None
+    overwrite : bool, default=False
+    every : float, default=10.0
+        Seconds of training between checkpoints, at most.
+    progress : bool, default=True
+    again : dict, default=None
+    say : callable, default=None
+
+    Returns
+    -------
+    folder, metrics : pathlib.Path, dict
     """
     check_interval(every)
     how = {} if config.data in datasets.NAMES else config.reading
@@ -113,8 +128,22 @@ def resume(folder, *, epochs=None, data=None, every=SECONDS, progress=True, say=
     """Go on with the run in `folder` from its last checkpoint, to the end that its settings name.
 
     `epochs` are another end, and `data` says where the same images are now. What comes of it is
-    what an uninterrupted run of so many epochs would have written, to the last bit. Returns the
-    metrics (a dict), or None if there is nothing left to do.
+    what an uninterrupted run of so many epochs would have written, to the last bit.
+
+    Parameters
+    ----------
+    folder : str or path
+    epochs : int, default=None
+    data : str or path, default=None
+    every : float, default=10.0
+        Seconds of training between checkpoints, at most.
+    progress : bool, default=True
+    say : callable, default=None
+
+    Returns
+    -------
+    dict or None
+        The metrics, or None if there is nothing left to do.
     """
     check_interval(every)
     say = say or logger.info

@@ -38,7 +38,7 @@ def main(arguments):
         sys.exit(f"{output} holds something that is not a book: give another folder to --output")
     with tempfile.TemporaryDirectory() as scratch:
         pages = Path(scratch) / "pages"
-        write_pages(numbers, ["--solution", *(["--fast"] if options.fast else [])], pages)
+        write_pages(Links(numbers), ["--fast"] if options.fast else [], pages)
         shutil.rmtree(output, ignore_errors=True)
         settings = ["-c", str(Path(__file__).parent), "-d", str(Path(scratch) / "doctrees")]
         flags = ["-q", "-W", "--keep-going", "-b", "html"]
@@ -48,19 +48,18 @@ def main(arguments):
     return status
 
 
-def write_pages(numbers, flags, folder):
-    """The links of the site: an index, lessons, the museum, the glossary, files linked to."""
-    links, figures = Links(numbers), folder.parent / "figures"
+def write_pages(links, flags, folder):
+    """The book in `folder`: an index, the lessons of `links`, the museum, files linked to."""
     (folder / "lessons").mkdir(parents=True)
     (folder / "pictures").mkdir()
-    figures.mkdir()
-    for number in numbers:
+    for number in links.lessons:
         began = time.perf_counter()
-        cells, lesson = execute(number, flags, figures)
-        path = folder / "lessons" / f"{scripts()[number].stem}.ipynb"
-        nbformat.write(chapter(number, cells, lesson, links), path)
-        picture, _ = lesson.figures[0]
-        shutil.copy(picture, folder / "pictures" / f"{number:02d}.png")
+        with tempfile.TemporaryDirectory() as figures:
+            cells, lesson = execute(number, ["--solution", *flags], Path(figures))
+            path = folder / "lessons" / f"{scripts()[number].stem}.ipynb"
+            nbformat.write(chapter(number, cells, lesson, links), path)
+            picture, _ = lesson.figures[0]
+            shutil.copy(picture, folder / "pictures" / f"{number:02d}.png")
         seconds = time.perf_counter() - began
         print(f"{number:2d}  {lesson.header.title:60} {seconds:6.1f} s", flush=True)
     museum.write(folder / "bugs", links)
@@ -69,7 +68,7 @@ def write_pages(numbers, flags, folder):
     (folder / "glossary.md").write_text(glossary, encoding="utf-8")
     teaching = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
     (folder / "teaching.md").write_text(links.to_source(teaching), encoding="utf-8")
-    (folder / "index.md").write_text(_index(numbers), encoding="utf-8")
+    (folder / "index.md").write_text(_index(links.lessons), encoding="utf-8")
     links.write(folder / "source")
 
 

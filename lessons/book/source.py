@@ -13,18 +13,21 @@ _PLAIN = re.compile(r"(?P<path>\b[\w/]+/\w+\.py)\b(?:::(?P<name>[\w.]+))?")
 
 
 class Links:
-    """What pages may link to: the lessons of this book, and files, each of which becomes a page."""
+    """What pages may link to: the lessons of this book, and files, each of which becomes a page.
 
-    def __init__(self, numbers):
-        self.lessons = {n: path.stem for n, path in scripts().items() if n in numbers}
+    `root` is where the book stands in its site: "" if it is the whole of it, else "/its/folder".
+    """
+
+    def __init__(self, numbers, root=""):
+        self.lessons = {n: f"{root}/lessons/{scripts()[n].stem}" for n in numbers}
         self.paths = set()
 
     def to_lessons(self, text, pattern, own=None):
         """`text` with links where `pattern` finds the number of another lesson as group 1."""
 
         def link(match):
-            stem = self.lessons.get(int(match[1])) if match[1] != str(own) else None
-            return f"[{match[0]}](/lessons/{stem})" if stem else match[0]
+            page = self.lessons.get(int(match[1])) if match[1] != str(own) else None
+            return f"[{match[0]}]({page})" if page else match[0]
 
         return re.sub(pattern, link, text, flags=re.IGNORECASE)
 
@@ -33,10 +36,13 @@ class Links:
         words = f"`{path}::{name}`" if name else f"`{path}`"
         if not (ROOT / path).is_file():
             return words
-        top = name.partition(".")[0] if name else None
+        return f"[{words}]({self.target(path, name)})"
+
+    def target(self, path, name=None):
+        """Where the page of a file of the repository is, or the name at its top, for a link."""
         self.paths.add(path)
-        target = _target(path, _starts(path).get(top))
-        return f"[{words}](#{target})"
+        starts = _starts(path) if name else {}
+        return f"#{_target(path, starts.get(name.partition('.')[0]) if name else None)}"
 
     def to_source(self, text, plain=False):
         """`text` with links in the places of `path.py::name`, in backquotes or `plain`."""
@@ -59,6 +65,8 @@ class Links:
 def _starts(path):
     """{name: first line} of what is defined at the top of a file, decorators included."""
     found = {}
+    if not path.endswith(".py"):
+        return found
     for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = min([node.lineno, *(d.lineno for d in node.decorator_list)])
@@ -76,11 +84,12 @@ def _page(path):
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
     starts = set(_starts(path).values())
     places = sorted({1, *starts, len(lines) + 1})
+    language = "python" if path.endswith(".py") else "text"
     parts = [f"({_target(path)})=\n# `{path}`\n"]
     for first, end in itertools.pairwise(places):
         if first in starts:
             parts.append(f"({_target(path, first)})=")
         body = "\n".join(lines[first - 1 : end - 1]).rstrip()
         options = f":linenos:\n:lineno-start: {first}\n:class: source"
-        parts.append(f"``````{{code-block}} python\n{options}\n\n{body}\n``````\n")
+        parts.append(f"``````{{code-block}} {language}\n{options}\n\n{body}\n``````\n")
     return "\n".join(parts)

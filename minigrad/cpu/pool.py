@@ -140,7 +140,12 @@ def _started():
 
 
 def get_num_threads() -> int:
-    """The number of threads that share the work, the calling one included."""
+    """The number of threads that share the work, the calling one included.
+
+    Returns
+    -------
+    int
+    """
     global _threads
     if _threads is None:
         set_num_threads(_default())
@@ -149,7 +154,13 @@ def get_num_threads() -> int:
 
 def set_num_threads(n: int) -> None:
     """Share the work over `n` threads; results do not depend on it. The default is
-    MINIGRAD_NUM_THREADS, or the cores this process may use but at most OMP_NUM_THREADS."""
+    MINIGRAD_NUM_THREADS, or the cores this process may use but at most OMP_NUM_THREADS.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    """
     global _threads, _pool
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"set_num_threads: expected an integer of at least 1, got {n!r}")

@@ -36,6 +36,11 @@ class Captured:
     a parameter's array replaced or a setting changed; for Adam the learning rate is none of these.
 
     Source: https://docs.nvidia.com/cuda/cuda-c-programming-guide, "CUDA Graphs".
+
+    Parameters
+    ----------
+    function : callable
+    warm_up : int, default=2
     """
 
     def __init__(self, function, warm_up=2):

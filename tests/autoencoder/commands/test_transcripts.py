@@ -133,6 +133,13 @@ def hidden(text):
             {"run": "r", "device": "cpu", "input": "i", "output": "o", "step": 0.5},
         ),
         ("decompress r i o", {"run": "r", "device": "cpu", "input": "i", "output": "o"}),
+        (
+            "explore r",
+            {
+                "run": "r", "output": None, "data": None, "table": False, "budget": None, "seed": 0,
+                "weights": "auto",
+            },
+        ),
     ],
 )  # fmt: skip
 def test_every_option_is_understood(line, expected):

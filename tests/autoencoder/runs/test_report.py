@@ -182,7 +182,7 @@ def test_what_cannot_be_reported_is_refused_in_a_sentence(tmp_path):
         write(Picture("text.png", "a", "b"))
     with pytest.raises(ValueError, match=r"kl\.png needs an alt text"):
         write(Picture("kl.png", "a", " "))
-    with pytest.raises(TypeError, match="texts, Tables and Pictures, but got dict"):
+    with pytest.raises(TypeError, match="texts, Tables, Pictures and Links, but got dict"):
         write({"a": 1})
     with pytest.raises(ValueError, match=r"no row 'b', only \['a'\]"):
         write(Table("t", {"a": {"x": 1}}, ours="b"))
