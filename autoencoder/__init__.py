@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the names of _HOMES, for type checkers
     from .parts import TotalCorrelation as TotalCorrelation
     from .parts import VectorQuantisedCode as VectorQuantisedCode
     from .parts import WeightDecay as WeightDecay
+    from .stream import Batches as Batches
     from .variants import Autoencoder as Autoencoder
     from .variants import ContractiveAutoencoder as ContractiveAutoencoder
     from .variants import DenoisingAutoencoder as DenoisingAutoencoder
@@ -53,6 +54,7 @@ _HOMES = {
         "VariationalAutoencoder",
     ),
     "diagnosis": ("DiagnosisWarning",),
+    "stream": ("Batches",),
     "detector": ("AutoencoderAnomalyDetector", "load"),
     "parts": (
         "BernoulliLikelihood",

@@ -56,8 +56,8 @@ def as_rows(who, X, image_shape=None):
     if not is_array and hasattr(X, "__iter__"):
         raise ValueError(
             f"{who}: X must be an array of numbers (N, D), got a {type(X).__name__}: make one of "
-            "it, as np.array(list(X)) does of rows, or give partial_fit its blocks of rows, one "
-            "after the other"
+            "it, as np.array(list(X)) does of rows, or give its batches of rows (n, D) one after "
+            "the other"
         )
     _refuse_dates(who, X)
     if isinstance(X, list | tuple) and len(X) and getattr(X[0], "ndim", 0) > 1:  # of images
@@ -102,7 +102,8 @@ def _flat(who, X, image_shape):
     if not isinstance(image_shape, SEVERAL) or len(image_shape) != 3:
         raise ValueError(
             f"{who}: X has shape {shape}, and rows (N, D) are needed: flatten them with "
-            "X.reshape(len(X), -1), or for images say image_shape=(height, width, channels)"
+            "X.reshape(len(X), -1), for images say image_shape=(height, width, channels), and for "
+            "a list of batches fit(autoencoder.Batches(X))"
         )
     height, width, channels = (int(n) for n in image_shape)
     if shape[1:] == (height, width, channels) or (*shape[1:], 1) == (height, width, channels):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from minigrad import checkpoint
 from minigrad.backend import Array
@@ -25,6 +25,7 @@ from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
 from .rows import blocks
+from .stream import as_batches
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
 if TYPE_CHECKING:
@@ -101,35 +102,42 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
             params = {"autoencoder": Autoencoder(), **params}
         return super().set_params(**params)
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself."""
-        with unchanged_if_refused(self):
-            return self._learn(X, anew=True)
+    def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, X_val: Any = None) -> Self:
+        """Train the autoencoder on the rows of `X` (N, D) and set the threshold; returns itself.
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        `X` can be batches, `sample_weight` and `X_val` are as in `Autoencoder.fit`. A weight counts
+        in the threshold, too, but not in a calibration, of which all rows count alike.
+        """
+        with unchanged_if_refused(self):
+            given = {"sample_weight": sample_weight, "X_val": X_val}
+            return self._learn(X, True, **{n: v for n, v in given.items() if v is not None})
+
+    def partial_fit(self, X: Any, y: Any = None, *, sample_weight: Any = None) -> Self:
         """Train the autoencoder for one more epoch, on the rows of `X` (N, D); returns itself.
 
         The threshold, and with a `calibration_fraction` the calibration, are those of these rows
         alone, because the network that gave the scores of earlier ones is no more.
         """
         with unchanged_if_refused(self):
-            return self._learn(X, anew=not hasattr(self, "autoencoder_"), one_epoch=True)
+            given = {} if sample_weight is None else {"sample_weight": sample_weight}
+            return self._learn(X, not hasattr(self, "autoencoder_"), one_epoch=True, **given)
 
-    def _learn(self, X, anew, one_epoch=False):
+    def _learn(self, X, anew, one_epoch=False, sample_weight=None, **given):
         self._check()
+        if not one_epoch and (batches := as_batches(X)) is not None:
+            return self._learn_batches(batches, sample_weight, given)
         image_shape = None if self.autoencoder is None else self.autoencoder.image_shape
         X = as_rows(type(self).__name__, X, image_shape)
         X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
-        self.classes_ = np.array([-1, 1])
-        self._criterion = self.criterion  # of the threshold: the parameter may be changed later
         rng = check_random_state(self.random_state)
         model = self._new_autoencoder(rng) if anew else self.autoencoder_
         train = model.partial_fit if one_epoch else model.fit
+        weights = sample_weight
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            given["sample_weight"] = weights
         if not self.calibration_fraction:
-            self.autoencoder_, self.calibration_scores_ = train(X), None
-            scores = _finite(self._scores(X))
-            self.offset_ = np.percentile(scores, 100 * float(self.contamination))
-            return self
+            return self._learnt(train(X, **given))._set_threshold(self._scores(X), weights)
         held_out = round(self.calibration_fraction * len(X))
         p_values = np.arange(1, held_out + 2) / (held_out + 1)  # those that there can be
         rank = np.searchsorted(p_values, self.contamination, side="right")  # of the threshold
@@ -140,9 +148,51 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
                 f"{int(np.ceil(1 / self.contamination)) - 1}, and rows to train on: change one"
             )
         order = rng.permutation(len(X))
-        self.autoencoder_ = train(X[order[held_out:]])
+        if weights is not None:
+            given["sample_weight"] = weights[order[held_out:]]
+        self._learnt(train(X[order[held_out:]], **given))
         self.calibration_scores_ = np.sort(_finite(self._scores(X[order[:held_out]])))
         self.offset_ = self.calibration_scores_[rank - 1]
+        return self
+
+    def _learn_batches(self, batches, sample_weight, given):
+        """As `_learn`, of batches, which are read once more for the scores."""
+        if self.calibration_fraction or not batches.is_read_again:
+            problem = f"calibration_fraction={self.calibration_fraction!r} needs all rows at once"
+            if not batches.is_read_again:
+                problem = f"the threshold needs {type(batches.source).__name__}s a second time"
+            raise ValueError(
+                f"fit: X is read in batches, and {problem}: use an array, or calibration_fraction=0"
+                " and something that can be read again, such as Batches(function)"
+            )
+        if sample_weight is not None:
+            given["sample_weight"] = sample_weight  # for which there is a sentence
+        model = self._new_autoencoder(check_random_state(self.random_state)).fit(batches, **given)
+        self._learnt(model)
+        self.n_features_in_ = model.n_features_in_
+        vars(self).pop("feature_names_in_", None)
+        if hasattr(model, "feature_names_in_"):
+            self.feature_names_in_ = model.feature_names_in_
+        scores, weights = [], []
+        for X, _, weight in batches:
+            if len(X):
+                scores.append(self._scores(self._checked(X)))
+                weights.append(weight)
+        if all(weight is None for weight in weights):
+            return self._set_threshold(np.concatenate(scores))
+        pairs = zip(scores, weights, strict=True)
+        weights = [np.ones(len(s)) if weight is None else weight for s, weight in pairs]
+        return self._set_threshold(np.concatenate(scores), np.concatenate(weights))
+
+    def _learnt(self, model):
+        self.autoencoder_, self.calibration_scores_ = model, None
+        self._criterion = self.criterion  # of the threshold: the parameter may be changed later
+        self.classes_ = np.array([-1, 1])
+        return self
+
+    def _set_threshold(self, scores, weights=None):
+        """Call the part `contamination` of rows with `scores` (N,) anomalies; returns itself."""
+        self.offset_ = _quantile(_finite(scores), float(self.contamination), weights)
         return self
 
     def _new_autoencoder(self, rng):
@@ -285,6 +335,26 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         difference = model.transform(X).astype(np.float64) - model.code_mean_  # (N, k)
         inverse = np.linalg.pinv(model.code_covariance_.astype(np.float64), hermitian=True)
         return -(difference @ inverse * difference).sum(axis=1)
+
+
+def _quantile(values, q, weights=None):
+    """The quantile `q` of `values` (N,), as if each were there as often as its weight says.
+
+    >>> _quantile(np.array([3.0, 1.0, 2.0]), 0.3, np.array([1, 2, 0]))
+    np.float64(1.0)
+    >>> _quantile(np.array([1.0, 1.0, 3.0]), 0.75), _quantile(np.arange(3.0), 0.5)
+    (np.float64(2.0), np.float64(1.0))
+    """
+    if weights is None:
+        return np.percentile(values, 100 * q)
+    order = np.argsort(values)
+    ends = np.cumsum(weights[order])  # of the places that each takes in the sorted list
+    place = max(q * (ends[-1] - 1), 0.0)  # between two of them, as in np.percentile
+    below, above = (
+        values[order[min(np.searchsorted(ends, k, side="right"), len(order) - 1)]]
+        for k in (np.floor(place), np.floor(place) + 1)
+    )
+    return below + (place - np.floor(place)) * (above - below)
 
 
 def _finite(scores):

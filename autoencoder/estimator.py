@@ -9,6 +9,8 @@ the loop is in ``training.py``, what a trained network says in ``inference.py``.
 from __future__ import annotations
 
 import copy
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -39,16 +41,23 @@ from .rows import (
     classes_of,
     column_means,
     column_moments,
+    numbers_per_row,
     one_hot,
     packed,
     row_weights,
 )
+from .stream import Stream, as_batches, in_batch
 
 if TYPE_CHECKING:
     from typing import Self
 
 _BLOCK = 256  # rows that results are computed of at a time
 FLOATS = [np.float64, np.float32]  # the first is what other data become
+
+
+def _recent(X):
+    """Rows to look at: all of an array, the last ones of a `Stream`."""
+    return X.recent if isinstance(X, Stream) else X
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -264,16 +273,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def fit(self, X: Any, y: Any = None, *, sample_weight: Any = None, X_val: Any = None) -> Self:
         """Train on the rows of `X` (N, D) for `max_epochs` epochs; returns the estimator.
 
-        A sparse matrix is read block by block. `sample_weight` (N,) says how much each row counts:
-        2 is as if it were there twice. On the rows `X_val` (M, D) the objective is only measured;
-        they take the place of a `validation_fraction`. `y` (N,) is ignored, unless the autoencoder
-        is `conditional`: classes. Raises ValueError for data or parameters that cannot be used. A
-        training that diverges ends with a ConvergenceWarning and the best weights so far.
+        A sparse matrix is read block by block. `X` may also be an iterable of batches, such as a
+        DataLoader, a Dask array or a generator, of which a few are in memory at a time, see
+        ``stream.Batches``; what depends on the data before the first step is then taken from the
+        first batch, and a generator, which can be read once, gives one epoch.
+
+        `sample_weight` (N,) says how much each row counts: 2 is as if it were there twice. On the
+        rows `X_val` (M, D) the objective is only measured; they take the place of a
+        `validation_fraction`. `y` (N,) is ignored, unless the autoencoder is `conditional`:
+        classes. Raises ValueError for data or parameters that cannot be used. A training that
+        diverges ends with a ConvergenceWarning and the best weights so far.
         ``warm_start`` brings a fit that was cut short (saved by a callback, or interrupted) to its
         end.
         """
         goes_on = is_on("warm_start", self.warm_start) and self._is_built()
-        parts, settings, X = self._prepare(X, y, sample_weight, reset=not goes_on)
+        if (batches := as_batches(X)) is None:
+            parts, settings, X = self._prepare(X, y, sample_weight, reset=not goes_on)
+        else:
+            self._check_streams(y, sample_weight, X_val)
+            parts, settings, X = self._prepare_stream(batches, reset=not goes_on)
         if X_val is not None:
             if self.conditional:
                 raise ValueError(
@@ -292,7 +310,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             progress.set_postfix({n: f"{record[n]:.4g}" for n in record if n.endswith("loss")})
             progress.update(state.epoch - progress.n)  # fewer than before after a restart
             self._count()
-            return self._call_back(record, X)
+            return self._call_back(record, _recent(X))
 
         def pretrained(network, streams):
             if self.pretrain_epochs != 0:
@@ -310,9 +328,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                     pretrained(state.network, state.streams)
                 training.fit(state, parts, settings, X, report, renew, X_val)
             finally:
-                self._finish(X)  # also when interrupted: the network as it is then can be used
+                self._finish(_recent(X))  # also when interrupted: the network can be used
+            if isinstance(X, Stream) and X.batches.is_read_again and state.epoch:
+                self._finish_stream(X)
             noise = parts.noise if parts.scores_in_part else None
-            ended = self._model, X, state, noise, parts.penalties
+            ended = self._model, _recent(X), state, noise, parts.penalties
             self.diagnosis_ = diagnosis.diagnose(*ended) if state.epoch else []
             if names := [f.name for f in self.diagnosis_ if f.is_warning]:
                 progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
@@ -335,11 +355,86 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 self._finish(X)
         return self
 
+    def _check_streams(self, y, sample_weight, X_val):
+        """Raise ValueError for what does not go with batches."""
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(
+                    f"fit: X is read in batches, so {name} comes with them: give batches (rows, "
+                    "labels) or (rows, labels, sample_weight), and None for what there is not"
+                )
+        whole = {"validation_fraction": X_val is None, "pretrain_epochs": True}
+        for name, counts in whole.items():
+            if counts and getattr(self, name) not in (0, 0.0):
+                raise ValueError(
+                    f"fit: {name}={getattr(self, name)!r} needs all rows at once, and X is read in "
+                    f"batches: use {'X_val' if name.startswith('val') else 'an array'}, or "
+                    f"{name}=0"
+                )
+
+    def _prepare_stream(self, batches, reset):
+        """As `_prepare`, of a `Stream` of the batches."""
+        stream = Stream(batches)
+        with parameters.unchanged_if_refused(self):
+            k, first = stream.first()
+            with in_batch(k):
+                parts, _, rows = self._prepare(*first, reset=reset)
+            settings = self._settings(None)
+            if not batches.is_read_again:
+                if settings.max_epochs > 1:
+                    warnings.warn(
+                        f"fit: a {type(batches.source).__name__} can be read only once, so there "
+                        f"is one epoch (max_epochs={self.max_epochs!r}): give something that can "
+                        "be read again, such as Batches(function that returns one)",
+                        UserWarning,
+                        stacklevel=3,
+                    )
+                epochs = min(settings.max_epochs, 1)
+                settings = settings._replace(max_epochs=epochs, counts_first=False)
+        stream.begin_with(rows, functools.partial(self._next_rows, parts), self._sizes.n_labels)
+        return parts, settings, stream
+
+    def _next_rows(self, parts, X, y, sample_weight):
+        """The rows of one more batch as the network reads them."""
+        X = self._validated(X, self.image_shape, reset=False)
+        if sample_weight is not None:
+            sample_weight = row_weights(sample_weight, X)
+        X = packed(X, self._fill, sample_weight)
+        self._check_range(parts, X)
+        labels = self._learn_labels(X, y, reset=False)
+        return beside(self._in_own_units(X), labels).astype(self._dtype, copy=False)
+
+    def _finish_stream(self, stream):
+        """What `_finish` finds, from one more pass over all batches of a `Stream`."""
+        total, products, variance, rows, numbers = 0.0, 0.0, 0.0, 0.0, 0.0
+        center = self.code_mean_.astype(np.float64)  # near the mean, so that little cancels
+        optimal = getattr(self._likelihood, "variance", None) == "optimal"
+        for X in stream:
+            weight = getattr(X, "weight", None)
+            deviations = self._codes(X).astype(np.float64) - center  # (n, k)
+            counted = deviations if weight is None else deviations * weight[:, None]
+            total, products = total + counted.sum(axis=0), products + deviations.T @ counted
+            rows += len(X)
+            if optimal:
+                known = len(X) * numbers_per_row(X, self._sizes.n_features)
+                variance += known * inference.mean_squared_error(self._model, X)
+                numbers += known
+        mean = total / rows  # (k,)
+        self.code_mean_ = (center + mean).astype(self.code_mean_.dtype)
+        self.code_covariance_ = products / rows - np.outer(mean, mean)
+        if optimal:
+            self.noise_variance_ = float(variance / numbers)
+
     def _is_built(self):
         return hasattr(self, "_training")
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Array:
         """`fit` and then `transform` of the same rows: (N, D) -> (N, n_components)."""
+        if as_batches(X) is not None:
+            raise ValueError(
+                "fit_transform: X is read in batches, and codes are asked for of arrays: use fit, "
+                "and then transform of one batch after the other"
+            )
         return self.fit(X, y, **fit_params).transform(X, y)
 
     def _prepare(self, X, y=None, sample_weight=None, *, reset):
@@ -386,7 +481,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return parts, settings, X.astype(self._dtype, copy=False)
 
     def _settings(self, n_samples, **others):
-        """The estimator's `Settings`, with `others` in place of its own parameters."""
+        """The estimator's `Settings` for so many rows, or None for a stream.
+
+        `others` take the place of its own parameters.
+        """
         params = {name: getattr(self, name) for name in training.PARAMETERS} | others
         settings = training.Settings(*map(parameters.plain, params.values()))
         return training.concrete(settings, n_samples)

@@ -107,6 +107,30 @@ def beside(rows, labels):
     return Rows(X.tocsr() if sparse.issparse(X) else X, rows.weight, rows.observed)
 
 
+def stacked(several):
+    """One array or `Rows` of all that `several`, a list of them, hold."""
+    if len(several) == 1:
+        return several[0]
+    if not any(isinstance(rows, Rows) for rows in several):
+        return np.concatenate(several)
+    several = [rows if isinstance(rows, Rows) else Rows(rows) for rows in several]
+    matrices, weight, observed = [rows.X for rows in several], None, None
+    is_sparse = any(map(sparse.issparse, matrices))
+    X = sparse.vstack(matrices, format="csr") if is_sparse else np.concatenate(matrices)
+    if any(rows.weight is not None for rows in several):
+        weight = [
+            np.ones(len(rows), rows.dtype) if rows.weight is None else rows.weight
+            for rows in several
+        ]
+    if any(rows.observed is not None for rows in several):
+        width = next(rows.observed.shape[1] for rows in several if rows.observed is not None)
+        observed = [
+            np.ones((len(rows), width), bool) if rows.observed is None else rows.observed
+            for rows in several
+        ]
+    return Rows(X, *(None if a is None else np.concatenate(a) for a in (weight, observed)))
+
+
 def blocks(rows, size=None):
     """`unpacked` blocks of at most `size` rows, or of about 130,000 numbers."""
     size = size or max(1, _NUMBERS // rows.shape[1])

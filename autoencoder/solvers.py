@@ -76,10 +76,10 @@ def named(optimizer):
 def learning_rate(settings, optimizer, first_step, steps):
     """The rate of the next step, of `steps` in the whole fit, which began at `first_step`.
 
-    `steps` is None outside of a fit, which has no end: "cooldown" then never begins.
+    `steps` is None where nobody knows the end: a schedule by name then stays where it begins.
     """
     schedule, step = settings.schedule, optimizer.t - first_step
-    if schedule is None or (schedule == "cooldown" and steps is None):
+    if schedule is None or (isinstance(schedule, str) and steps is None):
         return settings.learning_rate
     if isinstance(schedule, str):
         return SCHEDULES[schedule](settings.learning_rate, steps)(step)

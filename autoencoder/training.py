@@ -31,6 +31,7 @@ from .host_epoch import HostEpoch
 from .objective import constant, loss_terms
 from .rows import Rows, blocks, numbers_per_row
 from .solvers import learning_rate, new_optimizer, same_formula
+from .stream import Stream, StreamPass
 
 STREAMS = ("weights", "order", "noise", "dropout", "split")
 
@@ -49,20 +50,29 @@ class Settings(NamedTuple):
     patience: int | None
     restarts: int
     levels_off: bool = False  # whether to end when the loss has: the length is not the user's
+    counts_first: bool = False  # whether the first pass over a stream says how many there will be
 
 
-PARAMETERS = Settings._fields[:-1]  # of the estimator
+PARAMETERS = Settings._fields[:-2]  # of the estimator
 
 
 def concrete(settings, n_samples):
-    """The `settings` with numbers in place of "auto", for `n_samples` rows; see ``budget.py``."""
-    if settings.batch_size == "auto":
+    """The `settings` with numbers in place of "auto", for `n_samples` rows; see ``budget.py``.
+
+    Of a `Stream`, whose `n_samples` are None, the size of a batch stays open, and as many epochs as
+    there are at least are made until it is known how long one is.
+    """
+    if settings.batch_size == "auto" and n_samples is not None:
         settings = settings._replace(batch_size=budget.batch_size(n_samples))
     if settings.max_epochs == "auto":
-        epochs = budget.max_epochs(steps_of_an_epoch(settings, n_samples))
+        epochs, is_stream = budget.FEWEST_EPOCHS, n_samples is None
+        if not is_stream:
+            epochs = budget.max_epochs(steps_of_an_epoch(settings, n_samples))
         # other schedules need the whole length to come to their end
         levels_off = settings.schedule in (None, "cooldown")
-        settings = settings._replace(max_epochs=epochs, levels_off=levels_off)
+        settings = settings._replace(
+            max_epochs=epochs, levels_off=levels_off, counts_first=is_stream
+        )
     return settings
 
 
@@ -116,6 +126,12 @@ class Training:
         return tired or self.epoch >= self.plan.goal
 
     @property
+    def steps_of_an_epoch(self):
+        """How many steps each epoch of the plan had so far, or None before its first is over."""
+        done = 0 if self.plan is None else self.epoch - self.plan.start
+        return round((self.optimizer.t - self.first_step) / done) if done else None
+
+    @property
     def device(self):
         """Where the network is: "cpu" or "cuda"."""
         return self.network.parameters()[0].device
@@ -156,16 +172,16 @@ def fit(
 ):
     """Train on `X` (N, D) until the plan's last epoch, or until there is reason to stop earlier.
 
-    `X`, and everywhere here, is an array or `Rows`. `X_val` are other rows to validate on, or None:
-    then a part of `X` is held out.
+    `X`, and everywhere here, is an array or `Rows`; here it can be a `Stream`, too. `X_val` are
+    other rows to validate on, or None: then a part of `X` is held out, but not of a stream.
 
     ``report(record)`` is called after each epoch with its numbers, and ends the training by
     returning True. ``renew(streams)`` makes a network of new weights, for a training whose codes
     have collapsed. With validation rows, with `patience` and after a divergence the network ends
     with the best weights, which can be those that it began with.
     """
-    rows, held_out = X, X_val
-    if X_val is None:
+    rows, held_out, is_stream = X, X_val, isinstance(X, Stream)
+    if X_val is None and not is_stream:
         rows, held_out = split(X, settings.validation_fraction, training.streams["split"])
     watched = rows if held_out is None else held_out
     plan = training.plan
@@ -173,15 +189,17 @@ def fit(
         plan = training.plan = Plan(training.epoch + settings.max_epochs, training.epoch)
         training.first_step, training.restarts = training.optimizer.t, 0
         if settings.max_epochs:
-            plan.improve(training, evaluate(training, parts, watched, settings))
+            plan.improve(training, _at_first(training, parts, watched, settings))
     keeps_best = held_out is not None or settings.patience is not None
     training.diverged = False
     one_pass = make_pass(training, parts, settings, rows)
     while True:
+        looked_at = rows.recent if is_stream and training.epoch > plan.start else rows
         may_begin_again = plan.start == 0 and training.restarts < settings.restarts
-        if may_begin_again and shared.agreed(training, collapse.found(training, parts, rows)):
+        collapsed = may_begin_again and collapse.found(training, parts, looked_at)
+        if may_begin_again and shared.agreed(training, collapsed):
             plan = _begin_again(training, settings, renew)
-            plan.improve(training, evaluate(training, parts, watched, settings))
+            plan.improve(training, _at_first(training, parts, watched, settings))
             one_pass = make_pass(training, parts, settings, rows)
         elif training.is_over(settings.patience):
             break
@@ -194,13 +212,16 @@ def fit(
         plan.improve(training, record.get("validation_loss", record["loss"]))
         training.best_epoch = training.epoch
         remember(training.history, record)
+        if is_stream and settings.counts_first and training.epoch == plan.start + 1:
+            plan.goal = plan.start + budget.max_epochs(training.steps_of_an_epoch)
         warm = (
             training.epoch - plan.start >= getattr(parts.code, "warm_up", 0) * settings.max_epochs
         )
+        steps = training.steps_of_an_epoch if is_stream else steps_of_an_epoch(settings, len(rows))
         if settings.levels_off and warm and not plan.is_level:
             watch = "loss" if held_out is None else "validation_loss"
             losses = training.history[watch][plan.start - training.epoch :]
-            if budget.levelled_off(losses, steps_of_an_epoch(settings, len(rows))):
+            if budget.levelled_off(losses, steps):
                 plan.shorten(training.epoch)
         if shared.any_rank(training, report(record)):
             break
@@ -208,6 +229,13 @@ def fit(
         training.network.load_state_dict(plan.best_weights)
         training.best_epoch = plan.best_epoch
     training.plan = None
+
+
+def _at_first(training, parts, watched, settings):
+    """The objective before the first step; infinite of a stream, of which nothing is read yet."""
+    if isinstance(watched, Stream):
+        return math.inf
+    return evaluate(training, parts, watched, settings)
 
 
 def partial_fit(training: Training, parts, settings: Settings, X):
@@ -223,12 +251,35 @@ def partial_fit(training: Training, parts, settings: Settings, X):
 
 # ---------------------------------------------------------------------- one epoch
 def make_pass(training, parts, settings, X):
-    """A pass over the rows of `X` (N, D): a `CapturedEpoch` on the GPU, elsewhere a `HostEpoch`."""
+    """A pass over the rows of `X` (N, D): a `CapturedEpoch` on the GPU, elsewhere a `HostEpoch`.
+
+    Over a `Stream` it is a `StreamPass` of them.
+    """
+    if isinstance(X, Stream):
+        if shared.communicator(training) is not None:
+            raise ValueError(
+                "X is read in batches, and several ranks share the batches of an array: give all "
+                "of them the whole array, or fit on one process"
+            )
+
+        def begin():
+            known = {"in_stream": True, "in_epoch": training.steps_of_an_epoch}
+            return lambda batch: _one_pass(
+                training, parts, concrete(settings, len(batch)), batch, **known
+            )
+
+        return StreamPass(X, begin)
+    return _one_pass(training, parts, settings, X)
+
+
+def _one_pass(training, parts, settings, X, in_stream=False, in_epoch=None):
+    """A pass over rows in memory; `in_epoch` are the steps of an epoch of a stream, if known."""
     shared.check(training, parts, settings, X)
     comm = shared.communicator(training)
     network, optimizer, memory = training.network, training.optimizer, training.memory
     noise_rng, steps = training.streams["noise"], steps_of_an_epoch(settings, len(X))
     code_rng = noise_rng if comm is None else Draws(noise_rng.bit_generator)
+    in_epoch = in_epoch if in_stream else steps
     warms_up = getattr(parts.code, "warm_up", 0) > 0
 
     def learn(seen, target, *more):
@@ -247,16 +298,20 @@ def make_pass(training, parts, settings, X):
 
     def progress():
         """The part of the fit that is over; outside of one, all of it."""
-        if training.plan is None:
+        plan = training.plan
+        if plan is None:
             return 1.0
-        whole = (training.plan.goal - training.plan.start) * steps
-        return (optimizer.t - training.first_step) / whole
+        epochs = plan.goal - plan.start
+        if in_epoch is None:
+            return 1.0 if epochs == 1 else 0.0
+        return (optimizer.t - training.first_step) / (epochs * in_epoch)
 
     def before_step():
         plan = training.plan
         whole = max(settings.max_epochs, 1) * steps
-        if settings.schedule == "cooldown":
-            whole = None if plan is None else (plan.goal - plan.start) * steps
+        if settings.schedule == "cooldown" or in_stream:
+            unknown = plan is None or in_epoch is None
+            whole = None if unknown else (plan.goal - plan.start) * in_epoch
         optimizer.lr = learning_rate(settings, optimizer, training.first_step, whole)
         return optimizer.lr
 
@@ -294,14 +349,15 @@ def epoch(training, parts, settings, one_pass):
     Where the loss or the weights are no longer finite a ConvergenceWarning says so, and the result
     is None: the weights are then useless, and the optimizer is a new one.
     """
-    count = len(one_pass.X)
+    order, begun = training.streams["order"], training.optimizer.t
     training.network.train()
     try:
-        sums, rows, (code_mean, spread) = one_pass(training.streams["order"].permutation(count))
+        drawn = order if isinstance(one_pass, StreamPass) else order.permutation(len(one_pass.X))
+        sums, rows, (code_mean, spread) = one_pass(drawn)
     finally:
         training.optimizer.zero_grad()
         training.network.eval()
-    steps = math.ceil(rows / settings.batch_size)  # a captured epoch makes them all
+    steps = training.optimizer.t - begun  # a captured epoch makes them all
     if not math.isfinite(sums["loss"]):
         return _diverged(training, settings, steps, "the loss is")
     weights = [p._data for p in training.network.parameters()]
@@ -329,7 +385,7 @@ def evaluate(training, parts, X, settings):
     """
     rng, memory = np.random.default_rng(0), copy.deepcopy(training.memory)
     log = []
-    for x, *more in blocks(X, settings.batch_size):
+    for x, *more in blocks(X, concrete(settings, len(X)).batch_size):
         seen = target = tensor(x, device=training.device)
         if parts.noise is not None:
             seen = corrupted(parts.noise, training.network.n_labels, x.copy(), rng)
@@ -343,8 +399,12 @@ def evaluate(training, parts, X, settings):
 
 def _left_out(training, parts, X):
     """What the terms of the objective on rows `X` (N, D) leave out, in nats per sample."""
-    n_features = X.shape[1] - training.network.n_labels
-    scored = numbers_per_row(X, n_features)
+    if isinstance(X, Stream):
+        n_features = X.recent.shape[1] - training.network.n_labels
+        scored = X.numbers_per_row
+    else:
+        n_features = X.shape[1] - training.network.n_labels
+        scored = numbers_per_row(X, n_features)
     if parts.scores_in_part:
         scored *= parts.noise.share_scored(n_features)
     return constant(parts, scored)

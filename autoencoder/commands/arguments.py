@@ -8,9 +8,13 @@ NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper", "
 NAMES = ("olivetti", "faces", "digits", "mnist")  # of data
 DEVICES = ("cpu", "cuda")
 LIKELIHOODS = ("gaussian", "optimal_gaussian", "bernoulli", "continuous_bernoulli")
-DATA = "olivetti, faces (generated), digits, mnist, or a path to .npz, .npy or a folder of images"
-IMAGES = "an .npz or .npy file, or a folder of images"
-PICTURES = "an .npz or .npy file, a .png sheet, or a new folder for one PNG each"
+DATA = (
+    "olivetti, faces (generated), digits, mnist, or a path to .npz, .npy, a folder of images or a "
+    "table (.csv, .tsv, .parquet)"
+)
+IMAGES = "an .npz or .npy file, a folder of images, or a table for a model of tables"
+PICTURES = "an .npz or .npy file, a .png sheet, or a new folder for one PNG each; .csv of a table"
+FITS = ("crop", "pad", "stretch")  # of `datasets.pictures`, which need not be imported for --help
 RUN = "the folder of a run, which train wrote"
 
 TRAIN = """\
@@ -113,6 +117,9 @@ def _train(verbs):
     add("--hidden", type=int, nargs="*", help="widths of the layers between image and code")
     add("--convolutional", action="store_true", default=None, help="--hidden are channels")
     add("--image-size", type=int, help="pixels a side, of which the data have a multiple")
+    add("--size", metavar="64x48", help="width and height to bring pictures to as they are read")
+    add("--fit", choices=FITS, help="of other proportions: crop (usual), pad with black, stretch")
+    add("--label", metavar="COLUMN", help="the column of a table that is a class, not a number")
     add("--learning-rate", type=float, help="of Adam at the beginning")
     add("--likelihood", choices=LIKELIHOODS, help="what the outputs mean, and so the loss")
     add("--noise", choices=NOISES, help="added to the input while training")
@@ -154,6 +161,8 @@ def _assess(verbs):
     add = _verb(verbs, "data", "say what images there are, and where they come from", run=False)
     name = add("name", metavar="NAME", nargs="?", default="list", help=f"list, {DATA}")
     name.completer = _names_and_files
+    add("--size", metavar="64x48", help="width and height to bring pictures to")
+    add("--label", metavar="COLUMN", help="the column of a table that is a class")
 
 
 def _explore(verbs):
@@ -176,7 +185,9 @@ def _convert(verbs):
     add = _verb(verbs, "denoise", "remove noise from images", images, pictures)
     add("--noise-std", type=float, metavar="STD", help="add gaussian noise first, to clean images")
     add("--seed", type=int, default=0, help="of that noise")
-    _verb(verbs, "encode", "turn images into codes", images, ("output", "an .npz or .npy file"))
+    _verb(
+        verbs, "encode", "turn images into codes", images, ("output", "an .npz, .npy or .csv file")
+    )
     codes = ("codes", "an .npz or .npy file that encode wrote")
     _verb(verbs, "decode", "turn codes into images", codes, pictures)
     add = _verb(verbs, "sample", "draw new images", pictures)

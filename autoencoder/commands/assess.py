@@ -12,6 +12,7 @@ from .. import datasets
 from ..codec import parameter_bytes
 from ..evaluation import table
 from ..runs import figures, open_run
+from ..runs.config import size_of
 from ..runs.files import write_json
 from ..runs.records import read_metrics
 from ..runs.report import report
@@ -64,16 +65,31 @@ def info(options):
     split = config.pop("split", None)
     network = run.estimator.network_
     print(run.title)
-    print(f"  images {run.image_shape}, {run.n_components} code units")
+    what = f"images {run.image_shape}"
+    if run.is_table:
+        what = f"rows of {', '.join(config.pop('columns'))}"
+    print(textwrap.fill(f"{what}, {run.n_components} code units", 100, initial_indent="  "))
     print(f"  parameters {parameter_bytes(run.estimator):,} bytes")
     print(f"  held out for the test: {split['how'] if split else 'nothing'}")
     settings = ", ".join(f"{name} {value}" for name, value in config.items())
     print(textwrap.fill(settings, 100, initial_indent="  ", subsequent_indent="  "))
-    rows = read_metrics(run.folder).get("evaluation", {}).get("reconstruction", {})
+    found = read_metrics(run.folder).get("evaluation", {})
+    rows = found.get("reconstruction") or found.get("rows", {})
     for name, row in rows.items():
         numbers = (f"{c} {v:.5g}" for c, v in row.items() if v is not None)
         print(f"  {name}: {', '.join(numbers)}")
     print(network)
+
+
+def _print_columns(table):
+    rows, width = table.images[:, 0, :, 0], max(map(len, table.columns))  # (N, D)
+    for name, column in zip(table.columns, rows.T, strict=True):
+        known = column[~np.isnan(column)]
+        values = "no number at all"
+        if len(known):
+            values = f"{known.min():.4g} to {known.max():.4g}, mean {known.mean():.4g}"
+        missing = len(column) - len(known)
+        print(f"  {name.ljust(width)}  {values}{f', {missing} missing' if missing else ''}")
 
 
 def _about_file(path):
@@ -95,12 +111,16 @@ def data(options):
     if options.name == "list":
         width = max(map(len, datasets.NAMES))
         print("\n".join(f"{name.ljust(width)}  {ABOUT[name]}" for name in datasets.NAMES))
-        print("Your own: an .npz or .npy file, or a folder of images of one size.")
+        print("Your own: an .npz or .npy file, a folder of images, or a table (.csv, .parquet).")
         return
-    found = datasets.load(options.name, fall_back=False)
+    how = {"size": size_of(options.size), "label": options.label}
+    found = datasets.load(options.name, fall_back=False, **how)
     count, height, width, channels = found.images.shape
     labels = len(np.unique(found.labels))
     print(f"{found.name}: {found.description}")
+    if found.columns is not None:
+        _print_columns(found)
+        return
     print(f"  {count} images, {width}x{height}, {'grey' if channels == 1 else 'in colour'}")
     print(f"  values {found.images.min():.3g} to {found.images.max():.3g}, ", end="")
     print(f"mean {found.images.mean():.3g}")

@@ -11,7 +11,6 @@ import numpy as np
 from minigrad.checkpoint import whole
 
 from ..codec import Codec, eight_bits, jpeg_curve, parameter_bytes, usual_step
-from ..datasets import load_images
 from ..evaluation import psnr
 from ..runs import open_run
 from ..runs.files import own
@@ -23,8 +22,9 @@ PATIENCE = 60  # seconds for which another compress may keep its tables
 def compress(options):
     """Write images as one compressed file and print what that costs and keeps."""
     run = open_run(options.run, device=options.device)
+    files.for_images(run, "compress")
     output = files.check_output(options.output, (".mgae",), options.input)
-    given = load_images(options.input)
+    given = run.read(options.input)
     rows = run.rows(given.images, given.name)
     codec = _codec(run, options.step)
     packed = codec.compress(rows)
@@ -52,6 +52,7 @@ def compress(options):
 def decompress(options):
     """Write the images of a compressed file."""
     run = open_run(options.run, device=options.device)
+    files.for_images(run, "decompress")
     output = files.check_output(options.output, files.PICTURES, options.input)
     path = Path(options.input)
     if not path.is_file():

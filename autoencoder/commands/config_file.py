@@ -3,7 +3,6 @@
 import difflib
 import math
 import tomllib
-from dataclasses import fields
 from pathlib import Path
 from types import NoneType
 from typing import get_args, get_type_hints
@@ -11,11 +10,12 @@ from typing import get_args, get_type_hints
 from ..runs import Config
 from ..runs.checkpoints import understood
 from ..runs.records import read_config
-from .arguments import DEVICES, LIKELIHOODS, MODELS, NOISES
+from .arguments import DEVICES, FITS, LIKELIHOODS, MODELS, NOISES
 
 LARGEST = 2**20  # bytes
 KINDS = {**get_type_hints(Config), "output": str, "overwrite": bool, "checkpoint_every": float}
 CHOICES = {"model": MODELS, "likelihood": LIKELIHOODS, "noise": NOISES, "device": DEVICES}
+CHOICES["fit"] = FITS
 BEYOND = 2**63
 WORDS = {
     bool: "true or false",
@@ -32,7 +32,7 @@ def read_settings(path):
     if path.suffix == ".json" and path.is_file():
         recorded = read_config(path)
         with understood(path.parent):
-            return {field.name: recorded[field.name] for field in fields(Config)}, recorded
+            return dict(vars(Config.recorded(recorded))), recorded
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give a .toml file, or the config.json of a run")
     if path.suffix not in (".toml", ".json"):

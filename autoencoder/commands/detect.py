@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from .. import plots
-from ..datasets import load_images
 from ..runs import open_run
 from ..runs.files import own, write_rows
 from . import files
@@ -27,7 +26,7 @@ def detect(options):
     arrays = ("scores", "anomalous", "threshold")
     output = files.check_output(output, (".csv", ".npz"), options.input, arrays=arrays)
     picture = options.figure and files.check_output(options.figure, (".png",), options.input)
-    given = load_images(options.input)
+    given = run.read(options.input)
     rows = run.rows(given.images, given.name)
     samples = run.samples()
     X_train, X_test = samples.rows
@@ -35,35 +34,36 @@ def detect(options):
     held_out, scores = run.estimator.score_samples(X_test), run.estimator.score_samples(rows)
     anomalous = scores < threshold
     names = [str(k) for k in range(len(scores))] if given.names is None else given.names
-    _print(names, scores, anomalous)
+    what = run.unit
+    _print(what, names, scores, anomalous)
     print(
-        f"{anomalous.sum()} of {len(scores)} images score below {threshold:.2f} nats, as "
-        f"{options.contamination:.0%} of the training images do, and "
-        f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test images ({samples.how})."
+        f"{anomalous.sum()} of {len(scores)} {what} score below {threshold:.2f} nats, as "
+        f"{options.contamination:.0%} of the training {what} do, and "
+        f"{np.mean(held_out < threshold):.0%} of the {len(X_test)} test {what} ({samples.how})."
     )
     if output.parent.resolve() == run.folder.resolve():
         with files.writes_into(run.folder):
-            _write(own(output), names, scores, anomalous, threshold)
+            _write(own(output), what, names, scores, anomalous, threshold)
     else:
-        _write(output, names, scores, anomalous, threshold)
+        _write(output, what, names, scores, anomalous, threshold)
     print(f"All scores are in {output}")
     if picture:
         which = "training" if samples.test is samples.train else "test"
         groups = {
-            f"{which} images": held_out,
+            f"{which} {what}": held_out,
             f"{given.name}, not anomalous": scores[~anomalous],
             f"{given.name}, anomalous": scores[anomalous],
         }
-        title = f"{run.title}: {which} images and {given.name}"
+        title = f"{run.title}: {which} {what} and {given.name}"
         with files.written(picture):
             plots.score_groups(groups, picture, title=title, threshold=threshold)
         print(picture)
 
 
-def _print(names, scores, anomalous):
+def _print(what, names, scores, anomalous):
     order = np.argsort(scores)[:PRINTED]
     width = max(7, *(len(names[k]) for k in order))
-    lines = [f"{'image':>{width}}  {'score':>12}  {'':9}"]
+    lines = [f"{what[:-1]:>{width}}  {'score':>12}  {'':9}"]
     lines += [
         f"{names[k]:>{width}}  {scores[k]:12.2f}  {'anomalous' if anomalous[k] else ''}"
         for k in order
@@ -73,12 +73,11 @@ def _print(names, scores, anomalous):
     print("\n".join(line.rstrip() for line in lines))
 
 
-def _write(path, names, scores, anomalous, threshold):
+def _write(path, what, names, scores, anomalous, threshold):
     if path.suffix == ".npz":
         files.write_arrays(path, names, scores=scores, anomalous=anomalous, threshold=threshold)
         return
     rows = zip(names, scores, anomalous, strict=True)
+    header = (what[:-1], *files.SCORES[1:])
     with files.written(path):
-        write_rows(
-            path, files.SCORES, ([name, f"{score:.6f}", int(flag)] for name, score, flag in rows)
-        )
+        write_rows(path, header, ([name, f"{score:.6f}", int(flag)] for name, score, flag in rows))

@@ -57,6 +57,8 @@ def _write(options, output, estimator, X, **about):
 def _of_run(run, options):
     samples = run.samples(options.data)
     seen = samples.test is samples.train
+    if run.is_table:
+        return _of_table(run, samples)
     which = f"{samples.name}: {'images' if seen else 'test images'} ({samples.how})."
     return {
         "estimator": run.estimator,
@@ -66,6 +68,18 @@ def _of_run(run, options):
         "image_shape": run.image_shape,
         "names": None if seen or options.data else _names(run.config["split"]),
         "which": which,
+    }
+
+
+def _of_table(run, samples):
+    X = samples.rows[1]
+    whole = ~np.isnan(X).any(axis=1)  # the page shows all numbers of a row
+    return {
+        "estimator": run.estimator,
+        "X": X[whole],
+        "y": None if samples.labels is None else samples.labels[1][whole],
+        "title": run.title,
+        "which": f"{samples.name}: {whole.sum()} rows without missing numbers ({samples.how}).",
     }
 
 

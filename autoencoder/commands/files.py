@@ -17,20 +17,32 @@ from minigrad.checkpoint import flush_folder, make_folder, part_of, whole
 from .. import plots
 from ..codec import eight_bits
 from ..explore import START
-from ..runs.files import explained
+from ..runs.files import explained, write_rows
 from ..runs.folders import lock_of
 
 SHEET = 100  # images of a .png sheet
 PICTURES = (".npz", ".npy", ".png", "")
+ROWS = (".csv", ".npz", ".npy")  # of a table
 SCORES = ("image", "score", "anomalous")  # the columns of a .csv
 MAGIC = {  # how files of our own begin
     ".npz": b"PK",
     ".npy": b"\x93NUMPY",
     ".png": b"\x89PNG",
-    ".csv": ",".join(SCORES).encode(),
+    ".csv": (",".join(SCORES).encode(), b"row,score,anomalous", b"code_1"),  # nobody else's table
     ".mgae": b"MGAE",  # see `compression`
     ".html": START.encode(),
 }
+
+
+def endings(run):
+    """The endings that what a `run` makes can be written under, "" for a folder."""
+    return ROWS if run.is_table else PICTURES
+
+
+def for_images(run, verb):
+    """Raise ValueError where a `run` of a table is asked for what only images have."""
+    if run.is_table:
+        raise ValueError(f"{verb} is for images, and {run.folder} is a run of a table")
 
 
 def read_codes(path, width):
@@ -96,7 +108,7 @@ def _is_ours(path, arrays):
         return False
     start = MAGIC[path.suffix]
     with open(path, "rb") as file:
-        if file.read(len(start)) != start:
+        if not file.read(32).startswith(start):
             return False
         if path.suffix != ".npz":
             return True
@@ -131,6 +143,26 @@ def write_arrays(path, names=None, **arrays):
             np.savez(file, **arrays)
         else:
             np.save(file, next(iter(arrays.values())))
+
+
+def write_table(path, columns, rows):
+    """Write rows (N, D) of numbers under the names of their `columns` to a .csv."""
+    digits = np.finfo(rows.dtype).precision + 3  # that read back as the same number
+    lines = ([f"{x:.{digits}g}" for x in row] for row in rows.tolist())
+    with written(path):
+        write_rows(path, columns, lines)
+
+
+def write_samples(run, path, images, title, sheet=None, names=None):
+    """Write what a `run` made, images (N, H, W, C) or rows of its table, to a checked `path`."""
+    if not run.is_table:
+        write_images(path, images, title, sheet, names)
+        return
+    rows = images.reshape(len(images), -1)
+    if path.suffix == ".csv":
+        write_table(path, run.config["columns"], rows)
+    else:
+        write_arrays(path, rows=rows)
 
 
 def write_images(path, images, title, sheet=None, names=None):
@@ -204,4 +236,7 @@ def contact_sheet(images, path, title, columns=10, names=None):
 
 def write_codes(path, codes, labels, names=None):
     """Write codes (N, k), in an .npz with labels and names of the images, to a checked `path`."""
+    if path.suffix == ".csv":
+        write_table(path, [f"code_{k}" for k in range(1, codes.shape[1] + 1)], codes)
+        return
     write_arrays(path, names, codes=codes, labels=labels)

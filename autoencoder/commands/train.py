@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets import NAMES
+from ..datasets.tables import is_table
 from ..runs import MODELS, Config, resume, start
 from ..runs.checkpoints import SECONDS
 from ..runs.dataset import source
@@ -32,7 +33,8 @@ def train(options):
     if again is not None:
         _compare_versions(file, again)
     every = settings.pop("checkpoint_every", SECONDS)
-    model, output = settings.pop("model", "olivetti"), settings.pop("output", None)
+    usual = "dense" if is_table(settings.get("data", "")) else "olivetti"
+    model, output = settings.pop("model", usual), settings.pop("output", None)
     if "hidden" in settings:  # a list, as argparse and files have it
         settings["hidden"] = tuple(settings["hidden"])
     overwrite = settings.pop("overwrite", False)
@@ -78,9 +80,13 @@ def _compare_versions(file, recorded):
 
 def _print(metrics, model, output):
     """Say what came of a training; returns the exit status."""
-    rows = metrics["evaluation"]["reconstruction"]
-    others = [f"{name} {row['PSNR']:.1f}" for name, row in rows.items() if name != "model"]
-    print(f"PSNR {rows['model']['PSNR']:.1f} dB ({', '.join(others)}).")
+    evaluation = metrics["evaluation"]
+    kind, column, unit, digits = "reconstruction", "PSNR", " dB", ".1f"
+    if kind not in evaluation:
+        kind, column, unit, digits = "rows", "MSE", " squared standard deviations", ".3g"
+    rows = {name: f"{row[column]:{digits}}" for name, row in evaluation[kind].items()}
+    others = ", ".join(f"{name} {number}" for name, number in rows.items() if name != "model")
+    print(f"{column} {rows['model']}{unit} ({others}).")
     if "final_loss_as_published" in metrics:
         epoch, loss = MODELS[model].published(0.0)[1][-1]
         print(

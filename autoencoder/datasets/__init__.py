@@ -6,7 +6,7 @@
 """
 
 from .faces import draw_faces, face_factors
-from .images import Dataset, DataUnavailable, load_images, shrink
+from .images import Dataset, DataUnavailable, load_images, load_table, shrink
 from .loaders import NAMES, load, load_digits, load_olivetti, make_faces
 from .mnist import load_mnist
 from .splits import by_group, within_group
@@ -23,6 +23,7 @@ __all__ = [
     "load_images",
     "load_mnist",
     "load_olivetti",
+    "load_table",
     "make_faces",
     "shrink",
     "within_group",

@@ -6,7 +6,8 @@ folders of pictures, and says in one sentence what is wrong with those that it c
 
 from __future__ import annotations
 
-import warnings
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
 from ..checks import outside_unit_interval
+from .pictures import check_file, checked_size, fitted, read_folder
+from .tables import read_table
 
-# What Pillow reads by itself: for some others, such as EPS, it starts programs.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-LOSSY = 8  # levels of 255 by which JPEG and WebP may tinge a grey picture
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".webp")
+MAPPED = 2**26  # bytes from which an .npy file is not read into memory
+BLOCK = 256  # images that are converted at a time
 
 
 class DataUnavailable(OSError):
@@ -55,6 +56,7 @@ class Dataset:
     labels: np.ndarray  # (N,) int, the person or the digit
     description: str
     names: tuple | None = None  # of the N files, where they come from a folder
+    columns: tuple | None = None  # of a table: the D names, `images` are (N, 1, D, 1) of any range
 
 
 def shrink(images: Array, size: int) -> Array:
@@ -85,19 +87,21 @@ def shrink(images: Array, size: int) -> Array:
     return resize_bicubic(images, size, half_pixel_centers=False)
 
 
-def load_images(path: PathLike) -> Dataset:
-    """Load images from an .npz or .npy file or a folder: (N, H, W, C) float32 in [0, 1].
+def load_table(
+    path: PathLike, *, label: str | None = None, columns: Sequence[str] | None = None
+) -> Dataset:
+    """Load a table, a CSV or Parquet file: `images` (N, 1, D, 1) float32, and names of `columns`.
 
-    An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
-    Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
-    by 255. A folder's pictures are in the order of their names, and grey unless one of them has
-    colours; those in subfolders take the subfolder's number as label. Of animated pictures the
-    first frame is read, and transparency is ignored, with a warning. Without labels, every image
-    gets its own.
+    CSV may have commas, semicolons, tabs or bars between its fields, quotes, and a byte order mark;
+    without a line of names the columns are numbered. Empty fields, NA, null and ? are missing: NaN.
 
     Parameters
     ----------
-    path : str or path
+    path : str or Path
+    label : str or None, default=None
+        The column of classes, numbers or texts; without one every row gets its own label.
+    columns : sequence of str or None, default=None
+        The columns to read, in this order; None is all but the label.
 
     Returns
     -------
@@ -106,13 +110,65 @@ def load_images(path: PathLike) -> Dataset:
     Raises
     ------
     FileNotFoundError, ValueError
-        With one sentence that names the file.
+        In one sentence that names the file, and all columns that are no numbers.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}")
-    images, labels, names = _read_folder(path) if path.is_dir() else _read_file(path)
-    images = _as_images(images, path)
+    rows, names, labels = read_table(path, label, columns)
+    numbers = np.arange(len(rows))
+    if labels is not None:
+        _, numbers = np.unique(labels, return_inverse=True)
+    return Dataset(
+        name=path.stem,
+        images=rows[:, None, :, None],
+        labels=numbers.astype(np.int64),
+        description=f"{len(rows)} rows of {len(names)} columns read from {path}.",
+        columns=names,
+    )
+
+
+def load_images(path, *, size=None, fit="crop"):
+    """Load images from an .npz or .npy file or a folder: (N, H, W, C) float32 in [0, 1].
+
+    An .npz is searched for "images", "x", "X", "data" (or its only array) and for "labels" or "y".
+    Arrays may be (N, H, W, C), (N, H, W), or (N, D) with D a square number; integers are divided
+    by 255, those of uint16 that go beyond by 65535. Of an .npy above 64 MB the result is a memory
+    map, of the file itself if that has float32, else of a temporary one.
+
+    A folder's pictures are in the order of their names, and grey unless one of them has colours;
+    those in subfolders take the subfolder's number as label. They are turned as their EXIF tag
+    says, and grey ones of 16 bits keep their depth. Of animated pictures the first frame is read,
+    and transparency is ignored, with a warning. Without labels, every image gets its own.
+
+    Parameters
+    ----------
+    path : str or Path
+    size : int, (height, width) or None, default=None
+        That all images are brought to; None leaves them as they are, in one size.
+    fit : {"crop", "pad", "stretch"}, default="crop"
+        What becomes of images of other proportions: "crop" cuts off what is too much on both sides,
+        "pad" puts black there, "stretch" distorts them.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        In one sentence that names the file.
+    """
+    path, size = Path(path), checked_size(size, fit)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}")
+    if path.is_dir():
+        images, labels, names = read_folder(path, size, fit)
+    else:
+        images, labels, names = _read_file(path)
+        images = _as_images(images, path)
+        if size is not None:
+            images = np.stack([fitted(image, size, fit) for image in images])
     count, height, width, _ = images.shape
     if labels is None:
         labels = np.arange(count)
@@ -133,12 +189,17 @@ def load_images(path: PathLike) -> Dataset:
 def _read_file(path):
     """Read an .npz or .npy file: (images, labels or None, names or None), as stored."""
     if path.suffix not in (".npz", ".npy"):
-        raise ValueError(f"{path} is neither an .npz file, an .npy file nor a folder of images")
+        raise ValueError(
+            f"{path} is neither an .npz file, an .npy file, a folder of images nor a table (.csv, "
+            ".tsv, .parquet)"
+        )
     labels, images, file_names = None, None, None
-    _check_file(path)
+    check_file(path)
     try:
         with open(path, "rb") as file:  # np.load would leave a damaged .npz open
-            stored = np.load(file, allow_pickle=False)
+            stored = np.load(file, allow_pickle=False) if not _stays(path) else None
+            if stored is None:
+                return np.load(path, mmap_mode="r", allow_pickle=False), None, None
             if isinstance(stored, np.ndarray):
                 return stored, None, None
             names = stored.files
@@ -164,71 +225,6 @@ def _read_file(path):
     return images, labels, file_names
 
 
-def _read_folder(path):
-    """Read a folder of pictures: (N, H, W) or (N, H, W, 3) uint8, labels or None, and names."""
-    from PIL import Image, ImageOps
-
-    files = sorted(
-        file.relative_to(path)
-        for file in path.rglob("*")
-        if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
-    )
-    if not files:
-        raise ValueError(f"The folder {path} has no pictures ({', '.join(PICTURE_SUFFIXES)})")
-    pictures, several, transparent = [], 0, 0
-    for file in files:
-        try:
-            _check_file(path / file)
-            with Image.open(path / file, formats=FORMATS) as picture:
-                mode = picture.mode
-                several += getattr(picture, "is_animated", False)
-                transparent += mode in ("LA", "PA", "RGBA") or "transparency" in picture.info
-                pixels = _pixels(ImageOps.exif_transpose(picture))
-        except Exception as error:
-            raise ValueError(f"{path / file} cannot be read as a picture: {error}") from None
-        if mode.startswith(("I", "F")):  # Pillow would cut these off at 255, not scale them
-            raise ValueError(f"{path / file} has more than 8 bits a pixel: save it with 8 bits")
-        if pictures and pixels.shape[:2] != pictures[0].shape[:2]:
-            raise ValueError(
-                f"All pictures must have one size, but {path / files[0]} is "
-                f"{_size(pictures[0])} and {path / file} is {_size(pixels)} pixels"
-            )
-        pictures.append(pixels)
-    for count, what in (
-        (several, "several frames, of which the first is read"),
-        (transparent, "transparency, which is ignored"),
-    ):
-        if count:
-            warnings.warn(f"{count} of {len(files)} pictures in {path} have {what}", stacklevel=4)
-    if any(pixels.ndim == 3 for pixels in pictures):
-        pictures = [p if p.ndim == 3 else np.stack([p] * 3, axis=-1) for p in pictures]
-    folders = sorted({file.parent for file in files})
-    labels = None
-    if len(folders) > 1:
-        labels = np.array([folders.index(file.parent) for file in files])
-    return np.stack(pictures), labels, tuple(file.as_posix() for file in files)
-
-
-def _check_file(path):
-    """Refuse pipes and devices, which may never end."""
-    if not path.is_file():
-        raise ValueError(f"{path} is no ordinary file")
-
-
-def _pixels(picture):
-    """The pixels of a Pillow image: (H, W) uint8 if they are all grey, else (H, W, 3)."""
-    if picture.mode in ("1", "L", "LA"):
-        return np.asarray(picture.convert("L"))
-    colours = np.asarray(picture.convert("RGB"))
-    apart = colours.max(axis=2) - colours.min(axis=2)  # (H, W)
-    return colours if apart.max() > LOSSY else np.asarray(picture.convert("L"))
-
-
-def _size(pixels):
-    """The size of a (H, W, ...) picture in words, width first as people say it."""
-    return f"{pixels.shape[1]}x{pixels.shape[0]}"
-
-
 def _as_images(array, path):
     """Bring a stored array to (N, H, W, C) float32 in [0, 1], or say what is wrong with it."""
     if array.ndim == 2 and array.shape[1] == round(array.shape[1] ** 0.5) ** 2:
@@ -247,9 +243,28 @@ def _as_images(array, path):
     if not (whole or array.dtype == bool or np.issubdtype(array.dtype, np.floating)):
         raise ValueError(f"The images in {path} are {array.dtype}, but numbers are needed")
     low, high, limit = array.min(), array.max(), 255 if whole else 1
+    if array.dtype == np.uint16 and high > limit:
+        limit = 65535
     if outside_unit_interval(np.array([low, high], np.float64) / limit).any():
         kind = "integers from 0 to 255" if whole else "values from 0 to 1"
         raise ValueError(
             f"The images in {path} run from {low:g} to {high:g}, but {kind} are needed"
         )
-    return np.clip(array.astype(np.float32) / np.float32(limit), 0, 1)
+    if array.dtype == np.float32 and low >= 0 and high <= 1 and isinstance(array, np.memmap):
+        return array
+    images = on_disk(array.shape) if isinstance(array, np.memmap) else np.empty_like(array, "f4")
+    for k in range(0, len(array), BLOCK):
+        some = array[k : k + BLOCK].astype(np.float32)
+        np.clip(some / np.float32(limit), 0, 1, out=images[k : k + BLOCK])
+    return images
+
+
+def _stays(path):
+    """Whether an array stays in its file, and is read from there as it is needed."""
+    return path.suffix == ".npy" and path.stat().st_size > MAPPED
+
+
+def on_disk(shape):
+    """An array of float32 in a temporary file, which has no name and goes with it."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float32, "w+", shape=shape)

@@ -9,8 +9,9 @@ import hashlib
 import os
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from minigrad.checkpoint import PathLike
 
 from .download import fetch, first_cause
 from .faces import draw_faces, face_factors
-from .images import Dataset, DataUnavailable, load_images
+from .images import Dataset, DataUnavailable, load_images, load_table
 from .mnist import load_mnist
+from .tables import is_table
 
 NAMES = ("olivetti", "faces", "digits", "mnist")  # that `load` knows
 FACES_URL = "https://ndownloader.figshare.com/files/5976027"  # scikit-learn's address and checksum
@@ -157,13 +159,34 @@ def make_faces(people: int = 40, variations: int = 10, size: int = 64, seed: int
     )
 
 
+def load_path(
+    path: PathLike,
+    *,
+    size: int | tuple[int, int] | None = None,
+    fit: str = "crop",
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Dataset:
+    """Load a file or folder of your own: a table by `load_table`, all else by `load_images`."""
+    if is_table(path):
+        if size is not None:
+            raise ValueError(f"{path} is a table, and a size is for images: leave it out")
+        return load_table(path, label=label, columns=columns)
+    if columns is not None:
+        raise ValueError(f"{path} is no table, and the model reads one: give a .csv or .parquet")
+    if label is not None:
+        raise ValueError(f"{path} is no table, and label names a column of one: leave it out")
+    return load_images(path, size=size, fit=fit)
+
+
 def load(
     name_or_path: PathLike,
     *,
     fall_back: bool = True,
     say: Callable[[str], object] | None = None,
+    **how: Any,
 ) -> Dataset:
-    """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path (see `load_images`).
+    """Load a data set by name ("olivetti", "digits", "faces", "mnist") or path.
 
     When the Olivetti faces or MNIST cannot be had and `fall_back` is true, generated faces or the
     small digits are returned instead, and `say` is called with one paragraph that tells so (without
@@ -174,6 +197,9 @@ def load(
     name_or_path : str or path
     fall_back : bool, default=True
     say : callable, default=None
+    **how
+        To read a path: `size` and `fit` as in `load_images`, of tables `label` and `columns` as in
+        `load_table`.
 
     Returns
     -------
@@ -199,9 +225,11 @@ def load(
         if not Path(name_or_path).exists():
             raise ValueError(
                 f"There are no data called {str(name_or_path)!r}: use one of {', '.join(loaders)}, "
-                f"or the path of an .npz file, an .npy file or a folder of images"
+                f"or the path of an .npz file, an .npy file, a folder of images or a table (.csv)"
             )
-        return load_images(name_or_path)
+        return load_path(name_or_path, **how)
+    if any(value is not None for name, value in how.items() if name != "fit"):
+        raise ValueError(f"{name_or_path} has its own size and labels: leave size and label out")
     try:
         return loaders[name_or_path]()
     except DataUnavailable as error:

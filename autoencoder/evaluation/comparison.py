@@ -21,6 +21,7 @@ from .baselines import ROWS, principal_components, probabilistic_pca, wiener
 
 TITLES = {
     "reconstruction": "Reconstruction of the test samples (PSNR in dB)",
+    "rows": "Reconstruction of the test rows (squared standard deviations of a column)",
     "codes": "What the codes of the test samples know",
     "likelihood": "Evidence in nats per test sample",
     "units": "Latent units, by their divergence from the prior",

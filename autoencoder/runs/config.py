@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from .. import budget, olivetti
 from ..datasets import NAMES
+from ..datasets.pictures import FITS, checked_size
+from ..datasets.tables import is_table
 from ..parameters import usual_length
 from ..parts import ContractivePenalty, GaussianCode, GaussianNoise, KLSparsity, PatchMasking
 from ..variants import (
@@ -18,6 +20,7 @@ from ..variants import (
 )
 
 FORMAT = 2  # of a run folder; 1 is that of version 0.1
+NEWER = ("size", "fit", "label")  # fields that older runs of the format have not
 SIZED = ("n_components", "batch_size", "epochs")  # may be None until the data's size is known
 
 
@@ -88,6 +91,29 @@ MODELS = {
 }
 
 
+def size_of(text):
+    """The size (height, width) that ``--size`` says, or None.
+
+    >>> size_of("64x48"), size_of("32")
+    ((48, 64), (32, 32))
+    """
+    if text is None:
+        return None
+    width, _, height = str(text).lower().partition("x")
+    try:
+        return checked_size((int(height or width), int(width)), "crop")
+    except ValueError:
+        raise ValueError(
+            f"--size must be like 64 or 64x48 (width and height), got {text!r}"
+        ) from None
+
+
+def reading(config):
+    """How the data of a run with this `config`, a dict, are read: arguments of `datasets.load`."""
+    size, fit = size_of(config.get("size")), config.get("fit", "crop")
+    return {"size": size, "fit": fit, "label": config.get("label")}
+
+
 @dataclass(frozen=True)
 class Config:
     """The settings of a run; None means what the part itself has.
@@ -123,6 +149,9 @@ class Config:
     hidden: tuple = ()
     convolutional: bool = False  # `hidden` are then channels
     image_size: int | None = None
+    size: str | None = None  # WIDTHxHEIGHT that pictures are brought to when they are read
+    fit: str = "crop"
+    label: str | None = None  # the column of a table that holds a class
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 0.002
@@ -145,12 +174,17 @@ class Config:
         for name in MODELS[model].fixed:
             if settings.get(name, getattr(usual, name)) != getattr(usual, name):
                 raise ValueError(f"--model {model} has no --{name.replace('_', '-')}")
-        return cls(model, **{**MODELS[model].defaults, **settings})
+        usual = dict(MODELS[model].defaults)
+        if is_table(settings.get("data", "")):  # whose numbers are not limited to [0, 1]
+            variational = issubclass(MODELS[model].estimator, VariationalAutoencoder)
+            usual["likelihood"] = "optimal_gaussian" if variational else "gaussian"
+        return cls(model, **{**usual, **settings})
 
     @classmethod
     def recorded(cls, config):
         """The settings that a config.json holds, a dict; KeyError for one that is missing."""
-        settings = {field.name: config[field.name] for field in fields(cls)}
+        older = {field.name: field.default for field in fields(cls) if field.name in NEWER}
+        settings = {f.name: {**older, **config}[f.name] for f in fields(cls)}
         return cls(**settings | {"hidden": tuple(settings["hidden"])})
 
     def __post_init__(self):
@@ -175,8 +209,37 @@ class Config:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {value}")
+        if self.fit not in FITS:
+            raise ValueError(f"--fit must be one of {', '.join(FITS)}, got {self.fit!r}")
+        size_of(self.size)
+        if self.is_table:
+            for_images = {
+                f"--model {self.model}": MODELS[self.model].grey,
+                "--convolutional": self.convolutional,
+                "--size": self.size is not None,
+                "--image-size": self.image_size is not None,
+                "--noise patches": self.noise == "patches",
+            }
+            wrong = [name for name, is_so in for_images.items() if is_so]
+            if wrong:
+                raise ValueError(
+                    f"{wrong[0]} is for images, and {self.data} is a table: leave it out, or take "
+                    "--model dense, denoising, sparse, contractive or vae"
+                )
+        elif self.label is not None:
+            raise ValueError(f"--label names a column of a table, and {self.data} is none")
         if self.convolutional and not self.hidden:
             raise ValueError("a convolutional network needs --hidden, the channels of its layers")
+
+    @property
+    def is_table(self):
+        """Whether the data are a table."""
+        return is_table(self.data)
+
+    @property
+    def reading(self):
+        """How the data are read: arguments of `datasets.load`."""
+        return reading(vars(self))
 
     def concrete(self, n_images, n_features):
         """The same settings, with what an estimator's "auto" gives in place of None.
@@ -205,7 +268,9 @@ class Config:
         parts = {"noise": None if self.noise == "none" else self.noise}
         if self.noise == "gaussian":  # limited to the range of pixels, as a camera's
             given = {} if self.noise_std is None else {"std": self.noise_std}
-            parts["noise"] = GaussianNoise(**given, clip=(0, 1))
+            parts["noise"] = GaussianNoise(**given, clip=None if self.is_table else (0, 1))
+        if self.is_table:
+            more = {**more, "missing": "mask"}
         if self.noise == "patches":
             large = all(side > 8 and side % 4 == 0 for side in image_shape[:2])
             parts["noise"] = PatchMasking(4 if large else 2, image_shape=image_shape)

@@ -15,6 +15,9 @@ import numpy as np
 
 from .. import datasets
 from ..datasets import NAMES, by_group, shrink
+from ..datasets.images import BLOCK, on_disk
+from ..datasets.tables import is_table
+from .config import reading as config_reading
 
 SUBSTITUTES = {"generated faces": "faces", "digits": "digits"}  # see `datasets.load`
 LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # of red, green and blue (BT.601)
@@ -33,6 +36,7 @@ class Samples(NamedTuple):
     labels: tuple | None
     how: str
     full: np.ndarray | None = None  # the test images (M, H', W', C) in the size of the data
+    is_table: bool = False  # they are then rows of numbers, (N, 1, D, 1)
 
     @property
     def rows(self):
@@ -66,13 +70,19 @@ def hold_out(data, fraction, rng):
     if data.name == "mnist" and fraction is None:
         return {"how": "MNIST's own test set", "test": list(range(60000, count))}
     groups, sizes = np.unique(data.labels, return_counts=True)
-    if len(groups) > 1 and sizes.min() > 1 and np.median(sizes) <= MOST_PICTURES:
+    what = "images" if data.columns is None else "rows"
+    if (
+        data.columns is None
+        and len(groups) > 1
+        and sizes.min() > 1
+        and np.median(sizes) <= MOST_PICTURES
+    ):
         _, test = by_group(data.labels, test_fraction=fraction or 0.2, rng=rng)
         people = len(np.unique(data.labels[test]))
         return _split(data, f"{people} of {len(groups)} people", test)
     held_out = min(max(round((fraction or 0.1) * count), 1), count - 1)
     test = np.sort(rng.choice(count, held_out, replace=False))
-    return _split(data, f"{held_out} of {count} images, drawn", test)
+    return _split(data, f"{held_out} of {count} {what}, drawn", test)
 
 
 def _split(data, how, test):
@@ -100,12 +110,13 @@ def divide(data, split, image_shape, shrinks=False):
 
     `shrinks` says whether larger images are made smaller, see `fit_size`.
     """
+    is_table = data.columns is not None
     full = recolour(data.images, image_shape[2], data.name)
     images = fit_size(full, image_shape, data.name, shrinks)
     full = None if images is full else full
     if split is None:
-        how = "all images, which the model was trained on"
-        return Samples(data.name, images, images, None, how, full)
+        how = f"all {'rows' if is_table else 'images'}, which the model was trained on"
+        return Samples(data.name, images, images, None, how, full, is_table)
     known = len(np.unique(data.labels)) < len(data.labels)  # else every image has its own number
     is_test = np.isin(np.arange(len(images)), split["test"])
     if is_test.all() or not is_test.any():
@@ -115,7 +126,24 @@ def divide(data, split, image_shape, shrinks=False):
         )
     labels = (data.labels[~is_test], data.labels[is_test]) if known else None
     full = None if full is None else full[is_test]
-    return Samples(data.name, images[~is_test], images[is_test], labels, split["how"], full)
+    sides = (part(images, ~is_test), part(images, is_test))
+    return Samples(data.name, *sides, labels, split["how"], full, is_table)
+
+
+def part(images, chosen):
+    """The `chosen` (N,) of `images` (N, ...); of those on disk a copy on disk.
+
+    >>> part(np.arange(3), np.array([True, False, True]))
+    array([0, 2])
+    """
+    if not isinstance(images, np.memmap):
+        return images[chosen]
+    result, start = on_disk((int(chosen.sum()), *images.shape[1:])), 0
+    for k in range(0, len(images), BLOCK):
+        some = images[k : k + BLOCK][chosen[k : k + BLOCK]]
+        result[start : start + len(some)] = some
+        start += len(some)
+    return result
 
 
 def load(config, image_shape, override=None):
@@ -128,13 +156,13 @@ def load(config, image_shape, override=None):
     split = config.get("split")
     shrinks = config.get("image_size") is not None
     if override is not None:
-        data = datasets.load(override, fall_back=False)
+        data = datasets.load(override, fall_back=False, **reading(config, override))
         same = _same(data, config)
         if not same["data_crc32"]:
             own = load(config, image_shape)
             test = fit_size(data.images, image_shape, data.name, shrinks)
-            how = f"all {len(test)} images of {data.name}"
-            return Samples(data.name, own.train, test, None, how)
+            how = f"all {len(test)} {'rows' if own.is_table else 'images'} of {data.name}"
+            return Samples(data.name, own.train, test, None, how, is_table=own.is_table)
         _check_labels(same, override)
         return divide(data, split, image_shape, shrinks)
     return divide(original(config), split, image_shape, shrinks)
@@ -149,7 +177,7 @@ def original(config, override=None):
     given = override or config["data"]
     if override is None and given in NAMES:
         given = SUBSTITUTES.get(config["data_used"], given)
-    data = datasets.load(given, fall_back=False)
+    data = datasets.load(given, fall_back=False, **reading(config, given))
     same = _same(data, config)
     if not same["data_crc32"] and "data_crc32" in config:
         raise ValueError(
@@ -158,6 +186,16 @@ def original(config, override=None):
         )
     _check_labels(same, given)
     return replace(data, name=config["data_used"])
+
+
+def reading(config, given):
+    """How `given`, a name or path, is read for a run with this `config`: as its own data were."""
+    if given in NAMES:
+        return {}
+    settings, columns = config_reading(config), config.get("columns")
+    if columns is None and is_table(given):
+        raise ValueError(f"{given} is a table, and the model reads images: give some")
+    return settings if columns is None else {**settings, "columns": columns}
 
 
 def _same(data, config):

@@ -20,6 +20,7 @@ from ..parts import resolve
 from ..progress import progress_over
 from .files import own
 
+OF_TABLES = ("loss", "codes", "scatter", "units")  # the figures that need no images
 SHOWN = 20  # images in a grid
 MANY = 2000  # codes in a scatter
 COMPRESSED = 100  # images for the rate-distortion curves
@@ -42,9 +43,12 @@ def draw(run, samples, only=None, progress=False):
     for name in only or ():
         if name not in FIGURES:
             raise ValueError(f"there is no figure {name!r}: use {', '.join(FIGURES)}")
+        if run.is_table and name not in OF_TABLES:
+            raise ValueError(f"the figure {name} is of images, and this run is of a table")
         if not FIGURES[name].applies(run, samples):
             raise ValueError(f"the figure {name} needs {FIGURES[name].needs}")
-    names = only or [name for name, figure in FIGURES.items() if figure.applies(run, samples)]
+    known = {n: FIGURES[n] for n in FIGURES if not run.is_table or n in OF_TABLES}
+    names = only or [name for name, figure in known.items() if figure.applies(run, samples)]
     folder = own(run.folder / "figures")
     folder.mkdir(exist_ok=True)
     for name in progress_over(names, "drawing", "figure", progress):
@@ -87,7 +91,8 @@ def _reconstructions(run, samples, path):
 
 
 def _which(samples):
-    return "images it was trained on" if samples.test is samples.train else "unseen images"
+    what = "rows" if samples.is_table else "images"
+    return f"{what} it was trained on" if samples.test is samples.train else f"unseen {what}"
 
 
 def _error_maps(run, samples, path):

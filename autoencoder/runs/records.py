@@ -20,6 +20,7 @@ KINDS = {  # of the values in config.json
     "data_crc32": int,
     "labels_crc32": int,
     "image_shape": list,
+    "columns": list | None,
     "split": dict | None,
     "python": str,
     "numpy": str,
@@ -83,6 +84,9 @@ def _fits(name, value):
         return isinstance(value, list) and len(value) < 1000 and all(map(_is_size, value))
     if name == "image_shape":
         return isinstance(value, list) and len(value) == 3 and all(map(_is_size, value))
+    if name == "columns" and value is not None:
+        texts = isinstance(value, list) and value and all(isinstance(t, str) for t in value)
+        return texts and max(map(len, value)) <= LONGEST_TEXT
     if name == "split" and value is not None:
         return _is_split(value)
     if name in ("model", "likelihood"):

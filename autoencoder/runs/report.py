@@ -82,7 +82,8 @@ def report(folder, title, metrics=None):
     evaluation = metrics.pop("evaluation", {})
     metrics.pop("evaluation_of_other_data", None)
     split = config.pop("split", None)
-    how = f"Held out: {split['how']}." if split else "The model was trained on all images."
+    everything = "rows" if config.get("columns") else "images"
+    how = f"Held out: {split['how']}." if split else f"The model was trained on all {everything}."
     results = [_results(TITLES.get(name, name), rows, "model") for name, rows in evaluation.items()]
     first, *others = [*pictures(folder)] or [None]
     came = {name: _rounded(value) for name, value in metrics.items()}

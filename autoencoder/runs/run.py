@@ -13,6 +13,7 @@ import numpy as np
 from minigrad import checkpoint
 
 from .. import persistence
+from ..datasets.loaders import load_path
 from ..variants import Autoencoder, VariationalAutoencoder
 from . import dataset
 from .config import MODELS, Config
@@ -62,6 +63,22 @@ class Run:
         return isinstance(self.estimator, VariationalAutoencoder)
 
     @property
+    def is_table(self):
+        """Whether it was trained on rows of a table, and not on images."""
+        return self.config.get("columns") is not None
+
+    @property
+    def unit(self):
+        """What one of its samples is called, in the plural."""
+        return "rows" if self.is_table else "images"
+
+    def read(self, path):
+        """The `Dataset` in a file or folder, read as the run's own data were."""
+        if not Path(path).exists():
+            raise FileNotFoundError(f"There is no file or folder {path}")
+        return load_path(path, **dataset.reading(self.config, path))
+
+    @property
     def n_components(self):
         """How many numbers describe an image."""
         return self.estimator._n_features_out
@@ -98,8 +115,9 @@ class Run:
         return np.ascontiguousarray(images, np.float32).reshape(len(images), -1)
 
     def images(self, rows):
-        """Rows as images limited to [0, 1]: (N, D) -> (N, H, W, C)."""
-        return np.clip(rows, 0, 1).reshape(len(rows), *self.image_shape)
+        """Rows as images limited to [0, 1], of a table not: (N, D) -> (N, H, W, C)."""
+        rows = rows if self.is_table else np.clip(rows, 0, 1)
+        return rows.reshape(len(rows), *self.image_shape)
 
     def encode(self, images):
         """The codes of images: (N, H, W, C) -> (N, k)."""

@@ -23,6 +23,7 @@ from minigrad.cpu.blas import one_blas_thread
 from .. import datasets, persistence, training
 from ..diagnosis import DiagnosisWarning
 from ..evaluation import evaluate
+from ..evaluation.tables import evaluate_table
 from ..parts import assemble
 from ..variants import Autoencoder
 from . import dataset, figures
@@ -72,7 +73,12 @@ def start(
     folder, metrics : pathlib.Path, dict
     """
     check_interval(every)
-    data = dataset.original(again) if again else datasets.load(config.data, say=say)
+    how = {} if config.data in datasets.NAMES else config.reading
+    if not how and (config.size or config.label):
+        raise ValueError(
+            f"--size and --label are for your own files, and {config.data} has its own"
+        )
+    data = dataset.original(again) if again else datasets.load(config.data, say=say, **how)
     say = say or logger.info
     image_shape = data.images.shape[1:]
     if MODELS[config.model].grey:
@@ -83,13 +89,15 @@ def start(
     samples = dataset.divide(data, split, image_shape, config.image_size is not None)
     config = config.concrete(*samples.rows[0].shape)
     model = config.estimator(image_shape)
-    model.set_params(max_epochs=0).fit(samples.rows[0][:2])  # refuses what cannot be built
+    some = samples.rows[0] if samples.is_table else samples.rows[0][:2]
+    model.set_params(max_epochs=0).fit(some)  # refuses what cannot be built
     recorded = {
         "format": FORMAT,
         **asdict(replace(config, data=dataset.source(config.data))),
         "data_used": data.name,
         **dataset.checksums(data),
         "image_shape": list(image_shape),
+        "columns": None if data.columns is None else list(data.columns),
         "split": split,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -202,9 +210,10 @@ def _train(config, recorded, model, samples, checkpoints, progress, say):
     if samples.test is not samples.train:
         watched = X_test[:WATCHED]
         held_out = f"{len(samples.test)} held out ({samples.how})"
+    numbers, rows = ("columns", "rows") if samples.is_table else ("pixels", "images")
     say(
-        f"{X.shape[1]} pixels, a latent code of {config.n_components} numbers; {len(X)} images to "
-        f"train on, {held_out}."
+        f"{X.shape[1]} {numbers}, a latent code of {config.n_components} numbers; {len(X)} {rows} "
+        f"to train on, {held_out}."
     )
     with interruptible() as interrupted:
 
@@ -236,7 +245,7 @@ def note_held_out_loss(model, X):
     It decides nothing: the images that a run is judged by do not choose among its weights.
     """
     parts = assemble(model.noise, model.code, model.likelihood, model.penalty)
-    X = model._in_own_units(X).astype(model._dtype, copy=False)
+    X = model._in_own_units(model._checked(X)).astype(model._dtype, copy=False)
     loss = training.evaluate(model._training, parts, X, model._settings(len(X)))
     history = model.history_
     history.setdefault("held_out_loss", [math.nan] * len(history["epoch"]))[-1] = float(loss)
@@ -281,6 +290,8 @@ def _write(config, recorded, model, samples, ended, checkpoints, progress, say):
 
 def assess(finished: Run, samples, progress=False):
     """The numbers of `evaluate` for a run and its `Samples`, labels where they are of use."""
+    if samples.is_table:
+        return evaluate_table(finished.estimator, *samples.rows)
     labels = samples.labels
     if labels is not None:
         known = np.isin(labels[1], labels[0]).all()

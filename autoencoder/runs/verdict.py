@@ -13,9 +13,11 @@ def verdict(metrics):
     'Better than PCA: rebuilt images have a PSNR of 21.3 dB, those of PCA 64 20.1 dB, and the mean \
 image 15.0 dB.'
     """
-    rows = metrics.get("evaluation", {}).get("reconstruction", {})
+    evaluation = metrics.get("evaluation", {})
+    rows = evaluation.get("reconstruction", {})
     return [
         *_compared({name: row.get("PSNR") for name, row in rows.items()}),
+        *_compared_rows({name: row.get("MSE") for name, row in evaluation.get("rows", {}).items()}),
         _trained(metrics),
         _advice(metrics.get("diagnosis")),
     ]
@@ -36,6 +38,17 @@ def _compared(psnr):
         f"{word}: rebuilt images have a PSNR of {ours:.1f} dB, those of {pca} {linear:.1f} dB, and "
         f"the mean image {mean:.1f} dB."
     ]
+
+
+def _compared_rows(errors):
+    """The same of a table, by the mean squared error in squared standard deviations."""
+    ours, mean = errors.get("model"), errors.get("means of the columns")
+    if None in (ours, mean):
+        return []
+    others = [f"{name} {e:.3g}" for name, e in errors.items() if name != "model" and e is not None]
+    best = min(e for name, e in errors.items() if name != "model" and e is not None)
+    word = "Better than simpler methods" if ours < best else "Not better than simpler methods"
+    return [f"{word}: rebuilt rows have a mean squared error of {ours:.3g}, {', '.join(others)}."]
 
 
 def _trained(metrics):

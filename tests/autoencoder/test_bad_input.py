@@ -86,15 +86,13 @@ def test_scaled_data_and_new_rows_outside_the_range(kind, likelihood):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ((row for row in data()), r"must be an array .* got a generator: .* partial_fit"),
-        (map(list, data()), "got a map"),
         ({"a": data()}, "got a dict"),
         (np.full((5, 2), "2020-01-01", "M8[D]"), "holds dates or times, .* as .* gives days"),
         (np.ones((5, 2), "m8[s]"), "holds dates or times"),
         ([[datetime.date(2020, 1, 1), 3.0]], "holds dates or times"),
     ],
 )
-def test_generators_and_dates_get_a_sentence(X, message):
+def test_dicts_and_dates_get_a_sentence(X, message):
     for model in (quick(), ae.AutoencoderAnomalyDetector(quick())):
         with pytest.raises(ValueError, match=message):
             model.fit(X)

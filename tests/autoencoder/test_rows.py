@@ -4,8 +4,11 @@ but what they should, and that a validation set of one's own is measured and not
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import clone, config_context
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import autoencoder as ae
 from autoencoder.inference import mean_squared_error
@@ -258,3 +261,28 @@ def test_a_search_hands_the_weights_on():
     model = quick().fit(X)
     weighted = model.score(X, sample_weight=COUNTS)
     assert weighted == pytest.approx(model.score(np.repeat(X, COUNTS, axis=0)), rel=1e-12)
+
+
+# ---------------------------------------------------------------------- through scikit-learn
+def test_weights_and_validation_rows_reach_it_through_a_pipeline():
+    X, new, weight = data(), data(50)[30:], RNG.random(30)
+    for final in (quick(), ae.AutoencoderAnomalyDetector(quick(), random_state=0)):
+        scaler = StandardScaler()
+        step = "autoencoder" if isinstance(final, ae.Autoencoder) else "autoencoderanomalydetector"
+        by_name = make_pipeline(scaler, clone(final))
+        by_name.fit(X, **{f"{step}__sample_weight": weight})
+        with config_context(enable_metadata_routing=True):
+            asks = clone(final).set_fit_request(sample_weight=True, X_val=True)
+            unweighted = clone(scaler).set_fit_request(sample_weight=False)
+            routed = make_pipeline(unweighted, asks, transform_input=["X_val"])
+            routed.fit(X, sample_weight=weight, X_val=new)
+        expected = clone(final).fit(scaler.fit_transform(X), sample_weight=weight)
+        measured = clone(final).fit(
+            scaler.transform(X), sample_weight=weight, X_val=scaler.transform(new)
+        )
+        for pipeline, alone in ((by_name, expected), (routed, measured)):
+            rows = scaler.transform(X)
+            scores = pipeline[-1].score_samples(rows)
+            np.testing.assert_allclose(scores, alone.score_samples(rows), rtol=1e-12)
+        inner = getattr(routed[-1], "autoencoder_", routed[-1])
+        assert "validation_loss" in inner.history_

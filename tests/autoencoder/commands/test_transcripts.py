@@ -62,7 +62,8 @@ def hidden(text):
             " --convolutional --image-size 16 --learning-rate 0.1 --likelihood bernoulli --noise "
             "masking --noise-std 0.3 --beta 2 --penalty-weight 4 --validation-fraction 0.25 "
             "--patience 6 --test-fraction 0.5 --seed 11 --device cuda --restarts 12 --output o "
-            "--overwrite --resume r --checkpoint-every 2.5 --config c",
+            "--overwrite --resume r --checkpoint-every 2.5 --config c "
+            "--size 8x9 --fit pad --label kind",
             {
                 "model": "vae", "data": "d.npz", "epochs": 3, "batch_size": 8, "n_components": 5,
                 "hidden": [7, 9], "convolutional": True, "image_size": 16, "learning_rate": 0.1,
@@ -70,7 +71,7 @@ def hidden(text):
                 "penalty_weight": 4.0, "validation_fraction": 0.25, "patience": 6,
                 "test_fraction": 0.5, "seed": 11, "device": "cuda", "restarts": 12, "output": "o",
                 "overwrite": True, "resume": "r", "checkpoint_every": 2.5,
-                "config": "c",
+                "config": "c", "size": "8x9", "fit": "pad", "label": "kind",
             },
         ),
         ("evaluate r --data d", {"run": "r", "device": "cpu", "data": "d"}),
@@ -79,8 +80,8 @@ def hidden(text):
             {"run": "r", "device": "cuda", "only": ["a", "b"], "data": "d"},
         ),
         ("info p", {"path": "p"}),
-        ("data", {"name": "list"}),
-        ("data digits", {"name": "digits"}),
+        ("data", {"name": "list", "size": None, "label": None}),
+        ("data t.csv --label k", {"name": "t.csv", "size": None, "label": "k"}),
         ("reconstruct r i o", {"run": "r", "device": "cpu", "input": "i", "output": "o"}),
         (
             "denoise r i o",
@@ -207,7 +208,9 @@ def test_data(said, tmp_path, place):
     names = [line.split()[0] for line in lines]
     assert names == ["olivetti", "faces", "digits", "mnist", "Your"]
     assert lines[2] == "digits    1797 handwritten digits, 8x8 grey; inside scikit-learn"
-    assert lines[4] == "Your own: an .npz or .npy file, or a folder of images of one size."
+    assert lines[4] == (
+        "Your own: an .npz or .npy file, a folder of images, or a table (.csv, .parquet)."
+    )
     mean = DIGITS.images[:60].mean()
     assert said("data", "d.npz") == (
         "d: 60 images of 8x8 pixels read from d.npz.\n"

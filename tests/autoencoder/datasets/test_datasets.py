@@ -138,7 +138,7 @@ def test_load_knows_names_and_paths(tmp_path):
 @pytest.mark.parametrize("name", ["olivettti", "no/such/file.npz", "mnist "])
 def test_unknown_names_are_answered_with_the_known_ones(name):
     with pytest.raises(ValueError, match=r"'" + name + r"': use one of olivetti, digits, faces, .*"
-                       r"path of an \.npz file, an \.npy file or a folder"):  # fmt: skip
+                       r"path of an \.npz file, an \.npy file, a folder"):  # fmt: skip
         load(name)
 
 
@@ -403,9 +403,6 @@ def test_folders_that_cannot_be_used_are_one_sentence(tmp_path):
         load_images(tmp_path)
     (tmp_path / "b.png").write_bytes(b"junk")
     with pytest.raises(ValueError, match=r"b\.png cannot be read as a picture"):
-        load_images(tmp_path)
-    Image.fromarray(IMAGES[0].astype(np.uint16) * 200).save(tmp_path / "b.png")
-    with pytest.raises(ValueError, match=r"b\.png has more than 8 bits a pixel"):
         load_images(tmp_path)
 
 

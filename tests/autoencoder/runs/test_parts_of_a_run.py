@@ -367,7 +367,7 @@ def test_labels_count_where_they_can_be_known(monkeypatch):
     def labels(train, test):
         arrays = (np.array(train), np.array(test))
         run = types.SimpleNamespace(estimator=None, image_shape=(3, 2, 1))
-        samples = types.SimpleNamespace(labels=arrays, rows=(None, None))
+        samples = types.SimpleNamespace(labels=arrays, rows=(None, None), is_table=False)
         found = train_module.assess(run, samples)
         assert found["image_shape"] is None and found["max_probe"] == train_module.PROBED
         return found["labels"] is not None
