@@ -20,19 +20,26 @@ A communicator is an mpi4py one, a ``cupyx.distributed.NCCLBackend``, or any obj
 same bits, and ``abort(sentence)``, which ends all ranks.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 import traceback
 import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import array_module, to_device, to_numpy, type_name
+from .backend import Array, array_module, to_device, to_numpy, type_name
 from .whole_batch import Share
 
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
 
-def _forwarded(name):
+
+def _forwarded(name: str) -> Any:
     return property(lambda self: getattr(self.optimizer, name))
 
 
@@ -62,14 +69,14 @@ class AllReduce:
     state_dict, load_state_dict = map(_forwarded, ("state_dict", "load_state_dict"))
     lr = _forwarded("lr").setter(lambda self, value: setattr(self.optimizer, "lr", value))
 
-    def __init__(self, optimizer, comm, check_every=100):
+    def __init__(self, optimizer: Optimizer, comm: Any, check_every: int = 100) -> None:
         self.optimizer, self.comm, self.check_every = optimizer, communicator(comm), check_every
 
-    def share(self, n):
+    def share(self, n: int) -> Share:
         """This rank's `Share` of a batch of `n` rows."""
         return Share(self.comm, n)
 
-    def step(self, numbers=()):
+    def step(self, numbers: Sequence[float] = ()) -> Array:
         """`reduce`, then step; returns the sums of the `numbers` over all ranks."""
         sums = self.reduce(numbers)
         self.optimizer.step()
@@ -77,7 +84,7 @@ class AllReduce:
             self.check()
         return sums
 
-    def reduce(self, numbers=()):
+    def reduce(self, numbers: Sequence[float] = ()) -> Array:
         """Add up the gradients of all ranks, and the `numbers`, whose sums are returned.
 
         By itself it is of use where gradients are clipped before ``optimizer.optimizer.step()``.
@@ -97,11 +104,11 @@ class AllReduce:
             p.grad = part.reshape(p.shape).astype(p.dtype, copy=False) if known else None
         return sums
 
-    def check(self):
+    def check(self) -> None:
         """Raise RuntimeError unless the weights of all ranks are equal to the last bit."""
         crc = 0
         for p in self.parameters:
-            crc = zlib.crc32(np.ascontiguousarray(to_numpy(p._data)), crc)
+            crc = zlib.crc32(np.ascontiguousarray(to_numpy(p._data)), crc)  # type: ignore[arg-type]
         found = exchanged(self.comm, [crc])[:, 0]
         if len(unlike := np.flatnonzero(found != found[0])):
             raise RuntimeError(
@@ -110,7 +117,7 @@ class AllReduce:
             )
 
 
-def exchanged(comm, numbers):
+def exchanged(comm: Any, numbers: Sequence[float]) -> Array:
     """The `numbers` (k,) of all ranks, on every rank: (size, k) float64."""
     table = np.zeros((comm.size, len(numbers)))
     table[comm.rank] = numbers
@@ -118,13 +125,13 @@ def exchanged(comm, numbers):
     return table
 
 
-def _ranks(numbers):
+def _ranks(numbers: Any) -> str:
     return f"rank{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:10]))}"
 
 
 # ---------------------------------------------------------------------- communicators
 @contextlib.contextmanager
-def together(comm):
+def together(comm: Any) -> Iterator[None]:
     """What a rank raises within the block ends all: the others would wait for it for ever."""
     try:
         yield
@@ -135,7 +142,7 @@ def together(comm):
         raise
 
 
-def communicator(comm):
+def communicator(comm: Any) -> Any:
     """`comm` itself, or what makes one of an mpi4py or NCCL communicator."""
     if all(hasattr(comm, name) for name in ("rank", "size", "sum", "abort")):
         return comm
@@ -149,40 +156,40 @@ def communicator(comm):
 
 
 class _MPI:
-    def __init__(self, comm):
+    def __init__(self, comm: Any) -> None:
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
         if not hasattr(sys.excepthook, "ends_all"):
             usual = sys.excepthook
 
-            def hook(kind, error, trace):
+            def hook(kind: Any, error: Any, trace: Any) -> None:
                 usual(kind, error, trace)
                 self.abort(f"rank {self.rank} of {self.size} ended all ranks by this error")
 
-            hook.ends_all, sys.excepthook = True, hook
+            hook.ends_all, sys.excepthook = True, hook  # type: ignore[attr-defined]
 
-    def sum(self, array):
+    def sum(self, array: Array) -> None:
         host = to_numpy(array)
         self.comm.Allreduce(None, host)  # None: in place
         if host is not array:
             array[...] = to_device(host, "cuda")
 
-    def abort(self, sentence):
+    def abort(self, sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
         self.comm.Abort(1)
 
 
 class _NCCL:
-    def __init__(self, backend):
+    def __init__(self, backend: Any) -> None:
         self.backend, self.rank, ones = backend, backend.rank, np.ones(1)
         self.sum(ones)
         self.size = int(ones[0])
 
-    def sum(self, array):
+    def sum(self, array: Array) -> None:
         there = to_device(array, "cuda")
         self.backend.all_reduce(there, there)
         if there is not array:
             array[...] = to_numpy(there)
 
-    def abort(self, sentence):
+    def abort(self, sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
         os._exit(1)  # NCCL cannot end others: whoever started the processes does
