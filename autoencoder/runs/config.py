@@ -132,6 +132,10 @@ class Config:
         Whether `hidden` are channels.
     image_size : int, default=None
         To which images are resized.
+    size, fit : str, default=None, "crop"
+        WIDTHxHEIGHT that pictures are brought to when they are read, and how.
+    label : str, default=None
+        The column of a table that holds a class.
     noise, noise_std, beta, penalty_weight : of the model's parts
     test_fraction : float, default=None
         None: see the commands; 0: train on all images.

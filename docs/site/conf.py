@@ -2,7 +2,7 @@
 
 The pages of this folder are written by hand; `pages.py` and `api.py` write the others, from the
 texts of the repository, the lessons and the docstrings, before Sphinx looks for pages. All lessons
-are run on the way (some two minutes); ``-D lessons=1,2`` takes these alone.
+are run on the way (some three minutes); ``-D lessons=1,2`` takes these alone.
 """
 
 import re
