@@ -43,6 +43,8 @@ class Dataset:
     description : str
     names : tuple of str or None, default=None
         Of the files, or whatever the images are called.
+    columns : tuple of str or None, default=None
+        Of a table the names of its D columns; `images` are then (N, 1, D, 1) of any range.
 
     Examples
     --------
