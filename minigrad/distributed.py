@@ -24,15 +24,18 @@ import contextlib
 import os
 import sys
 import traceback
-import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from .backend import array_module, to_device, to_numpy, type_name
-from .whole_batch import Share
+from .backend import Array, array_module, to_device, to_numpy, type_name
+from .optimizer import Optimizer
+from .tensor import checksum
+from .whole_batch import Communicator, Share
 
 
-def _forwarded(name):
+def _forwarded(name: str) -> Any:
     return property(lambda self: getattr(self.optimizer, name))
 
 
@@ -62,14 +65,14 @@ class AllReduce:
     state_dict, load_state_dict = map(_forwarded, ("state_dict", "load_state_dict"))
     lr = _forwarded("lr").setter(lambda self, value: setattr(self.optimizer, "lr", value))
 
-    def __init__(self, optimizer, comm, check_every=100):
+    def __init__(self, optimizer: Optimizer, comm: Any, check_every: int = 100) -> None:
         self.optimizer, self.comm, self.check_every = optimizer, communicator(comm), check_every
 
-    def share(self, n):
+    def share(self, n: int) -> Share:
         """This rank's `Share` of a batch of `n` rows."""
         return Share(self.comm, n)
 
-    def step(self, numbers=()):
+    def step(self, numbers: Sequence[Any] = ()) -> Array:
         """`reduce`, then step; returns the sums of the `numbers` over all ranks."""
         sums = self.reduce(numbers)
         self.optimizer.step()
@@ -77,7 +80,7 @@ class AllReduce:
             self.check()
         return sums
 
-    def reduce(self, numbers=()):
+    def reduce(self, numbers: Sequence[Any] = ()) -> Array:
         """Add up the gradients of all ranks, and the `numbers`, whose sums are returned.
 
         By itself it is of use where gradients are clipped before ``optimizer.optimizer.step()``.
@@ -97,20 +100,17 @@ class AllReduce:
             p.grad = part.reshape(p.shape).astype(p.dtype, copy=False) if known else None
         return sums
 
-    def check(self):
+    def check(self) -> None:
         """Raise RuntimeError unless the weights of all ranks are equal to the last bit."""
-        crc = 0
-        for p in self.parameters:
-            crc = zlib.crc32(np.ascontiguousarray(to_numpy(p._data)), crc)
-        found = exchanged(self.comm, [crc])[:, 0]
-        if len(unlike := np.flatnonzero(found != found[0])):
+        found = exchanged(self.comm, [checksum(p._data) for p in self.parameters])
+        if len(unlike := np.flatnonzero((found != found[0]).any(axis=1))):
             raise RuntimeError(
                 f"AllReduce: after {self.t} steps the weights of {_ranks(unlike)} are not those "
                 "of rank 0: begin with the same weights, and change them by the optimizer alone"
             )
 
 
-def exchanged(comm, numbers):
+def exchanged(comm: Communicator, numbers: Sequence[float]) -> Array:
     """The `numbers` (k,) of all ranks, on every rank: (size, k) float64."""
     table = np.zeros((comm.size, len(numbers)))
     table[comm.rank] = numbers
@@ -118,13 +118,13 @@ def exchanged(comm, numbers):
     return table
 
 
-def _ranks(numbers):
+def _ranks(numbers: Array) -> str:
     return f"rank{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:10]))}"
 
 
 # ---------------------------------------------------------------------- communicators
 @contextlib.contextmanager
-def together(comm):
+def together(comm: Communicator) -> Iterator[None]:
     """What a rank raises within the block ends all: the others would wait for it for ever."""
     try:
         yield
@@ -135,7 +135,7 @@ def together(comm):
         raise
 
 
-def communicator(comm):
+def communicator(comm: Any) -> Communicator:
     """`comm` itself, or what makes one of an mpi4py or NCCL communicator."""
     if all(hasattr(comm, name) for name in ("rank", "size", "sum", "abort")):
         return comm
@@ -149,40 +149,40 @@ def communicator(comm):
 
 
 class _MPI:
-    def __init__(self, comm):
+    def __init__(self, comm: Any) -> None:
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
         if not hasattr(sys.excepthook, "ends_all"):
             usual = sys.excepthook
 
-            def hook(kind, error, trace):
+            def hook(kind: Any, error: Any, trace: Any) -> None:
                 usual(kind, error, trace)
                 self.abort(f"rank {self.rank} of {self.size} ended all ranks by this error")
 
-            hook.ends_all, sys.excepthook = True, hook
+            hook.__dict__["ends_all"], sys.excepthook = True, hook
 
-    def sum(self, array):
+    def sum(self, array: Array) -> None:
         host = to_numpy(array)
         self.comm.Allreduce(None, host)  # None: in place
         if host is not array:
             array[...] = to_device(host, "cuda")
 
-    def abort(self, sentence):
+    def abort(self, sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
         self.comm.Abort(1)
 
 
 class _NCCL:
-    def __init__(self, backend):
+    def __init__(self, backend: Any) -> None:
         self.backend, self.rank, ones = backend, backend.rank, np.ones(1)
         self.sum(ones)
         self.size = int(ones[0])
 
-    def sum(self, array):
+    def sum(self, array: Array) -> None:
         there = to_device(array, "cuda")
         self.backend.all_reduce(there, there)
         if there is not array:
             array[...] = to_numpy(there)
 
-    def abort(self, sentence):
+    def abort(self, sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
         os._exit(1)  # NCCL cannot end others: whoever started the processes does

@@ -6,14 +6,17 @@ tests/typing/test_stubs.py compares them with the functions whose settings they 
 from collections.abc import Callable
 from typing import Any
 
+from .backend import Array
 from .conv import Padding, Pair
 from .module import Module
+from .tensor import T
 
 class FunctionLayer(Module):
     function: Callable[..., Any]
     settings: tuple[Any, ...]
     named: dict[str, Any]
     def __init__(self, *settings: Any, **named: Any) -> None: ...
+    def __call__(self, x: T | Array) -> T: ...
 
 class ELU(FunctionLayer):
     def __init__(self, alpha: float = 1.0) -> None: ...

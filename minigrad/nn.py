@@ -49,6 +49,11 @@ from .tensor import T, Tensor
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+    class Layer(Module):  # a Module, of which it is known what it returns
+        def __call__(self, x: Tensor | Array) -> Tensor: ...
+else:
+    Layer = Module
+
 __all__ = [
     "ELU", "GELU", "AvgPool2D", "BatchNorm1D", "BatchNorm2D", "Buffer", "Conv1D", "Conv1DTranspose",
     "Conv2D", "Conv2DTranspose", "Dense", "Dropout", "Embedding", "Flatten", "GaussianNoise",
@@ -61,7 +66,7 @@ __all__ = [
 Initialiser: TypeAlias = "str | Callable[..., Array]"  # a name or function of `init`
 
 
-class Dense(Module):
+class Dense(Layer):
     """``activation(x @ weight + bias)``: (N, in_features) -> (N, out_features).
 
     `weight_init` is a name or function of ``minigrad.init``; `rng` a numpy Generator.
@@ -102,7 +107,7 @@ class Dense(Module):
         return _words(i, o, activation=self.activation)
 
 
-class Conv2D(Module):
+class Conv2D(Layer):
     """`minigrad.conv2d` with its own kernel (kh, kw, in_channels / groups, out) and bias (out,).
 
     Parameters
@@ -168,7 +173,7 @@ class Conv2D(Module):
         )
 
 
-class Conv2DTranspose(Module):
+class Conv2DTranspose(Layer):
     """`minigrad.conv2d_transpose` with its own kernel (kh, kw, out_channels, in_channels) and bias.
 
     With ``padding="same"`` the output is exactly stride times as large as the input.
@@ -219,7 +224,7 @@ class Conv2DTranspose(Module):
         return _words(i, o, kernel=(kh, kw), activation=self.activation, **self.options)
 
 
-class Conv1D(Module):
+class Conv1D(Layer):
     """`minigrad.conv1d` with its own kernel (k, in_channels / groups, out_channels) and bias.
 
     What it takes by name is what `Conv2D` takes.

@@ -5,15 +5,29 @@ outside they are those of the rows at hand, so that the same code serves both. S
 `minigrad.distributed`.
 """
 
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import numpy as np
 
-from .backend import FLOATS, own_copy
+from .backend import FLOATS, Array, own_copy
 from .engine import Primitive
 from .shapes import pad
 
-_share = ContextVar("share", default=None)
+
+class Communicator(Protocol):
+    """What connects the ranks, see `minigrad.distributed`."""
+
+    rank: int
+    size: int
+
+    def sum(self, array: Array) -> None:
+        """Add up the arrays of all ranks, in place."""
+
+    def abort(self, sentence: str) -> None:
+        """End all ranks."""
 
 
 class Share:
@@ -29,20 +43,28 @@ class Share:
     (slice(2, 5, None), 0.6)
     """
 
-    def __init__(self, comm, n):
+    def __init__(self, comm: Communicator, n: int) -> None:
         first, last = (n * k // comm.size for k in (comm.rank, comm.rank + 1))
         self.comm, self.n, self.count = comm, n, last - first
         self.rows, self.weight = slice(first, max(last, first + 1)), self.count / n
 
-    def __enter__(self):
-        self._token = _share.set(self)
+    def __enter__(self) -> Self:
+        self._token: Token[Share | None] = _share.set(self)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         _share.reset(self._token)
 
 
-def _all_reduce(x, comm):
+_share: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+def _all_reduce(x: Array, comm: Communicator) -> Array:
     """The sum of the arrays `x` of all ranks, on every rank."""
     total = own_copy(x)
     comm.sum(total.reshape(-1))
@@ -56,31 +78,31 @@ all_reduce = Primitive(
 )
 
 
-def weight_of_share():
+def weight_of_share() -> float:
     """Which part of the whole batch a rank's rows are; 1 outside of a share."""
     share = _share.get()
     return 1.0 if share is None else share.weight
 
 
-def whole_sum(x):
+def whole_sum(x: Any) -> Any:
     """The sum over the whole batch, where `x` is that over a rank's rows."""
     share = _share.get()
     return x if share is None else all_reduce(x if share.count else x * 0, share.comm)
 
 
-def whole_mean(x):
+def whole_mean(x: Any) -> Any:
     """The mean over the whole batch, where `x` is that over a rank's rows."""
     share = _share.get()
     return x if share is None else all_reduce(x * share.weight, share.comm)
 
 
-def whole_count(n):
+def whole_count(n: int) -> int:
     """How many the whole batch has of what a rank's rows have `n` of, each the same number."""
     share = _share.get()
     return n if share is None else n * share.n // (share.rows.stop - share.rows.start)
 
 
-def gathered(x):
+def gathered(x: Any) -> Any:
     """The rows of all ranks in their order, where `x` (n, ...) has a rank's."""
     share = _share.get()
     if share is None or x is None:
@@ -96,15 +118,17 @@ class Draws(np.random.Generator):
     So the numbers are those of one process, and all ranks stay at one place of the stream.
     """
 
-    def random(self, size=None, dtype=np.float64):
+    def random(self, size: Any = None, dtype: Any = np.float64) -> Any:  # type: ignore[override]
         """Uniform numbers; the first axis of `size` is the batch."""
         return _rows_of(lambda s: super(Draws, self).random(s, dtype), size)
 
-    def standard_normal(self, size=None, dtype=np.float64):
+    def standard_normal(  # type: ignore[override]
+        self, size: Any = None, dtype: Any = np.float64
+    ) -> Any:
         """Normal numbers; the first axis of `size` is the batch."""
         return _rows_of(lambda s: super(Draws, self).standard_normal(s, dtype), size)
 
-    def __getattribute__(self, name):
+    def __getattribute__(self, name: str) -> Any:
         if name in _OTHER_DRAWS and _share.get() is not None:
             raise ValueError(
                 f"rng.{name}: in a training on several ranks only random and standard_normal are "
@@ -117,7 +141,7 @@ _OTHER_DRAWS = {name for name in dir(np.random.Generator) if not name.startswith
 _OTHER_DRAWS -= {"random", "standard_normal", "bit_generator"}
 
 
-def _rows_of(draw, size):
+def _rows_of(draw: Callable[[Any], Any], size: Any) -> Any:
     share = _share.get()
     if share is None:
         return draw(size)

@@ -25,8 +25,8 @@ def explore(options):
     with files.writes_into(path):
         run = open_run(path)
         output = _output(options, run.folder / EXPLORER)
-        _write(options, output, **_of_run(run, options))
-        ours = output.resolve() == (run.folder / EXPLORER).resolve()
+        ours = output.absolute() == (run.folder / EXPLORER).absolute()
+        _write(options, own(output) if ours else output, **_of_run(run, options))
         if ours and (run.folder / "report.html").is_file():
             with files.written(run.folder / "report.html"):
                 report(run.folder, run.title)
@@ -36,8 +36,7 @@ def explore(options):
 def _output(options, usual):
     """The file to write, which is none that is read."""
     given = [] if options.data in (None, *datasets.NAMES) else [options.data]
-    output = files.check_output(options.output or own(usual), (".html",), *given)
-    return output
+    return files.check_output(options.output or usual, (".html",), *given)
 
 
 def _write(options, output, estimator, X, **about):

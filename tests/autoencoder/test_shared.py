@@ -68,6 +68,7 @@ KINDS = {
     "pretrained": dict(hidden=(6, 5), pretrain_epochs=1),
     "skip": dict(skip_last_batch=True, scale="standard"),
 }
+LABELS = np.arange(22) % 3
 DATA = {
     "weighted": (dict(code="sigmoid", penalty="kl_sparsity"), X, WEIGHT),
     "weighted mmd": (VAE | dict(penalty=("mmd", "total_correlation")), X, WEIGHT),
@@ -132,6 +133,14 @@ def test_of_other_data(name):
 @pytest.mark.parametrize("name", ["variational", "importance", "mmd", "quantised", "sparse"])
 def test_more_ranks_than_rows(name):
     compare(KINDS[name] | dict(batch_size=3, max_epochs=2), 4)  # and 1 in the last
+
+
+def test_labels_go_with_their_rows():
+    settings = VAE | dict(conditional=True, noise="masking")
+    alone = made(**settings).fit(X, LABELS)
+    for model in on_ranks(3, lambda comm: made(comm, **settings).fit(X, LABELS)):
+        expected = alone.transform(X, LABELS)
+        np.testing.assert_allclose(model.transform(X, LABELS), expected, rtol=1e-10, atol=1e-12)
 
 
 # ---------------------------------------------------------------------- files

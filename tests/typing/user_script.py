@@ -55,6 +55,7 @@ def tensors() -> None:
     assert_type(x.argmax(), Any)  # a number, and with an axis an array
     assert_type(x.split(2), list[Tensor])
     assert_type(x.detach().numpy(), Array)
+    assert_type(np.exp(x), Any)
     x.sum().backward()
     if x.grad is not None:
         assert_type(x.grad, Tensor)
@@ -150,6 +151,7 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor | Array, scale: float = 1.0) -> Tensor:
         h = mg.relu(self.norm(self.first(x)))
+        assert_type(self.first(x), Tensor)
         return self.last(mg.flatten(h, 1)) * scale
 
 

@@ -119,6 +119,17 @@ def test_other_files_and_other_data(place, capsys):
     )
 
 
+def test_a_link_in_the_run_is_not_written_through(place, capsys):
+    assert explore(place, "run -o elsewhere.html", capsys)[0] == 0
+    before = (place / "elsewhere.html").read_bytes()
+    (place / "run/explore.html").unlink(missing_ok=True)
+    (place / "run/explore.html").symlink_to(place / "elsewhere.html")
+    assert explore(place, "run --budget 2000", capsys)[0] == 0
+    assert (place / "elsewhere.html").read_bytes() == before
+    assert not (place / "run/explore.html").is_symlink()
+    (place / "run/explore.html").unlink()
+
+
 @pytest.mark.parametrize("model", ["model.npz", "detector.npz"])
 def test_a_table(place, model, capsys):
     assert explore(place, f"{model} --table --data table.npz -o table.html", capsys)[0] == 0
