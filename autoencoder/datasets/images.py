@@ -42,9 +42,9 @@ class Dataset:
     labels : array (N,) of integers
     description : str
     names : tuple of str or None, default=None
-        Of the files, where they come from a folder.
+        Of the files, or whatever the images are called.
     columns : tuple of str or None, default=None
-        Of a table, whose rows are "images" (N, 1, D, 1) of any range.
+        Of a table the names of its D columns; `images` are then (N, 1, D, 1) of any range.
 
     Examples
     --------

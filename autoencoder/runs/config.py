@@ -132,8 +132,9 @@ class Config:
         Whether `hidden` are channels.
     image_size : int, default=None
         To which images are resized.
-    size, fit : str, default=None, "crop"
-        WIDTHxHEIGHT that pictures are brought to when they are read, and how.
+    size, fit : str
+        WIDTHxHEIGHT that images are brought to when they are read, and how, see
+        `datasets.load_images`.
     label : str, default=None
         The column of a table that holds a class.
     noise, noise_std, beta, penalty_weight : of the model's parts
