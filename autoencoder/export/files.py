@@ -1,0 +1,38 @@
+"""The formats beside .npz in which a fitted estimator can be saved."""
+
+import os
+from pathlib import Path
+
+import minigrad
+from minigrad import safetensors
+from minigrad.interchange import to_torch_state_dict
+
+from .models import save_onnx
+
+FORMATS = ("npz", "onnx", "safetensors", "pytorch")
+_ENDINGS = {".onnx": "onnx", ".safetensors": "safetensors"}
+
+
+def format_of(path, name):
+    """The format of that `name`, or, where it is None, the one that the ending of `path` means.
+
+    >>> format_of("model.onnx", None), format_of("model", None), format_of("model.bin", "pytorch")
+    ('onnx', 'npz', 'pytorch')
+    """
+    if name is None:
+        named = isinstance(path, str | os.PathLike)
+        return _ENDINGS.get(Path(path).suffix, "npz") if named else "npz"
+    if name not in FORMATS:
+        raise ValueError(f"save: unknown format {name!r}: use {', '.join(map(repr, FORMATS))}")
+    return name
+
+
+def save(model, path, name):
+    """Write the fitted `model` to `path` in one of the formats beside "npz"."""
+    if name == "onnx":
+        save_onnx(model, path)
+        return
+    network = getattr(model, "autoencoder_", model).network_
+    arrays = network.state_dict() if name == "safetensors" else to_torch_state_dict(network)
+    about = {"estimator": type(model).__name__, "layout": name, "version": minigrad.__version__}
+    safetensors.save(path, arrays, about)

@@ -1,0 +1,60 @@
+"""Weights in safetensors files, the format that models are exchanged in: arrays by name, no code.
+
+It needs the package safetensors (the extra of that name). For all that a training needs to go on,
+see ``checkpoint.py``.
+"""
+
+import numpy as np
+
+from .checkpoint import whole
+
+
+def save(path, source, about=None):
+    """Write `source`, a Module or a dict of arrays, and the dict of texts `about`.
+
+    The names are those of ``state_dict()``. The file appears complete or not at all. For PyTorch's
+    names and layout give ``interchange.to_torch_state_dict(model)``. Raises ImportError without the
+    package safetensors.
+
+    >>> import os, tempfile, pytest; _ = pytest.importorskip("safetensors")
+    >>> from minigrad.nn import Dense
+    >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
+    >>> save(path, Dense(2, 1, rng=np.random.default_rng(0)))
+    >>> {name: a.shape for name, a in load(path).items()}
+    {'bias': (1,), 'weight': (2, 1)}
+    """
+    arrays = source if isinstance(source, dict) else source.state_dict()
+    # safetensors would write the memory of any other order as it is
+    arrays = {name: np.ascontiguousarray(a).reshape(np.shape(a)) for name, a in arrays.items()}
+    content = _library("save").save(arrays, metadata=about)
+    with whole(path) as file:
+        file.write(content)
+
+
+def load(path):
+    """The arrays of a safetensors file by name, for ``model.load_state_dict(load(path))``.
+
+    Weights of PyTorch's layout go through ``interchange.from_torch_state_dict(model, load(path))``.
+    Raises FileNotFoundError, or ValueError where the file is damaged or is something else.
+    """
+    library = _library("load")
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return library.load(content)
+    except Exception as error:  # the library has an exception of its own, and others for dtypes
+        raise ValueError(
+            f"load: {path} is no safetensors file that can be read ({error!s:.100}): restore it "
+            "from a copy, or convert numbers such as bfloat16 to float32 where it was written"
+        ) from None
+
+
+def _library(who):
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError(
+            f"{who}: safetensors files need the package safetensors ({error}): pip install "
+            '"minigrad-autoencoder[safetensors]"'
+        ) from None
+    return safetensors.numpy
