@@ -53,6 +53,7 @@ _HOMES = {
         "SparseAutoencoder",
         "VariationalAutoencoder",
     ),
+    "callbacks": ("CSVLogger", "TensorBoardLogger"),
     "diagnosis": ("DiagnosisWarning",),
     "stream": ("Batches",),
     "detector": ("AutoencoderAnomalyDetector", "load"),
