@@ -288,3 +288,41 @@ def test_wrong_arguments_are_refused():
         to_onnx(model, dtype="float16")
     with pytest.raises(ValueError, match="not fitted"):
         to_onnx(ae.Autoencoder(4))
+
+
+# ---------------------------------------------------------------------- save
+def test_save_takes_the_format_from_the_ending_or_by_name(tmp_path):
+    model = fitted(ae.Autoencoder(4), X)
+    model.save(tmp_path / "a.onnx")
+    model.save(tmp_path / "b.bin", format="onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.bin").read_bytes()
+    close(run(tmp_path / "a.onnx", X=X)["codes"], model.transform(X))
+    model.save(tmp_path / "c.onnx", format="npz")
+    np.testing.assert_array_equal(ae.load(tmp_path / "c.onnx").transform(X), model.transform(X))
+    with pytest.raises(ValueError, match="unknown format 'h5': use 'npz', 'onnx'"):
+        model.save(tmp_path / "d", format="h5")
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_refused_model_leaves_the_file_that_is_there(tmp_path):
+    def network(sizes, code, rng, dtype):
+        make = dict(rng=rng, dtype=dtype)
+        return Dense(60, 4, **make), Bad(Dense(4, 60, **make), own_primitive)
+
+    model = ae.Autoencoder(4, network=network, max_epochs=0).fit(X)
+    (tmp_path / "a.onnx").write_text("mine")
+    with pytest.raises(ValueError, match="own_primitive"):
+        model.save(tmp_path / "a.onnx")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_safetensors_give_the_weights_back(tmp_path):
+    safetensors = pytest.importorskip("minigrad.safetensors")
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    model = fitted(ae.VariationalAutoencoder(4, **IMAGES), X)
+    model.save(tmp_path / "a.safetensors")
+    other = ae.VariationalAutoencoder(4, **IMAGES, max_epochs=0).fit(X)
+    network = other.network_
+    network.load_state_dict(safetensors.load(tmp_path / "a.safetensors"))
+    other.network_ = network
+    np.testing.assert_array_equal(other.transform(X), model.transform(X))
