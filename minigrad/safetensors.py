@@ -16,7 +16,7 @@ def save(path, source, about=None):
     names and layout give ``interchange.to_torch_state_dict(model)``. Raises ImportError without the
     package safetensors.
 
-    >>> import os, tempfile, pytest; _ = pytest.importorskip("safetensors")
+    >>> import os, tempfile
     >>> from minigrad.nn import Dense
     >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
     >>> save(path, Dense(2, 1, rng=np.random.default_rng(0)))

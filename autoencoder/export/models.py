@@ -60,7 +60,6 @@ def to_onnx(model, part="all", dtype=None):
 
     Examples
     --------
-    >>> import pytest; _ = pytest.importorskip("onnx")
     >>> from autoencoder import VariationalAutoencoder
     >>> X = np.random.default_rng(0).random((60, 8), dtype=np.float32)
     >>> model = VariationalAutoencoder(2, max_epochs=1, random_state=0).fit(X)

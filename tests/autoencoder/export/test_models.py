@@ -192,6 +192,9 @@ def test_large_numbers_with_small_differences_keep_their_digits():
     model = fitted(ae.Autoencoder(1), seconds)
     got = run(to_onnx(model), X=seconds)
     assert abs(got["codes"] - model.transform(seconds)).max() < 1e-9
+    single = (30_000 + RNG.normal(size=(40, 6))).astype(np.float32)
+    model = fitted(ae.Autoencoder(3), single)
+    close(run(to_onnx(model), X=single)["codes"], model.transform(single))
 
 
 def test_any_number_of_rows():

@@ -10,6 +10,8 @@ from onnx_runs import run
 import minigrad as mg
 from autoencoder.export.graph import Graph
 from autoencoder.export.record import record
+from autoencoder.parts.code import bent
+from autoencoder.parts.likelihood import expected_data, impossible, log_normaliser
 
 # what no network needs forward
 NOT_WRITTEN = {"scatter", "conv_w", "reorder", "squared_distance", "bernoulli_nll"}
@@ -67,6 +69,17 @@ def test_every_primitive_gives_the_same_in_onnxruntime(name, dtype):
         assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
         atol = tolerance * abs(expected).max()
         np.testing.assert_allclose(got, expected, rtol=tolerance, atol=atol)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    "primitive", [bent, log_normaliser, expected_data, impossible], ids=lambda p: p.name
+)
+def test_the_primitives_of_parts_near_zero_and_far_out(primitive, dtype):
+    sizes = np.array([0, 1e-6, 0.3, 0.499, 0.501, 0.9, 1.0000001, 1.001, 9.9, 10.1, 60, 1000])
+    x = np.concatenate([sizes, -sizes]).astype(dtype)
+    (got,) = exported([specs.Case("", lambda x: primitive(x.data), [x], False, None)], dtype)
+    np.testing.assert_allclose(got, primitive(x), rtol=20 * np.finfo(dtype).eps, atol=1e-30)
 
 
 @every_primitive
