@@ -11,10 +11,15 @@
 epoch,loss,reconstructio
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import os
 import time
+from typing import Any
+
+from minigrad.checkpoint import PathLike
 
 
 class CSVLogger:
@@ -40,12 +45,12 @@ class CSVLogger:
         Where the file that is there has other columns.
     """
 
-    def __init__(self, path, append=False):
+    def __init__(self, path: PathLike, append: bool = False) -> None:
         self.path = os.fspath(path)
         self.append = append
         self._begun = False
 
-    def __call__(self, estimator, record):
+    def __call__(self, estimator: Any, record: dict[str, Any]) -> None:
         """Add the line of a `record`, a dict of numbers."""
         header, line = _line(record), _line(record.values())
         with open(self.path, "a+b") as file:
@@ -92,11 +97,11 @@ class TensorBoardLogger:
         first epoch, because two trainings would become one curve.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: PathLike) -> None:
         self.folder = os.fspath(folder)
         self._writer = None
 
-    def __call__(self, estimator, record):
+    def __call__(self, estimator: Any, record: dict[str, Any]) -> None:
         """Write the numbers of a `record`, a dict with an "epoch"."""
         library = _tensorboard()
         if self._writer is None:
@@ -111,7 +116,7 @@ class TensorBoardLogger:
         self._writer.write_event(event)
         self._writer.flush()
 
-    def close(self):
+    def close(self) -> None:
         """Close the file; the next epoch begins another."""
         if self._writer is not None:
             self._writer.close()

@@ -4,12 +4,17 @@ It needs the package safetensors (the extra of that name). For all that a traini
 see ``checkpoint.py``.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
-from .checkpoint import whole
+from .backend import Array
+from .checkpoint import PathLike, whole
 
 
-def save(path, source, about=None):
+def save(path: PathLike, source: Any, about: dict[str, str] | None = None) -> None:
     """Write `source`, a Module or a dict of arrays, and the dict of texts `about`.
 
     The names are those of ``state_dict()``. The file appears complete or not at all. For PyTorch's
@@ -34,7 +39,7 @@ def save(path, source, about=None):
         file.write(content)
 
 
-def load(path):
+def load(path: PathLike) -> dict[str, Array]:
     """The arrays of a safetensors file by name, for ``model.load_state_dict(load(path))``.
 
     Weights of PyTorch's layout go through ``interchange.from_torch_state_dict(model, load(path))``.
@@ -52,7 +57,7 @@ def load(path):
         ) from None
 
 
-def _library(who):
+def _library(who: str) -> Any:
     try:
         import safetensors.numpy
     except ImportError as error:

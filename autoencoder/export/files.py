@@ -1,10 +1,14 @@
 """The formats beside .npz in which a fitted estimator can be saved."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import Any
 
 import minigrad
 from minigrad import safetensors
+from minigrad.checkpoint import PathLike
 from minigrad.interchange import to_torch_state_dict
 
 from .models import save_onnx
@@ -13,7 +17,7 @@ FORMATS = ("npz", "onnx", "safetensors", "pytorch")
 _ENDINGS = {".onnx": "onnx", ".safetensors": "safetensors"}
 
 
-def format_of(path, name):
+def format_of(path: Any, name: str | None) -> str:
     """The format of that `name`, or, where it is None, the one that the ending of `path` means.
 
     >>> format_of("model.onnx", None), format_of("model", None), format_of("model.bin", "pytorch")
@@ -27,7 +31,7 @@ def format_of(path, name):
     return name
 
 
-def save(model, path, name):
+def save(model: Any, path: PathLike, name: str) -> None:
     """Write the fitted `model` to `path` in one of the formats beside "npz"."""
     if name == "onnx":
         save_onnx(model, path)

@@ -4,14 +4,18 @@ The units of the data (`scale`), missing numbers and labels are in the graph as 
 estimator. Noise, penalties and dropout belong to the training and are not; nothing is drawn.
 """
 
+from __future__ import annotations
+
 import copy
 import json
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 import minigrad
 from minigrad import astype, checkpoint
+from minigrad.checkpoint import PathLike
 
 from .. import inference
 from ..parts import GaussianCode, VectorQuantisedCode
@@ -23,14 +27,14 @@ _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 _DRAWS = 16  # of `score_samples`
 
 
-def save_onnx(model, path, part="all", dtype=None):
+def save_onnx(model: Any, path: PathLike, part: str = "all", dtype: Any = None) -> None:
     """Write the fitted estimator or detector `model` to the file `path`; see `to_onnx`."""
     content = to_onnx(model, part, dtype).SerializeToString(deterministic=True)
     with checkpoint.whole(path) as file:
         file.write(content)
 
 
-def to_onnx(model, part="all", dtype=None):
+def to_onnx(model: Any, part: str = "all", dtype: Any = None) -> Any:
     """The fitted estimator or detector `model` as an ``onnx.ModelProto``.
 
     Parameters
