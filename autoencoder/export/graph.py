@@ -67,7 +67,7 @@ class Graph:
 
     def constant(self, array, name=None):
         """The name of a constant; equal ones are kept once."""
-        array = np.ascontiguousarray(array).reshape(np.shape(array))  # which it makes 1-d
+        array = np.ascontiguousarray(array).reshape(np.shape(array))  # single numbers stay such
         key = array.dtype.str, array.shape, array.tobytes()
         if key not in self._by_content:
             self._by_content[key] = name = self._new(name or "constant")

@@ -16,7 +16,9 @@ X = np.random.default_rng(0).random((30, 64), dtype=np.float32)
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "vae"
     words = "train --data digits --model vae --n-components 2 --epochs 1 --output"
-    assert main([*words.split(), str(folder)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoencoder.runs.figures.draw", lambda *args, **more: None)  # slow
+        assert main([*words.split(), str(folder)]) == 0
     return folder
 
 
