@@ -21,6 +21,8 @@ from typing import Any
 
 from minigrad.checkpoint import PathLike
 
+__all__ = ["CSVLogger", "TensorBoardLogger"]
+
 
 class CSVLogger:
     """A callback that adds a line to the CSV file `path` after every epoch.

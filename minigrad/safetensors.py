@@ -13,14 +13,32 @@ import numpy as np
 from .backend import Array
 from .checkpoint import PathLike, whole
 
+__all__ = ["load", "save"]
+
 
 def save(path: PathLike, source: Any, about: dict[str, str] | None = None) -> None:
-    """Write `source`, a Module or a dict of arrays, and the dict of texts `about`.
+    """Write arrays to a file, which appears complete or not at all.
 
-    The names are those of ``state_dict()``. The file appears complete or not at all. For PyTorch's
-    names and layout give ``interchange.to_torch_state_dict(model)``. Raises ImportError without the
-    package safetensors.
+    For PyTorch's names and layout give ``interchange.to_torch_state_dict(model)``.
 
+    Parameters
+    ----------
+    path : str or Path
+        Of the file.
+    source : Module or dict of arrays
+        What to write, under the names of ``state_dict()``.
+    about : dict of str or None, default=None
+        Texts beside the arrays.
+
+    Raises
+    ------
+    ValueError
+        Where something is no array of numbers.
+    ImportError
+        Without the package safetensors.
+
+    Examples
+    --------
     >>> import os, tempfile
     >>> from minigrad.nn import Dense
     >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
@@ -40,10 +58,27 @@ def save(path: PathLike, source: Any, about: dict[str, str] | None = None) -> No
 
 
 def load(path: PathLike) -> dict[str, Array]:
-    """The arrays of a safetensors file by name, for ``model.load_state_dict(load(path))``.
+    """The arrays of a file by name, for ``model.load_state_dict(load(path))``.
 
-    Weights of PyTorch's layout go through ``interchange.from_torch_state_dict(model, load(path))``.
-    Raises FileNotFoundError, or ValueError where the file is damaged or is something else.
+    Weights in PyTorch's layout go through ``interchange.from_torch_state_dict(model, load(path))``.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of a safetensors file.
+
+    Returns
+    -------
+    dict of arrays
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file is damaged or is something else.
+    ImportError
+        Without the package safetensors.
     """
     library = _library("load")
     with open(path, "rb") as file:

@@ -18,8 +18,26 @@ _ENDINGS = {".onnx": "onnx", ".safetensors": "safetensors"}
 
 
 def format_of(path: Any, name: str | None) -> str:
-    """The format of that `name`, or, where it is None, the one that the ending of `path` means.
+    """The format of that name, or the one that the ending of the path means.
 
+    Parameters
+    ----------
+    path : str or Path
+        Of the file to write.
+    name : str or None
+        One of `FORMATS`, or None for the path's.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        Where there is no such format.
+
+    Examples
+    --------
     >>> format_of("model.onnx", None), format_of("model", None), format_of("model.bin", "pytorch")
     ('onnx', 'npz', 'pytorch')
     """
@@ -32,7 +50,17 @@ def format_of(path: Any, name: str | None) -> str:
 
 
 def save(model: Any, path: PathLike, name: str) -> None:
-    """Write the fitted `model` to `path` in one of the formats beside "npz"."""
+    """Write a fitted estimator or detector in one of the formats beside "npz".
+
+    Parameters
+    ----------
+    model : Autoencoder or AutoencoderAnomalyDetector
+        Fitted.
+    path : str or Path
+        Of the file.
+    name : {"onnx", "safetensors", "pytorch"}
+        The format.
+    """
     if name == "onnx":
         save_onnx(model, path)
         return

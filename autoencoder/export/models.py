@@ -28,7 +28,17 @@ _DRAWS = 16  # of `score_samples`
 
 
 def save_onnx(model: Any, path: PathLike, part: str = "all", dtype: Any = None) -> None:
-    """Write the fitted estimator or detector `model` to the file `path`; see `to_onnx`."""
+    """Write a fitted estimator or detector to an ONNX file, which appears complete or not at all.
+
+    Parameters
+    ----------
+    model : Autoencoder or AutoencoderAnomalyDetector
+        Fitted.
+    path : str or Path
+        Of the file.
+    part, dtype : str
+        See `to_onnx`, which also says what is raised.
+    """
     content = to_onnx(model, part, dtype).SerializeToString(deterministic=True)
     with checkpoint.whole(path) as file:
         file.write(content)
