@@ -1,5 +1,7 @@
 """Ready callbacks: the numbers of each epoch as a table in a CSV file, and as TensorBoard's curves.
 
+Of several ranks that share a training the first writes.
+
 >>> import os, tempfile
 >>> import numpy as np
 >>> from autoencoder import Autoencoder
@@ -20,6 +22,8 @@ import time
 from typing import Any
 
 from minigrad.checkpoint import PathLike
+
+from . import shared
 
 __all__ = ["CSVLogger", "TensorBoardLogger"]
 
@@ -54,6 +58,8 @@ class CSVLogger:
 
     def __call__(self, estimator: Any, record: dict[str, Any]) -> None:
         """Add the line of a `record`, a dict of numbers."""
+        if not _speaks(estimator):
+            return
         header, line = _line(record), _line(record.values())
         with open(self.path, "a+b") as file:
             if not self._begun:
@@ -105,6 +111,8 @@ class TensorBoardLogger:
 
     def __call__(self, estimator: Any, record: dict[str, Any]) -> None:
         """Write the numbers of a `record`, a dict with an "epoch"."""
+        if not _speaks(estimator):
+            return
         library = _tensorboard()
         if self._writer is None:
             self._writer = self._new_writer(library)
@@ -144,6 +152,11 @@ class TensorBoardLogger:
         os.makedirs(self.folder, exist_ok=True)
         # not its SummaryWriter, of which another thread writes, later
         return library.event_file_writer.EventsWriter(os.path.join(self.folder, "events"))
+
+
+def _speaks(estimator):
+    """Whether it is trained here alone, or this is the first of the ranks that train it."""
+    return estimator is None or shared.speaks(estimator._training)
 
 
 def _tensorboard():

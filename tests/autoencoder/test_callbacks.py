@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import autoencoder as ae
+from autoencoder import shared
 from autoencoder.callbacks import CSVLogger, TensorBoardLogger
 
 X = np.random.default_rng(0).random((40, 6))
@@ -113,6 +115,16 @@ def test_a_kill_leaves_whole_lines(tmp_path):
     assert path.read_text().endswith("\n") and len(found["epoch"]) >= 20
     assert found["epoch"] == list(range(1, len(found["epoch"]) + 1))
     assert set(found["loss"]) == {1 / 3}
+
+
+def test_only_the_first_of_several_ranks_writes(tmp_path):
+    for rank in (0, 1):
+        optimizer = SimpleNamespace(comm=SimpleNamespace(rank=rank))
+        estimator = SimpleNamespace(_training=SimpleNamespace(optimizer=optimizer))
+        assert shared.speaks(estimator._training) == (rank == 0)
+        CSVLogger(tmp_path / f"{rank}.csv")(estimator, {"epoch": 1})
+        TensorBoardLogger(tmp_path / f"{rank}")(estimator, {"epoch": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "0.csv"]
 
 
 # ---------------------------------------------------------------------- TensorBoard
