@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # the names of _HOMES, for type checkers
     from minigrad import __version__ as __version__
 
+    from .callbacks import CSVLogger as CSVLogger
+    from .callbacks import TensorBoardLogger as TensorBoardLogger
     from .detector import AutoencoderAnomalyDetector as AutoencoderAnomalyDetector
     from .detector import load as load
     from .diagnosis import DiagnosisWarning as DiagnosisWarning
@@ -53,6 +55,7 @@ _HOMES = {
         "SparseAutoencoder",
         "VariationalAutoencoder",
     ),
+    "callbacks": ("CSVLogger", "TensorBoardLogger"),
     "diagnosis": ("DiagnosisWarning",),
     "stream": ("Batches",),
     "detector": ("AutoencoderAnomalyDetector", "load"),

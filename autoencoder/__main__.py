@@ -19,6 +19,7 @@ HOMES = {
     "detect": ("detect",),
     "compress": ("compress", "decompress"),
     "explore": ("explore",),
+    "export": ("export",),
 }
 HOME = {verb: module for module, verbs in HOMES.items() for verb in verbs}
 PROGRAM = "python -m autoencoder"

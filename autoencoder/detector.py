@@ -20,7 +20,7 @@ from minigrad import checkpoint
 from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
-from . import persistence
+from . import export, persistence
 from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
@@ -242,12 +242,17 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         below = np.searchsorted(self.calibration_scores_, scores, side="right")
         return (1 + below) / (1 + len(self.calibration_scores_))
 
-    def save(self, path: PathLike) -> None:
+    def save(self, path: PathLike, format: str | None = None) -> None:
         """Write the fitted detector to the file `path` (.npz, no pickle); see ``persistence``.
 
-        A generator given as `random_state` is left out.
+        A generator given as `random_state` is left out. For the other formats see
+        `Autoencoder.save`.
         """
         check_is_fitted(self)
+        name = export.format_of(path, format)
+        if name != "npz":
+            export.save(self, path, name)
+            return
         seed, scores = self.random_state, self.calibration_scores_
         about = {
             "offset": float(self.offset_),

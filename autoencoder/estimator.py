@@ -28,7 +28,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
-from . import diagnosis, inference, parameters, persistence, pretraining, scaling, shared, training
+from . import (
+    diagnosis,
+    export,
+    inference,
+    parameters,
+    persistence,
+    pretraining,
+    scaling,
+    shared,
+    training,
+)
 from .captured_epoch import can_stay_on_the_gpu
 from .checks import as_rows, check_whole, is_on
 from .networks import Network, build
@@ -688,13 +698,22 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return float(np.average(self.score_samples(X, y), weights=sample_weight))
 
     # ------------------------------------------------------------------ files
-    def save(self, path: PathLike) -> None:
-        """Write the fitted estimator to the file `path` (.npz, no pickle); see ``persistence``.
+    def save(self, path: PathLike, format: str | None = None) -> None:
+        """Write the fitted estimator to the file `path`.
 
-        Of several ranks that share a training only the first writes.
+        `format` None is the one that the ending of `path` means. "npz", which all other endings
+        mean, is what `load` reads (no pickle; see ``persistence``). "onnx" is for other programs: a
+        graph that takes rows (see ``export.to_onnx``). "safetensors" and "pytorch" are the weights
+        alone, as they are here or with PyTorch's names and layout. Raises ValueError where
+        something cannot be written, ImportError without the packages of the extras onnx and
+        safetensors. Of several ranks that share a training only the first writes.
         """
         check_is_fitted(self)
-        persistence.save(self, path)
+        name = export.format_of(path, format)
+        if name == "npz":
+            persistence.save(self, path)
+        elif shared.speaks(self._training):
+            export.save(self, path, name)
 
     @classmethod
     def load(cls, path: PathLike, *, device: str | None = None, network: Any = None) -> Self:

@@ -93,7 +93,7 @@ def elbo(model, X, n_draws):
     """
     h = encode(model, X).astype(np.float64)
     total = np.zeros(len(X))
-    for z in _draws(model, h, n_draws):
+    for z in draws(model, h, n_draws):
         total += _log_prob(model, z, X)
     values = total / n_draws - model.code.divergence(h)
     return np.where(np.isnan(values), -np.inf, values)
@@ -107,8 +107,8 @@ def log_weights(model, X, n_draws):
     (Y. Burda et al., 2016).
     """
     h = encode(model, X).astype(np.float64)
-    draws = _draws(model, h, n_draws)
-    return np.stack([_log_prob(model, z, X) + model.code.log_ratio(h, z) for z in draws])
+    found = draws(model, h, n_draws)
+    return np.stack([_log_prob(model, z, X) + model.code.log_ratio(h, z) for z in found])
 
 
 @_quiet
@@ -140,7 +140,7 @@ def _mean_square(model, Z, X):
     return total / count
 
 
-def _draws(model, h, n_draws):
+def draws(model, h, n_draws):
     """Codes (N, k), all made with the same standard normal draw (k,)."""
     mean, std = model.code.mean(h), np.exp(model.code.log_variance(h) / 2)  # (N, k) each
     for draw in np.random.default_rng(_DRAWS_SEED).standard_normal((n_draws, mean.shape[1])):

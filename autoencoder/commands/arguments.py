@@ -8,6 +8,7 @@ NOISES = ("none", "gaussian", "heteroscedastic", "masking", "salt_and_pepper", "
 NAMES = ("olivetti", "faces", "digits", "mnist")  # of data
 DEVICES = ("cpu", "cuda")
 LIKELIHOODS = ("gaussian", "optimal_gaussian", "bernoulli", "continuous_bernoulli")
+FORMATS, PARTS = ("onnx", "safetensors", "pytorch"), ("all", "encoder", "decoder", "scores")
 DATA = (
     "olivetti, faces (generated), digits, mnist, or a path to .npz, .npy, a folder of images or a "
     "table (.csv, .tsv, .parquet)"
@@ -206,3 +207,9 @@ def _use(verbs):
     add = _verb(verbs, "compress", "write images as few bytes", images, packed)
     add("--step", type=float, help="of the quantiser: larger makes smaller files, and more error")
     _verb(verbs, "decompress", "read what compress wrote", ("input", "its file"), pictures)
+    add = _verb(verbs, "export", "write the model for other programs", run=False)
+    add("path", metavar="RUN", help=f"{RUN}, or a model.npz")
+    add("--to", choices=FORMATS, default="onnx", help="the format; onnx unless you say otherwise")
+    add("-o", "--output", metavar="FILE", help="what to write; beside the model unless you say")
+    add("--part", choices=PARTS, default="all", help="of the ONNX model; all unless you say")
+    add("--dtype", choices=["float32"], help="of the ONNX model; the model's unless you say")

@@ -31,6 +31,8 @@ MAGIC = {  # how files of our own begin
     ".csv": (",".join(SCORES).encode(), b"row,score,anomalous", b"code_1"),  # nobody else's table
     ".mgae": b"MGAE",  # see `compression`
     ".html": START.encode(),
+    ".onnx": b"\x08\x09\x12\x0bautoencoder",  # the version of ONNX, and who wrote it
+    ".safetensors": None,  # which say nothing of that
 }
 
 
@@ -107,6 +109,8 @@ def _is_ours(path, arrays):
     if not path.is_file():
         return False
     start = MAGIC[path.suffix]
+    if start is None:
+        return False
     with open(path, "rb") as file:
         if not file.read(32).startswith(start):
             return False

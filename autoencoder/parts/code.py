@@ -21,7 +21,7 @@ from minigrad.whole_batch import whole_mean
 
 from ..checks import check_number, check_whole
 
-_BEND = 10.0  # logarithms of variances up to here are the encoder's own numbers
+BEND = 10.0  # logarithms of variances up to here are the encoder's own numbers
 
 _ACTIVATIONS = {"relu": relu, "sigmoid": sigmoid, "tanh": tanh, "linear": lambda h: h}
 
@@ -164,7 +164,7 @@ class GaussianCode(Code):
 
     def log_variance(self, h: Any) -> Any:
         """The logarithm of the variance of each code unit: (N, 2k) -> (N, k)."""
-        return _bent(h[:, h.shape[1] // 2 :])
+        return bent(h[:, h.shape[1] // 2 :])
 
     def sample(self, h: Any, rng: np.random.Generator) -> Any:
         """A draw from each code, differentiable in `h`: ``mean + exp(log_variance / 2) * noise``.
@@ -218,13 +218,13 @@ def importance_bound(log_weights: Any) -> Array:
 
 
 def _excess(a):
-    """By how much numbers lie beyond `_BEND` from 0, in units of it."""
-    return (a - clip(a, -_BEND, _BEND)) / _BEND
+    """By how much numbers lie beyond `BEND` from 0, in units of it."""
+    return (a - clip(a, -BEND, BEND)) / BEND
 
 
 @primitive("outputs a", a=lambda g, a: g * (1 - tanh(_excess(a)) ** 2))
-def _bent(a):
+def bent(a):
     """`a` itself from -10 to 10, and beyond them smoothly towards -20 and 20."""
     xp = array_module(a)
-    inside = xp.clip(a, -_BEND, _BEND)
-    return inside + _BEND * xp.tanh((a - inside) / _BEND)
+    inside = xp.clip(a, -BEND, BEND)
+    return inside + BEND * xp.tanh((a - inside) / BEND)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import concatenate, log_softmax, softmax
-from minigrad.backend import array_module
+from minigrad import concatenate, getitem, log_softmax, softmax
 
 from ..checks import ROUNDING, check_number, check_whole
 from .likelihood import EDGE, BernoulliLikelihood, GaussianLikelihood, Likelihood
@@ -82,7 +81,7 @@ class ColumnLikelihood(Likelihood):
             softmax(t_k, axis=1) if kind == "categorical" else means[kind](t_k)
             for kind, t_k, _ in self._blocks(t)
         ]
-        return array_module(t).concatenate(found, axis=1)
+        return concatenate(found, axis=1)
 
     def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`; of a class log-probabilities."""
@@ -99,7 +98,7 @@ class ColumnLikelihood(Likelihood):
         first = 0
         for kind, width in self._checked_columns(a.shape[1]):
             last = first + width
-            yield kind, a[:, first:last], f"{first} to {last - 1}"
+            yield kind, getitem(a, (slice(None), slice(first, last))), f"{first} to {last - 1}"
             first = last
 
     def _checked_columns(self, n_features):

@@ -207,7 +207,7 @@ class ContinuousBernoulliLikelihood(Likelihood):
 
     def mean(self, t: Any) -> Any:
         """The expected data, as an array: not ``sigmoid(t)``, but nearer to 1/2."""
-        return truncated_mean(_array(t))
+        return expected_data(_array(t))
 
     def inverse_mean(self, x: Any) -> Any:
         """Outputs t of which the means (D,) are `x`, limited to 0.001 from 0 and 1."""
@@ -222,9 +222,9 @@ class ContinuousBernoulliLikelihood(Likelihood):
 
 # ------------------------------------------------------- the exponential distribution cut off at 1
 # log(sinh(t/2) / (t/2)) = t**2 / 24 - t**4 / 2880 + ..., and of its derivative the coefficients:
-_SERIES = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000)
-_SLOPES = tuple(2 * (k + 1) * c for k, c in enumerate(_SERIES))
-_NEAR = 0.5  # where the series, exact to the last digit, takes over from formulas that divide by t
+SERIES = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000)
+SLOPES = tuple(2 * (k + 1) * c for k, c in enumerate(SERIES))
+NEAR = 0.5  # where the series, exact to the last digit, takes over from formulas that divide by t
 
 
 @primitive("logits t", t=lambda g, t: g * truncated_mean(t))
@@ -238,12 +238,12 @@ def log_normaliser(t):
     array([ -6.90775528,   0.        , 993.09224472])
     """
     xp = array_module(t)
-    near = xp.abs(t) < _NEAR
+    near = xp.abs(t) < NEAR
     size = xp.where(near, 1, xp.abs(t))
     far = xp.maximum(t, 0) + xp.log(-xp.expm1(-size) / size)
     small = xp.where(near, t, 0)
     square = small * small
-    return xp.where(near, small / 2 + square * _polynomial(square, _SERIES), far)
+    return xp.where(near, small / 2 + square * polynomial(square, SERIES), far)
 
 
 def truncated_mean(t):
@@ -254,15 +254,21 @@ def truncated_mean(t):
     >>> truncated_mean(np.array([-1000.0, 0.0, 1000.0]))
     array([0.001, 0.5  , 0.999])
     """
-    near = abs(t) < _NEAR  # a plain boolean array
+    near = abs(t) < NEAR  # a plain boolean array
     # Both branches must be finite everywhere: the gradient of the one not taken is 0 times its own.
     large = where(near, 1.0, t)
     small = where(near, t, 0.0)
     far = 1 / (2 * tanh(large / 2)) - 1 / large
-    return 0.5 + where(near, small * _polynomial(small * small, _SLOPES), far)
+    return 0.5 + where(near, small * polynomial(small * small, SLOPES), far)
 
 
-def _polynomial(x, coefficients):
+@primitive("logits t")
+def expected_data(t):
+    """`truncated_mean` of an array as one operation, a constant for the derivative."""
+    return truncated_mean(t)
+
+
+def polynomial(x, coefficients):
     """``c[0] + c[1] x + c[2] x**2 + ...`` by Horner's rule."""
     total = coefficients[-1]
     for c in coefficients[-2::-1]:
@@ -302,8 +308,13 @@ def _check_pair(name, t, x):
 
 def _impossible_outside(log_probs, x):
     """The `log_probs` (N, D), or -inf where a number of `x` (N, D) is not in [0, 1]."""
-    outside = outside_unit_interval(x.data if isinstance(x, Tensor) else x)
-    return where(outside, -math.inf, log_probs)
+    return where(impossible(x.data if isinstance(x, Tensor) else x), -math.inf, log_probs)
+
+
+@primitive("data x")
+def impossible(x):
+    """`outside_unit_interval` of an array as an operation, which hooks see."""
+    return outside_unit_interval(x)
 
 
 def _check_unit_interval(name, X):

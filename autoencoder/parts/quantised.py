@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import concatenate, matmul, reshape
+from minigrad import concatenate, matmul, primitive, reshape
 from minigrad.backend import array_module, to_numpy
 from minigrad.nn import Module, Parameter
 from minigrad.whole_batch import whole_sum
@@ -146,17 +146,24 @@ class Codebook(Module):
         self.vectors = Parameter(vectors.astype(dtype))
 
     def forward(self, z: Any) -> Any:
-        flat, vectors = z.data.reshape(-1, self.length), self.vectors.data  # (M, length)
-        xp = array_module(flat)
-        distances = (vectors * vectors).sum(axis=1) - 2 * matmul(flat, vectors.T)  # (M, n_vectors)
-        numbers = distances.argmin(axis=1)  # (M,)
-        chosen = (numbers[:, None] == xp.arange(len(vectors))).astype(z.dtype)
-        nearest = reshape(chosen @ self.vectors, z.shape)  # its gradient is a sum, without scatter
-        return concatenate([z, nearest, numbers.reshape(len(z), -1).astype(z.dtype)], axis=1)
+        flat = reshape(z.data, (-1, self.length))  # (M, length)
+        chosen = nearest(flat, self.vectors.data)  # (M, n_vectors)
+        count = array_module(chosen).arange(len(self.vectors), dtype=z.dtype)
+        numbers = reshape(matmul(chosen, count), (len(z), -1))  # which each is; exact
+        found = reshape(chosen @ self.vectors, z.shape)  # its gradient is a sum, without scatter
+        return concatenate([z, found, numbers], axis=1)
 
     def extra_repr(self) -> str:
         n_vectors, length = self.vectors.shape
         return f"{n_vectors} vectors of {length}"
+
+
+@primitive("vectors z (M, length) and those of a codebook (n_vectors, length)")
+def nearest(z, vectors):
+    """Which of the `vectors` is nearest to each row of `z`: (M, n_vectors), 1 there and else 0."""
+    distances = (vectors * vectors).sum(axis=1) - 2 * matmul(z, vectors.T)  # (M, n_vectors)
+    numbers = distances.argmin(axis=1)  # (M,)
+    return (numbers[:, None] == array_module(z).arange(len(vectors))).astype(z.dtype)
 
 
 def _length(width, length):

@@ -39,7 +39,7 @@ def test_importance_weights_are_the_joint_density_over_that_of_the_draw(model):
     assert weights.shape == (3, 7)
     h = inference.encode(model, X)
     mean, log_variance = model.code.mean(h), model.code.log_variance(h)
-    for found, z in zip(weights, inference._draws(model, h, 3), strict=True):
+    for found, z in zip(weights, inference.draws(model, h, 3), strict=True):
         rebuilt = inference.decode(model, z)
         log_p = -((X - rebuilt) ** 2).sum(axis=1) / (2 * 0.5) - 5 / 2 * np.log(2 * np.pi * 0.5)
         prior = -(z**2).sum(axis=1) / 2

@@ -11,12 +11,18 @@ from minigrad.interchange import (
     to_torch_state_dict,
 )
 from minigrad.nn import (
+    BatchNorm1D,
+    BatchNorm2D,
     Buffer,
+    Conv1D,
+    Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
     Dense,
     Dropout,
     Flatten,
+    GroupNorm,
+    LayerNorm,
     Module,
     Parameter,
     ReLU,
@@ -118,11 +124,37 @@ MODELS = {  # ours, PyTorch's, the shape of an input here
         ),
         (3, 4, 5, 2),
     ),
+    "the library's norm layers": (
+        lambda: Sequential(
+            Conv2D(2, 6, padding=1, **F64), BatchNorm2D(6, dtype=float),
+            GroupNorm(3, 6, dtype=float), LayerNorm((4, 5, 6), dtype=float),
+            Conv2DTranspose(6, 3, 2, padding="valid", **F64), Flatten(),
+            Dense(90, 7, **F64), BatchNorm1D(7, dtype=float), LayerNorm(7, dtype=float),
+        ),
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6),
+            nn.GroupNorm(3, 6), nn.LayerNorm((6, 4, 5)),
+            nn.ConvTranspose2d(6, 3, 2), nn.Flatten(),
+            nn.Linear(90, 7), nn.BatchNorm1d(7), nn.LayerNorm(7),
+        ),
+        (3, 4, 5, 2),
+    ),
+    "sequences": (
+        lambda: Sequential(
+            Conv1D(2, 4, 3, padding=1, activation="relu", **F64), BatchNorm1D(4, dtype=float),
+            Conv1DTranspose(4, 3, 2, stride=2, padding="valid", **F64),
+        ),
+        lambda: nn.Sequential(
+            nn.Conv1d(2, 4, 3, padding=1), nn.ReLU(), nn.BatchNorm1d(4),
+            nn.ConvTranspose1d(4, 3, 2, stride=2),
+        ),
+        (3, 6, 2),
+    ),
 }  # fmt: skip
 
 
 def as_theirs(x):
-    return np.moveaxis(x, -1, 1) if x.ndim == 4 else x
+    return np.moveaxis(x, -1, 1) if x.ndim > 2 else x
 
 
 @pytest.mark.parametrize("name", MODELS)
