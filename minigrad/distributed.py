@@ -12,12 +12,12 @@ of all ranks stay equal to the last bit::
             loss.backward(share.weight)
             optimizer.step()
 
-A loss that is a mean over rows needs no more. What looks at the whole batch, such as its variance,
-or draws numbers for each row, finds in `minigrad.whole_batch` what it needs; batch norm does.
+A loss that is a mean over rows needs no more; what looks at the whole batch, or draws numbers for
+each row, needs `minigrad.whole_batch`, as batch norm does.
 
 A communicator is an mpi4py one, a ``cupyx.distributed.NCCLBackend``, or any object with `rank`,
-`size`, ``sum(array)``, which adds up the arrays of all ranks in place and gives all of them the
-same bits, and ``abort(sentence)``, which ends all ranks.
+`size`, ``sum(array)``, which adds up the ranks' arrays in place, the same bits for all, and
+``abort(sentence)``, which ends all ranks.
 """
 
 import contextlib
@@ -34,6 +34,8 @@ from .optimizer import Optimizer
 from .tensor import checksum
 from .whole_batch import Communicator, Share
 
+__all__ = ["AllReduce"]
+
 
 def _forwarded(name: str) -> Any:
     return property(lambda self: getattr(self.optimizer, name))
@@ -42,10 +44,19 @@ def _forwarded(name: str) -> Any:
 class AllReduce:
     """An `optimizer` whose step begins with the sum of the gradients over all ranks of `comm`.
 
-    Everything is sent in one flat array. A parameter has a gradient where any rank has one. Every
-    `check_every` steps the ranks compare checksums of the weights, and a RuntimeError on all of
-    them says which differ.
+    It is sent as one flat array. A parameter has a gradient where any rank has one.
 
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Of ``minigrad.optim``, over the same weights on all ranks.
+    comm : communicator
+        See the top of this file.
+    check_every : int, default=100
+        Steps after which the ranks compare their weights; a RuntimeError says which differ.
+
+    Examples
+    --------
     >>> from minigrad import optim, tensor
     >>> class Alone:
     ...     rank, size = 0, 1
@@ -83,7 +94,7 @@ class AllReduce:
     def reduce(self, numbers: Sequence[Any] = ()) -> Array:
         """Add up the gradients of all ranks, and the `numbers`, whose sums are returned.
 
-        By itself it is of use where gradients are clipped before ``optimizer.optimizer.step()``.
+        By itself for gradients that are clipped before ``optimizer.optimizer.step()``.
         """
         given = self.parameters
         sizes, count = [p.size for p in given], len(given)
@@ -103,10 +114,11 @@ class AllReduce:
     def check(self) -> None:
         """Raise RuntimeError unless the weights of all ranks are equal to the last bit."""
         found = exchanged(self.comm, [checksum(p._data) for p in self.parameters])
-        if len(unlike := np.flatnonzero((found != found[0]).any(axis=1))):
+        unlike = ", ".join(map(str, np.flatnonzero((found != found[0]).any(axis=1))))
+        if unlike:
             raise RuntimeError(
-                f"AllReduce: after {self.t} steps the weights of {_ranks(unlike)} are not those "
-                "of rank 0: begin with the same weights, and change them by the optimizer alone"
+                f"AllReduce: after {self.t} steps the weights of rank {unlike} are not those of "
+                "rank 0: begin with the same weights, and change them by the optimizer alone"
             )
 
 
@@ -118,20 +130,16 @@ def exchanged(comm: Communicator, numbers: Sequence[float]) -> Array:
     return table
 
 
-def _ranks(numbers: Array) -> str:
-    return f"rank{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:10]))}"
-
-
 # ---------------------------------------------------------------------- communicators
 @contextlib.contextmanager
 def together(comm: Communicator) -> Iterator[None]:
-    """What a rank raises within the block ends all: the others would wait for it for ever."""
+    """What a rank raises within the block ends all: the others would wait for ever."""
     try:
         yield
     except BaseException as error:
         traceback.print_exc()
-        what = f"{type(error).__name__}: {error}".strip(": ")
-        comm.abort(f"rank {comm.rank} of {comm.size} ended all ranks, it had {what}")
+        what = f"rank {comm.rank} of {comm.size} ended all ranks, it had {type(error).__name__}"
+        comm.abort(f"{what}: {error}")
         raise
 
 
@@ -167,7 +175,8 @@ class _MPI:
             array[...] = to_device(host, "cuda")
 
     def abort(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{sentence}\n")  # logged or not: the process ends now
+        sys.stderr.flush()
         self.comm.Abort(1)
 
 
@@ -184,5 +193,6 @@ class _NCCL:
             array[...] = to_numpy(there)
 
     def abort(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{sentence}\n")  # logged or not: the process ends now
+        sys.stderr.flush()
         os._exit(1)  # NCCL cannot end others: whoever started the processes does

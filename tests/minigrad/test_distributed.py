@@ -276,7 +276,7 @@ def test_ranks_that_differ_are_named(wrong):
             pair[1].data[0] += 1e-12
         steps(optimizer, *pair, optimizer.share, count=1)
 
-    named = {(1,): "rank 1 are", (0,): "ranks 1, 2 are", (1, 2): "ranks 1, 2 are"}[tuple(wrong)]
+    named = {(1,): "rank 1 are", (0,): "rank 1, 2 are", (1, 2): "rank 1, 2 are"}[tuple(wrong)]
     with pytest.raises(RuntimeError, match=f"after 3 steps the weights of {named} not those of"):
         on_ranks(3, run)
 
