@@ -379,7 +379,7 @@ def test_labels_count_where_they_can_be_known(monkeypatch):
     assert not labels([0, 0, 1], [2, 2])  # one new person only
     assert not labels([0, 0, 0], [0, 0])
     run = types.SimpleNamespace(estimator=None, image_shape=(3, 3, 1))
-    samples = types.SimpleNamespace(labels=None, rows=(None, None))
+    samples = types.SimpleNamespace(labels=None, rows=(None, None), is_table=False)
     assert train_module.assess(run, samples)["image_shape"] == (3, 3, 1)
 
 
