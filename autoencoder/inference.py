@@ -58,12 +58,13 @@ def means(model, Z, scaling=None):
 
     They are in the network's units, or, with the `Scaling` that led to these, in their own.
     """
+    return _in_blocks(lambda z: block_means(model, z, scaling), model, Z)
 
-    def mean(z):
-        x = model.likelihood.mean(model.network.decode(z))
-        return x if scaling is None else scaling.undo(x)
 
-    return _in_blocks(mean, model, Z)
+def block_means(model, z, scaling=None, labels=None):
+    """`means` of codes, a Tensor, in one block, with the labels beside them or by themselves."""
+    x = model.likelihood.mean(model.network.decode(z, labels))
+    return x if scaling is None else scaling.undo(x)
 
 
 @no_grad()

@@ -8,6 +8,8 @@ penalties then count in standard deviations, and results are given back in the d
 import numpy as np
 from scipy import sparse
 
+from minigrad import add, astype, multiply
+
 from .rows import Rows, blocks, column_moments
 
 
@@ -48,8 +50,9 @@ class Scaling:
         return _by_blocks(lambda x: (x - self.mean) / self.std, X)
 
     def undo(self, Y):
-        """Data in their own units: (N, D) -> (N, D) of the same dtype."""
-        return _by_blocks(lambda y: y * self.std + self.mean, Y)
+        """Data in their own units: (N, D) -> (N, D) of the same dtype, as hooks see."""
+        data = add(multiply(astype(Y, np.float64), self.std), self.mean)
+        return astype(data, Y.dtype)
 
     def log_volume(self, X):
         """What is to be subtracted from log-densities of standardised rows: a number or (N,).

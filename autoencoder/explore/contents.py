@@ -12,7 +12,7 @@ from ..evaluation import kl_per_unit
 from ..parts import GaussianCode, PointCode, VectorQuantisedCode
 from .choice import order
 from .program import Program, rounded
-from .recording import check, difference, record, with_labels
+from .recording import difference, record, with_labels
 from .samples import as_base64, described, fitting, rows_of
 
 MOST_SLIDERS = 64
@@ -157,7 +157,6 @@ def _program(estimator, steps, weights, Z, read):
 
     The error is the largest over the codes `Z`, or None where weights are written in full.
     """
-    check(steps, estimator, Z, read)
     width = estimator._sizes.n_components + estimator._sizes.n_labels
     program = Program(steps, width, half=weights == "float16")
     if weights == "auto" and len(program.blob) > LARGEST_WEIGHTS:

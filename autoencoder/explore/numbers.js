@@ -34,7 +34,7 @@ const Numbers = (() => {
   const SLOPES = [1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800, 1 / 479001600, -691 / 15692092416000];
 
   // The mean of the density on [0, 1] that is proportional to exp(x t).
-  function truncatedMean(t) {
+  function expectedData(t) {
     if (Math.abs(t) >= NEAR) return 0.5 + 1 / (2 * Math.tanh(t / 2)) - 1 / t;
     let total = 0;
     for (let k = SLOPES.length - 1; k >= 0; k--) total = total * t * t + 2 * (k + 1) * SLOPES[k];
@@ -83,7 +83,7 @@ const Numbers = (() => {
     hard_sigmoid: (x, slope = 1 / 6, offset = 0.5) => limit(x * slope + offset, 0, 1),
     clip: (x, low = -Infinity, high = Infinity) => limit(x, low, high),
     normal_cdf: normalCdf,
-    truncated_mean: truncatedMean,
+    expected_data: expectedData,
   };
   const BINARY = {
     add: (a, b) => a + b,

@@ -11,12 +11,13 @@ import numpy as np
 
 from minigrad.engine import registry
 
-from .recording import Value
+from ..export.record import Value
+from ..parts.likelihood import expected_data
 
 UNARY = {
     *("negative", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "softplus", "abs", "sign"),
     *("leaky_relu", "elu", "hard_sigmoid", "normal_cdf", "sin", "cos", "log1p", "expm1", "clip"),
-    "truncated_mean",
+    "expected_data",
 }
 BINARY = {"add", "subtract", "multiply", "divide", "power", "maximum", "minimum"}
 MOVES = {"transpose", "getitem", "broadcast_to", "reorder"}
@@ -70,7 +71,9 @@ class Program:
 
     # ------------------------------------------------------------------ words
     def _word(self, step):
-        name, args = step.name, step.args
+        name, args = step.primitive.name, step.args
+        if step.primitive not in (registry.get(name), expected_data):
+            raise _unknown(f"{name}, a primitive of your own")
         if name in UNARY:
             settings = [_number(v) for v in args[1:]]
             return {"op": "unary", "f": name, "in": [self._value(args[0])], "settings": settings}
@@ -82,7 +85,7 @@ class Program:
         if name in MOVES:
             x = args[0]
             places = _numbered(self._shape(x))
-            moved = np.asarray(registry[name].forward(places, *args[1:]))
+            moved = np.asarray(step.primitive.forward(places, *args[1:]))
             return self._gather(x, moved, 0.0)
         if name == "pad":
             x, widths, value = args[0], args[1], args[2] if len(args) > 2 else 0.0
@@ -134,9 +137,9 @@ class Program:
         return {"op": "gather", "in": [self._value(x)], "places": places, "fill": value}
 
     def _reduced(self, step):
-        x, setting, *_ = *step.args, None
+        name, x, setting, *_ = step.primitive.name, *step.args, None
         shape = self._shape(x)
-        if step.name == "sum_to":
+        if name == "sum_to":
             lead = len(shape) - len(setting)
             axes = [i for i, n in enumerate(shape) if i < lead or setting[i - lead] != n]
         elif setting is None:
@@ -144,7 +147,7 @@ class Program:
         else:
             axes = [axis % len(shape) for axis in np.atleast_1d(setting).tolist()]
         kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
-        kind = "sum" if step.name == "sum_to" else step.name
+        kind = "sum" if name == "sum_to" else name
         value = self._value(x)
         return {"op": "reduce", "f": kind, "in": [value], "from": list(shape), "to": list(kept)}
 
@@ -153,7 +156,7 @@ class Program:
         shapes = self._shape(a), self._shape(b)
         if min(map(len, shapes)) < 2:
             raise _unknown("matmul of a vector")
-        layer = step.name == "dense_layer"
+        layer = step.primitive.name == "dense_layer"
         return {
             "op": "matmul",
             "in": [self._value(v) for v in (step.args[:3] if layer else (a, b))],

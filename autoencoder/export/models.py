@@ -106,9 +106,11 @@ class _Writer:
     def __init__(self, estimator, dtype):
         self.estimator, self.dtype = estimator, dtype
         self.code, self.likelihood = estimator._code, estimator._likelihood
+        self.scaling = estimator._scaling
         self.network = copy.deepcopy(estimator._training.network).to("cpu").eval()
         for array in self.network._state().values():
             array._data = array._data.astype(dtype, copy=False)
+        self.model = estimator._model._replace(network=self.network)
         named = {name: a._data for name, a in self.network._state().items()}
         self.graph = Graph(named)
         sizes = estimator._sizes
@@ -121,12 +123,12 @@ class _Writer:
 
         def function(x):
             h, (_, labels) = self.network.encode(x), self.network.split(x)
-            t = self.network.decode(self.code.mean(h), labels)
-            return [*self._codes(h), self.likelihood.mean(t)]
+            z = self.code.mean(h)
+            return [*self._codes(h), inference.block_means(self.model, z, self.scaling, labels)]
 
         *codes, data = self._record(function, self._rows(), self.n_features)
         self._write_codes(codes)
-        self._write("reconstruction", self._in_data_units(data), self.n_features)
+        self._write("reconstruction", data, self.n_features)
 
     def encoder(self):
         """Codes of rows."""
@@ -139,9 +141,9 @@ class _Writer:
         """Data of codes."""
         z = self._with_labels(self.graph.input("codes", self.dtype, self.n_components))
         (data,) = self._record(
-            lambda z: [self.likelihood.mean(self.network.decode(z))], z, self.n_components
+            lambda z: [inference.block_means(self.model, z, self.scaling)], z, self.n_components
         )
-        self._write("data", self._in_data_units(data), self.n_features)
+        self._write("data", data, self.n_features)
 
     def scores(self):
         """`score_samples` of rows."""
@@ -180,19 +182,11 @@ class _Writer:
 
     def _in_own_units(self, x):
         """`Scaling.apply`, in float64 as there."""
-        scaling, node = self.estimator._scaling, self.graph.node
+        scaling, node = self.scaling, self.graph.node
         if scaling is None:
             return x
         x = node("Sub", self.graph.cast(x, _DOUBLE), scaling.mean)
         return self.graph.cast(node("Div", x, scaling.std), self.dtype)
-
-    def _in_data_units(self, x):
-        """`Scaling.undo`, in float64 as there."""
-        scaling, node = self.estimator._scaling, self.graph.node
-        if scaling is None:
-            return x
-        x = node("Mul", self.graph.cast(x, _DOUBLE), scaling.std)
-        return self.graph.cast(node("Add", x, scaling.mean), self.dtype)
 
     def _codes(self, h):
         more = []
@@ -227,7 +221,6 @@ class _Writer:
                 'export: scores of rows with missing numbers (missing="mask") are not written: '
                 "fill them in before, and fit without it"
             )
-        variance = getattr(self.estimator, "noise_variance_", None)
 
         def function(x):
             h, (target, labels) = self.network.encode(x), self.network.split(x)
@@ -235,17 +228,16 @@ class _Writer:
 
             def log_prob(z):
                 t = astype(self.network.decode(astype(z, self.dtype), labels), _DOUBLE)
-                return self.likelihood.log_prob(t, target, variance=variance)
+                return self.likelihood.log_prob(t, target, variance=self.model.variance)
 
             if not isinstance(self.code, GaussianCode):
                 return [log_prob(self.code.mean(h))]
             h = astype(h, _DOUBLE)
-            model = inference.Model(self.network, self.code, self.likelihood, variance, 0)
-            total = sum(log_prob(z) for z in inference.draws(model, h, _DRAWS))
+            total = sum(log_prob(z) for z in inference.draws(self.model, h, _DRAWS))
             return [total / _DRAWS - self.code.divergence(h)]
 
         (scores,) = self._record(function, rows, self.n_features)
-        node, scaling = self.graph.node, self.estimator._scaling
+        node, scaling = self.graph.node, self.scaling
         scores = node("Where", node("IsNaN", scores), np.array(-np.inf), scores)
         if scaling is None:
             return scores
@@ -258,11 +250,12 @@ class _Writer:
 
         def function(x):
             h, (_, labels) = self.network.encode(x), self.network.split(x)
-            return [self.likelihood.mean(self.network.decode(self.code.mean(h), labels))]
+            z = self.code.mean(h)
+            return [inference.block_means(self.model, z, self.scaling, labels)]
 
         (data,) = self._record(function, rows, self.n_features)
-        rebuilt = self._in_own_units(self._in_data_units(data))
-        return self._minus_squares(self.graph.node("Sub", rows, rebuilt), np.eye(0))
+        difference = self.graph.node("Sub", rows, self._in_own_units(data))
+        return self._minus_squares(difference, np.eye(0))
 
     def _by_code(self, rows):
         """Minus the squared Mahalanobis distances of the codes."""

@@ -1,5 +1,7 @@
 """Which operations turn rows into results: a function is run with `minigrad.hook` listening.
 
+ONNX files and the pages of `explore` are made of what is found.
+
 The hook sees the arrays that go into every primitive and the one that comes out, so an array is
 known by where it lies in memory. The function is run several times, with other rows and another
 number of them. What differs between the runs although no operation made it was computed behind the
@@ -52,11 +54,11 @@ class Recording(NamedTuple):
     outputs: list
 
 
-def record(function, *inputs):
+def record(function, *inputs, who="export"):
     """The `Recording` of ``function(*Tensors)``, which returns a list of Tensors or arrays.
 
-    `inputs` are the (width, dtype) of the arguments. Raises ValueError where a result depends on
-    something else than operations of minigrad.
+    `inputs` are the (width, dtype) of the arguments. Raises ValueError, in the name of `who`, where
+    a result depends on something else than operations of minigrad.
 
     >>> from minigrad import tanh
     >>> found = record(lambda x: [tanh(x) * 2.0], (3, np.float32))
@@ -73,9 +75,14 @@ def record(function, *inputs):
             results = function(*tensors)
         run.outputs = [run.find(y.data if isinstance(y, Tensor) else y) for y in results]
         runs.append(run)
-    for other in runs[1:]:
-        recording = _merged(runs[0], other)
-    return recording
+    try:
+        return [_merged(runs[0], other) for other in runs[1:]][-1]
+    except _Refused as why:
+        raise ValueError(f"{who}: {why}") from None
+
+
+class _Refused(Exception):
+    """Why the runs make no `Recording`."""
 
 
 class _Run:
@@ -122,9 +129,9 @@ def _place(array):
 def _merged(first, second):
     calls, others = _needed(first), _needed(second)
     if [c.primitive for c in calls] != [c.primitive for c in others]:
-        raise ValueError(
-            "export: which operations the model calls depends on the values or the number of the "
-            "rows, and a file holds one sequence of them: decide with where(), not with if"
+        raise _Refused(
+            "which operations the model calls depends on the values or the number of the rows, but "
+            "a file holds one sequence of them: decide with where(), not with if"
         )
     values, partner = {}, {}  # number -> the merged Value, or an array if it is always the same
 
@@ -140,17 +147,17 @@ def _merged(first, second):
             both = isinstance(x, Value) and isinstance(y, Value)
             same = partner[y.number] == x.number if both else _same(x, y)
             if not same and argument != _SHAPES.get(name):
-                raise ValueError(_stray(f"the argument {argument} of {name}", x))
+                raise _stray(f"the argument {argument} of {name}", x)
         args = tuple(values[x.number] if isinstance(x, Value) else x for x in a.args)
         pair(a.out, b.out, name)
-        if any(isinstance(x, Value) for x in args):
+        if any(isinstance(x, Value | Rows) for x in (*args, *values[a.out.number].shape)):
             found.append(Call(a.primitive, args, values[a.out.number]))
         else:
             values[a.out.number] = first.kept[a.out.number]
     outputs = [values[y.number] if isinstance(y, Value) else y for y in first.outputs]
     for y in outputs:
         if not isinstance(y, Value):
-            raise ValueError(_stray("the result of the model", y))
+            raise _stray("the result of the model", y)
     return Recording([values[x.number] for x in first.inputs], found, outputs)
 
 
@@ -169,8 +176,8 @@ def _merged_value(a, b, name):
     for m, n in zip(a.shape, b.shape, strict=True):
         times = m // _FIRST
         if m != n and (m, n) != (_FIRST * times, _OTHERS * times):
-            raise ValueError(
-                f"export: {name} makes an array {a.shape} of {_FIRST} rows, and {b.shape} of "
+            raise _Refused(
+                f"{name} makes an array {a.shape} of {_FIRST} rows, and {b.shape} of "
                 f"{_OTHERS}: every row must be computed by itself"
             )
         shape.append(m if m == n else Rows(times))
@@ -191,8 +198,8 @@ def _same(a, b):
 
 
 def _stray(what, x):
-    return (
-        f"export: {what}, {describe(x)}, changes with the rows or their number, or is all that "
+    return _Refused(
+        f"{what}, {describe(x)}, changes with the rows or their number, or is all that "
         "there is of them, but no operation of minigrad made it: use minigrad's functions on "
         "Tensors, not NumPy's on x.data, comparisons of values, or len(x)"
     )

@@ -204,6 +204,22 @@ def test_any_number_of_rows():
         close(run(to_onnx(model), X=rows)["codes"], model.transform(rows))
 
 
+class Token(Module):
+    """Numbers that are the same for every row, beside it."""
+
+    def forward(self, x):
+        return mg.concatenate([x, mg.broadcast_to(np.float32([1, -2]), (len(x), 2))], axis=1)
+
+
+def test_constants_that_are_repeated_for_every_row():
+    def network(sizes, code, rng, dtype):
+        make = dict(rng=rng, dtype=dtype)
+        return Sequential(Dense(60, 4, **make), Token(), Dense(6, 4, **make)), Dense(4, 60, **make)
+
+    model = fitted(ae.Autoencoder(4, network=network), X)
+    close(run(to_onnx(model), X=X[:7])["codes"], model.transform(X[:7]))
+
+
 def test_impossible_and_far_rows_score_as_here():
     model = fitted(ae.Autoencoder(3, likelihood="bernoulli"), X)
     odd = X[:3].copy()
