@@ -112,7 +112,7 @@ def _is_ours(path, arrays):
     if start is None:
         return False
     with open(path, "rb") as file:
-        if not file.read(32).startswith(start):
+        if not file.read(64).startswith(start):
             return False
         if path.suffix != ".npz":
             return True
