@@ -111,6 +111,13 @@ def to_device(x: Any, device: str) -> Array:
     raise ValueError(f'unknown device {device!r}: use "cpu" or "cuda"')
 
 
+def share_memory(a: Array, b: Array) -> bool:
+    """Whether two arrays of one device may lie in the same memory."""
+    if _is_cupy(a):
+        return a.data.mem is b.data.mem  # type: ignore[attr-defined]
+    return np.may_share_memory(a, b)
+
+
 def is_capturing(x: object) -> bool:
     """Whether the array `x` is on a GPU whose current stream is recording a CUDA graph, which
     neither waits nor copies to main memory."""

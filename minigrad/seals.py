@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, array_module, is_array, is_capturing, own_copy
+from .backend import Array, array_module, is_array, is_capturing, own_copy, share_memory
 from .node import Node, at
 from .tensor import checksum, describe
 
@@ -57,12 +57,13 @@ def seal_view(node: Node, out: Array, values: Sequence[Any]) -> None:
 
 def read_only(out: Array, args: Sequence[Any]) -> Array:
     """`out`, but without permission to write where it uses the memory of a Tensor that gradients
-    flow to: nobody would notice what is written. (CuPy's arrays are always writable.)"""
-    if array_module(out) is np and any(
-        getattr(a, "node", None) and np.may_share_memory(out, a._data) for a in args
-    ):
-        out = out.view()
-        out.flags.writeable = False
+    flow to: nobody would notice what is written. CuPy's arrays are always writable: a copy."""
+    if not any(getattr(a, "node", None) and share_memory(out, a._data) for a in args):
+        return out
+    if array_module(out) is not np:
+        return own_copy(out)
+    out = out.view()
+    out.flags.writeable = False
     return out
 
 

@@ -92,9 +92,12 @@ class Captured:
         self._graph = self._result = None  # its memory may be used again
         try:
             self._attempt()
-        except MemoryError:  # what other arrays have left behind is kept for their like
-            sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
-            self._attempt()
+            return
+        except MemoryError:
+            pass  # the error holds on to the arrays of the attempt: out of here first
+        # what other arrays have left behind is kept for their like
+        sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
+        self._attempt()
 
     def _attempt(self):
         self._steps = _open.steps = []

@@ -9,6 +9,7 @@ import functools
 import logging
 import re
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +88,14 @@ class Launcher:
 
 
 def _stream(like):
-    """The device and the stream on which a kernel that works on the array `like` would run."""
+    """The device and the stream on which a kernel that works on the array `like` would run.
+
+    CuPy's per-thread default stream, 2, is another one in each thread.
+    """
     if array_module(like) is np:
         return None
-    return like.device.id, sys.modules["cupy"].cuda.get_current_stream().ptr
+    stream = sys.modules["cupy"].cuda.get_current_stream().ptr
+    return like.device.id, stream, threading.get_ident() if stream == 2 else None
 
 
 launcher = Launcher()

@@ -3,6 +3,7 @@
 import sys
 import types
 
+import device
 import numpy as np
 import pytest
 from graphs import vector
@@ -229,3 +230,14 @@ def test_results_on_the_gpu_are_given_out_as_copies(cupy):
     assert w.grad.tolist() == [4, 32]
     y = (w * w).detach()
     assert y.data is y.data  # no gradient goes through it
+
+
+def test_views_made_without_a_graph_do_not_write_to_a_leaf():
+    with device.installed() as cupy:
+        v = mg.tensor(cupy.asarray(np.zeros((2, 3))), requires_grad=True)
+        y = (v * v).sum()
+        with mg.no_grad():
+            for view in (v.reshape(-1), v.T, v[0]):
+                view.data[...] = 100
+        y.backward()
+        assert v.grad.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]

@@ -1,6 +1,7 @@
 """A captured step is the step itself: the same bits, and an error where it could not be."""
 
 import sys
+import weakref
 
 import device
 import numpy as np
@@ -495,15 +496,19 @@ def test_streams_and_captured_steps_have_tickets_of_their_own(cupy):
 
 
 def test_without_memory_a_step_is_recorded_again_and_then_refused(cupy, monkeypatch):
-    freed, left = [], [1]
+    freed, left, arrays = [], [1], []
     pool = cupy.get_default_memory_pool()
     monkeypatch.setattr(type(pool), "free_all_blocks", lambda self: freed.append(self))
     run, *_ = problem()
 
     def step():
+        made = cupy.zeros(3)
         if recording() and left:
+            arrays.append(weakref.ref(made))
             left.pop()
             raise MemoryError("out of memory allocating 512 bytes")
+        alive = [a for a in arrays if a() is not None]
+        assert not alive  # those of the attempt before are free again
         return run()
 
     captured, plain = cuda.Captured(step), problem()[0]
