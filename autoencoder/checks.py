@@ -65,6 +65,14 @@ def as_rows(who, X, image_shape=None):
     return _flat(who, X, image_shape) if getattr(X, "ndim", 2) > 2 else X
 
 
+def text_columns(X):
+    """The names of the columns of a data frame `X` that are of no numbers; none of an array."""
+    if not (hasattr(X, "columns") and hasattr(X, "dtypes")):
+        return []
+    kinds = [getattr(dtype, "kind", "O") for dtype in X.dtypes]
+    return [str(c) for c, kind in zip(X.columns, kinds, strict=True) if kind not in "biuf"]
+
+
 def _numpy(who, X):
     """An array of another library as NumPy's: results are, whatever scikit-learn's dispatch is."""
     try:

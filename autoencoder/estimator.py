@@ -40,7 +40,7 @@ from . import (
     training,
 )
 from .captured_epoch import can_stay_on_the_gpu
-from .checks import as_rows, check_whole, is_on
+from .checks import as_rows, check_whole, is_on, text_columns
 from .networks import Network, build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
 from .progress import progress_bar
@@ -509,6 +509,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 self, X, dtype=FLOATS, reset=reset, accept_sparse="csr", ensure_all_finite=finite
             )
         except ValueError as error:
+            if "could not convert" in str(error) and (names := text_columns(X)):
+                raise ValueError(
+                    f"{type(self).__name__}: X has columns that are no numbers "
+                    f"({', '.join(map(repr, names[:10]))}): leave them out, or make numbers of "
+                    "them, as pandas.get_dummies does"
+                ) from None
             if "contains NaN" not in str(error):
                 raise
             raise ValueError(

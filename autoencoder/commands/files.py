@@ -52,6 +52,10 @@ def read_codes(path, width):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    if path.suffix == ".csv":
+        raise ValueError(
+            f"{path}: codes are read from .npz or .npy: have encode write one of these"
+        )
     try:
         with open(path, "rb") as file:
             stored = np.load(file, allow_pickle=False)

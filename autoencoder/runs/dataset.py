@@ -78,8 +78,9 @@ def hold_out(data, fraction, rng):
         and np.median(sizes) <= MOST_PICTURES
     ):
         _, test = by_group(data.labels, test_fraction=fraction or 0.2, rng=rng)
-        people = len(np.unique(data.labels[test]))
-        return _split(data, f"{people} of {len(groups)} people", test)
+        held_out = len(np.unique(data.labels[test]))
+        what = "people" if data.names is None else "labels, each whole, as they have few images"
+        return _split(data, f"{held_out} of {len(groups)} {what}", test)
     held_out = min(max(round((fraction or 0.1) * count), 1), count - 1)
     test = np.sort(rng.choice(count, held_out, replace=False))
     return _split(data, f"{held_out} of {count} {what}, drawn", test)

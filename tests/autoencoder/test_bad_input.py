@@ -333,3 +333,14 @@ def test_there_is_no_network_before_the_fit():
     model = quick()
     with pytest.raises(NotFittedError, match="not fitted yet"):
         model.network_ = quick().fit(data()).network_
+
+
+def test_columns_of_a_frame_that_are_no_numbers_are_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {"a": [1.0, 2.0, 3.0], "kind": ["x", "y", "z"], "b": [True, False, True]}
+    )
+    with pytest.raises(
+        ValueError, match=r"Autoencoder: X has columns .*\('kind'\): leave them out"
+    ):
+        ae.Autoencoder(1, max_epochs=1).fit(frame)
