@@ -134,6 +134,10 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}{inspect.signature(self)}>"
 
+    def __reduce__(self) -> str:
+        """Copies are the primitive itself, and pickles hold its name, as those of functions."""
+        return self.forward.__qualname__
+
     def _bind(self, args: Sequence[Any], options: dict[str, Any]) -> Any:
         bound = [*args, *self.defaults[len(args) :]]
         for name, value in options.items():

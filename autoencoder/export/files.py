@@ -43,7 +43,7 @@ def format_of(path: Any, name: str | None) -> str:
     """
     if name is None:
         named = isinstance(path, str | os.PathLike)
-        return _ENDINGS.get(Path(path).suffix, "npz") if named else "npz"
+        return _ENDINGS.get(Path(path).suffix.lower(), "npz") if named else "npz"
     if name not in FORMATS:
         raise ValueError(f"save: unknown format {name!r}: use {', '.join(map(repr, FORMATS))}")
     return name

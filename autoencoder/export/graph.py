@@ -65,6 +65,12 @@ class Graph:
             return np.asarray(x, dtype)
         return self.node("Cast", x, to=self._type(dtype))
 
+    def zeros(self, x, dtype, out=None, keepdims=0):
+        """0 for each row of `x`, of a `dtype`, and NaN where a number in it is not finite."""
+        products = self.node("Mul", x, np.array(0, dtype))
+        sums = self.node("ReduceSum", products, np.array([1]), keepdims=keepdims)
+        return sums if out is None else self.cast(sums, out)
+
     def constant(self, array, name=None):
         """The name of a constant; equal ones are kept once."""
         array = np.ascontiguousarray(array).reshape(np.shape(array))  # single numbers stay such

@@ -154,6 +154,8 @@ class _Writer:
         rows = self._rows()
         scores = getattr(self, f"_by_{detector._criterion}")(rows)
         node = self.graph.node
+        broken = node("IsNaN", node("Add", scores, self.graph.zeros(rows, self.dtype, _DOUBLE)))
+        scores = node("Where", broken, np.array(-np.inf), scores)  # the estimator raises for them
         margin = node("Sub", scores, np.array(detector.offset_, _DOUBLE))
         normal, anomaly = np.array(1), np.array(-1)
         verdict = node("Where", node("Less", margin, np.array(0.0)), anomaly, normal)
@@ -202,6 +204,8 @@ class _Writer:
             if isinstance(self.code, GaussianCode):
                 self._write("log_variance", name, self.n_components)
             else:
+                node = self.graph.node
+                name = node("Where", node("IsNaN", name), np.array(-1, self.dtype), name)
                 numbers = self.graph.cast(name, np.int64)
                 length = self.code.length or self.n_components
                 self.graph.output("numbers", numbers, np.int64, "N", self.n_components // length)

@@ -488,4 +488,5 @@ def _nearest(graph, call):
     product = graph.node("MatMul", graph.of(z, dtype), v.T)
     distances = graph.node("Sub", (v * v).sum(axis=1), graph.node("Add", product, product))
     number = graph.node("ArgMin", distances, axis=1, keepdims=1)
-    return graph.cast(graph.node("Equal", number, np.arange(len(v))), dtype)
+    chosen = graph.cast(graph.node("Equal", number, np.arange(len(v))), dtype)
+    return graph.node("Add", chosen, graph.zeros(graph.of(z, dtype), dtype, keepdims=1))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+from minigrad.engine import registry
 
 COPY = {
     "copy": copy.copy,
@@ -80,3 +81,17 @@ def test_a_model_is_copied_with_its_gradients():
     file = io.BytesIO()
     pickle.dump(model, file)
     assert pickle.loads(file.getvalue()).weight.data.tolist() == model.weight.data.tolist()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_primitives_are_copied_as_themselves(copied):
+    own = mg.primitive("x", x=lambda g: g)(lambda x: x + 1)
+    for function in (*registry.values(), own):
+        assert copied(function) is function
+
+
+def test_primitives_are_pickled_by_name():
+    for function in registry.values():
+        assert pickle.loads(pickle.dumps(function)) is function, function.name
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        pickle.dumps(mg.primitive("x", x=lambda g: g)(lambda x: x + 1))

@@ -147,6 +147,44 @@ def test_labels_of_conditional_autoencoders(names, settings):
     assert np.isnan(run(to_onnx(model), X=X, y=unknown)["codes"]).all()
 
 
+BROKEN = np.repeat(X[:1], 6, axis=0)
+BROKEN[np.arange(5), [3, 0, 59, 5, 7]] = np.nan, np.inf, -np.inf, 3e38, -3e38
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("length", [None, 2])
+def test_quantised_codes_of_broken_rows_are_nan(length, conditional):
+    code = ae.VectorQuantisedCode(8, length=length)
+    model = ae.Autoencoder(4, code=code, conditional=conditional)
+    model = fitted(model, X, LABELS if conditional else None)
+    labels = {"y": LABELS[:6].copy()} if conditional else {}
+    got = run(to_onnx(model), X=BROKEN, **labels)
+    for name in ("codes", "reconstruction"):
+        assert np.isnan(got[name][:3]).all() and np.isfinite(got[name][3:]).all()
+    assert (got["numbers"][:3] == -1).all() and (got["numbers"][3:] >= 0).all()
+    if conditional:
+        labels["y"][5] = "yak"
+        got = run(to_onnx(model), X=BROKEN, **labels)
+        assert np.isnan(got["codes"][5]).all() and (got["numbers"][5] == -1).all()
+        assert np.isnan(got["reconstruction"][5]).all()
+
+
+@pytest.mark.parametrize("criterion", ["likelihood", "reconstruction", "code"])
+@pytest.mark.parametrize(
+    "settings", [{}, dict(hidden=(9,), activation="tanh"), dict(scale="standard")]
+)
+def test_detectors_call_broken_rows_anomalies(criterion, settings):
+    inner = ae.Autoencoder(2, max_epochs=1, **settings)
+    detector = ae.AutoencoderAnomalyDetector(inner, criterion=criterion, random_state=0).fit(X)
+    got = run(to_onnx(detector), X=BROKEN)
+    assert np.isneginf(got["score_samples"][:3]).all()
+    assert np.isneginf(got["decision_function"][:3]).all()
+    assert (got["predict"][:3] == -1).all()
+    assert not np.isnan(got["score_samples"]).any() and np.isfinite(got["score_samples"][5])
+    if criterion == "reconstruction":
+        assert (got["predict"][3:5] == -1).all()
+
+
 def test_missing_numbers_are_filled_in_the_file():
     holes = X.copy()
     holes[RNG.random(X.shape) < 0.2] = np.nan
@@ -204,6 +242,26 @@ def test_any_number_of_rows():
         close(run(to_onnx(model), X=rows)["codes"], model.transform(rows))
 
 
+class Then(Module):
+    """A layer, and a function of one's own after it."""
+
+    def __init__(self, inner, function):
+        self.inner, self.function = inner, function
+
+    def forward(self, x):
+        return self.function(self.inner(x))
+
+
+@pytest.mark.parametrize("function", [mg.relu, mg.tanh, mg.softplus, mg.abs])
+def test_operations_kept_in_attributes(function):
+    def network(sizes, code, rng, dtype):
+        make = dict(rng=rng, dtype=dtype)
+        return Then(Dense(60, 4, **make), function), Dense(4, 60, **make)
+
+    model = fitted(ae.Autoencoder(4, network=network), X)
+    close(run(to_onnx(model), X=X)["codes"], model.transform(X))
+
+
 class Token(Module):
     """Numbers that are the same for every row, beside it."""
 
@@ -246,16 +304,6 @@ def test_weights_keep_their_names_and_are_there_once():
 
 
 # ---------------------------------------------------------------------- refusals
-class Bad(Module):
-    """A decoder whose `function` does what a file cannot hold."""
-
-    def __init__(self, inner, function):
-        self.inner, self.function = inner, function
-
-    def forward(self, x):
-        return self.function(self.inner(x))
-
-
 def changed_in_place(x):
     y = mg.tanh(x)
     array = y.data
@@ -276,6 +324,10 @@ REFUSED = {
     "the number of rows": (lambda x: x / float(len(x)), "argument b of divide"),
     "other rows": (lambda x: x - mg.mean(x, axis=0), "argument b of divide"),
     "some rows": (lambda x: mg.concatenate([x, x])[: len(x)], "argument index of getitem"),
+    "branches far out": (
+        lambda x: mg.exp(x) if float(x.data.max()) > 1e4 else -x,
+        "which operations",
+    ),
     "branches": (lambda x: mg.exp(x) if x.data[0, 0] > 0 else -x, "which operations"),
     "sorting": (lambda x: mg.sort(x, axis=1), "argument order of reorder"),
     "changed in place": (lambda x: changed_in_place(x) * 1.0, "argument a of multiply"),
@@ -291,7 +343,7 @@ def test_what_cannot_be_written_is_refused(why):
     def network(sizes, code, rng, dtype):
         make = dict(rng=rng, dtype=dtype)
         first = Dense(sizes.n_features, sizes.n_components, **make)
-        return first, Bad(Dense(sizes.n_components, sizes.n_features, **make), function)
+        return first, Then(Dense(sizes.n_components, sizes.n_features, **make), function)
 
     model = ae.Autoencoder(4, network=network, max_epochs=0, random_state=0).fit(X)
     with pytest.raises(ValueError, match=f"export: .*{words}"):
@@ -316,17 +368,19 @@ def test_save_takes_the_format_from_the_ending_or_by_name(tmp_path):
     model.save(tmp_path / "b.bin", format="onnx")
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.bin").read_bytes()
     close(run(tmp_path / "a.onnx", X=X)["codes"], model.transform(X))
+    model.save(tmp_path / "A.ONNX")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "A.ONNX").read_bytes()
     model.save(tmp_path / "c.onnx", format="npz")
     np.testing.assert_array_equal(ae.load(tmp_path / "c.onnx").transform(X), model.transform(X))
     with pytest.raises(ValueError, match="unknown format 'h5': use 'npz', 'onnx'"):
         model.save(tmp_path / "d", format="h5")
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_refused_model_leaves_the_file_that_is_there(tmp_path):
     def network(sizes, code, rng, dtype):
         make = dict(rng=rng, dtype=dtype)
-        return Dense(60, 4, **make), Bad(Dense(4, 60, **make), own_primitive)
+        return Dense(60, 4, **make), Then(Dense(4, 60, **make), own_primitive)
 
     model = ae.Autoencoder(4, network=network, max_epochs=0).fit(X)
     (tmp_path / "a.onnx").write_text("mine")
