@@ -36,6 +36,8 @@ class TiedDense(Module):
     `weight` is (out, in_features or more), of which the first columns are used; the bias is new.
     """
 
+    torch_axes, torch_linear = (0, 1), True  # a Linear in PyTorch
+
     def __init__(self, weight, in_features, *, activation=None):
         self.activation, self.in_features = activation, in_features
         self.weight = weight  # the same Parameter: its gradient is the sum of both uses
@@ -211,17 +213,19 @@ def _mirrored(sizes, code, rng, dtype, dropout_rng):
     if convolutional:
         encoder = [Reshape(*image_shape), *encoder[:-1], Flatten(), encoder[-1]]
         if sizes.n_labels:
-            encoder = [_WithLabels(Sequential(*encoder[:-1]), sizes.n_features), encoder[-1]]
+            convolutions = Sequential(*encoder[:-1])
+            encoder = [_WithLabels(convolutions, sizes.n_features, (flat, width)), encoder[-1]]
         decoder = [decoder[0], Reshape(*size, width), *decoder[1:], Flatten()]
     return Sequential(*encoder), Sequential(*decoder)
 
 
 class _WithLabels(Module):
     """Convolutions `inner` of the first `n_features` columns, and the others, labels, beside what
-    these give: (N, n_features + n_labels) -> (N, units + n_labels)."""
+    these give: (N, n_features + n_labels) -> (N, units + n_labels). ``flattened=(units, channels)``
+    is what `minigrad.interchange` asks for."""
 
-    def __init__(self, inner, n_features):
-        self.inner, self.n_features = inner, n_features
+    def __init__(self, inner, n_features, flattened):
+        self.inner, self.n_features, self.torch_flattened = inner, n_features, flattened
 
     def forward(self, x):
         return concatenate([self.inner(x[:, : self.n_features]), x[:, self.n_features :]], axis=1)

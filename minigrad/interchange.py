@@ -23,7 +23,9 @@ order: within a Sequential, the `Dense` layer after a Flatten or before a Reshap
 its inputs or outputs reordered. Where ``forward`` itself reshapes images, that is left to you.
 
 A layer of your own with a parameter of two or more axes says how PyTorch orders them, for example
-``torch_axes = (1, 0)`` for the transposed.
+``torch_axes = (1, 0)`` for the transposed. One that is a Linear in PyTorch has ``torch_linear =
+True`` as well, and one that flattens images and puts more beside them ``torch_flattened``, how many
+of its outputs, the first, are pixels and of how many channels.
 """
 
 from __future__ import annotations
@@ -236,8 +238,10 @@ def _places(model: Module, channels: int | None) -> list[_Place]:
                     "does not say how PyTorch orders them: give the class torch_axes, which is "
                     f"{tuple(range(value.ndim))} where the order is the same"
                 )
+            own = module.torch_axes  # shared weights are read backwards by one of their layers
+            mine = own if len(own) == value.ndim > 1 else axes[id(value)]
             order = orders.get(id(value), {})
-            places.append(_Place(_join(theirs[name], inside), value, axes[id(value)], order))
+            places.append(_Place(_join(theirs[name], inside), value, mine, order))
     return places
 
 
@@ -279,7 +283,7 @@ def _follow(
 
     `unknown` is the number of channels where the layers do not tell.
     """
-    data, channels = "images", None
+    data, channels, size = "images", None, None
     made: list[
         tuple[Tensor | None, int]
     ] = []  # the (weight, axis) that give features their order; None for a layer of the user
@@ -287,7 +291,7 @@ def _follow(
         own = [v for _, v in layer._named(Parameter | Buffer)] if isinstance(layer, Module) else []
         own = [value for value in own if value.ndim]
         if isinstance(layer, Flatten) and data == "images":
-            data, channels = "flattened", channels or unknown
+            data, channels, size = "flattened", channels or unknown, None
         elif isinstance(layer, Reshape):
             if len(layer.shape) == 3:
                 _reorder(made, layer.shape[-1], orders)
@@ -295,16 +299,20 @@ def _follow(
         elif isinstance(layer, Conv1D | Conv2D | Conv2DTranspose):
             transposed = isinstance(layer, Conv1DTranspose | Conv2DTranspose)
             data, channels, made = "images", layer.weight.shape[-2 if transposed else -1], []
-        elif isinstance(layer, Dense):
+        elif isinstance(layer, Dense) or getattr(layer, "torch_linear", False):
+            out, into = layer.torch_axes
             if data == "flattened":
-                _reorder([(layer.weight, 0)], channels, orders)
-            data, made = "features", [(value, value.ndim - 1) for value in own]
+                _reorder([(layer.weight, into)], channels, orders, size)
+            data = "features"
+            made = [(value, out if value is layer.weight else value.ndim - 1) for value in own]
+        elif hasattr(layer, "torch_flattened"):
+            data, (size, channels), made = "flattened", layer.torch_flattened, []
         elif _foreign(layer) or any(value.ndim > 1 for value in own):  # it may do anything
             if data == "flattened" and own:
-                _reorder([(None, 0)], channels, orders)
+                _reorder([(None, 0)], channels, orders, size)
             channels, made = None, [(None, 0)] if own or made else []
         elif data == "flattened":  # normalization of each feature
-            _reorder([(value, 0) for value in own], channels, orders)
+            _reorder([(value, 0) for value in own], channels, orders, size)
         elif data == "features":
             made += [(value, 0) for value in own]
 
@@ -318,19 +326,25 @@ def _reorder(
     weights: Iterable[tuple[Tensor | None, int]],
     channels: int | None,
     orders: dict[int, dict[int, Array]],
+    size: int | None = None,
 ) -> None:
-    """Note that `weights`, (weight, axis), run over pixels: (H, W, C) here, (C, H, W) there."""
+    """Note that `weights`, (weight, axis), run over pixels: (H, W, C) here, (C, H, W) there.
+
+    What comes after the first `size` elements, None being all, is no pixels and stays."""
     if channels == 1:
         return
     for value, axis in weights:
-        if value is None or channels is None or value.shape[axis] % channels:
+        length = 0 if value is None else value.shape[axis]
+        size_here = length if size is None else size
+        if value is None or channels is None or size_here % channels or size_here > length:
             raise ValueError(
                 "the order of the pixels is not known in a Sequential with Flatten or Reshape: "
                 "pass channels=, the number of channels of the images that are flattened, and "
                 "convert layers of your own between images and features by themselves"
             )
-        pixels = np.arange(value.shape[axis]).reshape(-1, channels)  # (H * W, C)
-        orders.setdefault(id(value), {})[axis] = pixels.T.ravel()
+        order = np.arange(length)
+        order[:size_here] = order[:size_here].reshape(-1, channels).T.ravel()  # from (H * W, C)
+        orders.setdefault(id(value), {})[axis] = order
 
 
 def _join(prefix: str, name: str) -> str:

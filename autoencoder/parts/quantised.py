@@ -138,6 +138,8 @@ class Codebook(Module):
     (N, k) -> (N, 2k + k / length): what came in, the nearest vectors, and their numbers.
     """
 
+    torch_axes = (0, 1)  # of an Embedding, as here
+
     def __init__(
         self, n_vectors: int, length: int | None, rng: np.random.Generator, dtype: Any
     ) -> None:
