@@ -12,7 +12,7 @@ from ..evaluation import kl_per_unit
 from ..parts import GaussianCode, PointCode, VectorQuantisedCode
 from .choice import order
 from .program import Program, rounded
-from .recording import difference, record, with_labels
+from .recording import difference, record, tolerance, with_labels
 from .samples import as_base64, described, fitting, rows_of
 
 MOST_SLIDERS = 64
@@ -58,7 +58,7 @@ def collect(estimator, X, y, *, title, image_shape, names, columns, which, budge
         **shown,
         "program": program.as_json(),
         "weights": {"half": program.half, "bytes": len(program.blob), "error": error},
-        "check": _checked(estimator, Z[:CHECKED], _first(read, CHECKED)),
+        "check": _checked(estimator, Z[:CHECKED], _first(read, CHECKED), error),
     }
 
 
@@ -169,16 +169,18 @@ def _program(estimator, steps, weights, Z, read):
     return program, difference(rounded(steps), estimator, Z, read) if program.half else None
 
 
-def _checked(estimator, Z, read):
+def _checked(estimator, Z, read, error):
     """Codes of some samples and what the estimator makes of them, for the page's check of itself.
 
-    Of large samples every so many numbers are enough.
+    Of large samples every so many numbers are enough. `error` is that of rounded weights, or None.
     """
     expected = np.asarray(estimator.inverse_transform(Z, read))
+    allowed = tolerance(estimator, expected, least=1e-30) + 2 * (error or 0)  # (D,)
     stride = max(1, expected.shape[1] // CHECKED_NUMBERS)
     return {
         "codes": with_labels(estimator, Z, read).astype(float).tolist(),
         "stride": stride,
-        "expected": as_base64(expected[:, ::stride]),
-        "scale": float(max(1e-30, np.abs(expected).max())),
+        "expected": as_base64(expected[:, ::stride], expected.dtype),
+        "doubles": expected.dtype == np.float64,
+        "allowed": allowed[::stride].tolist(),
     }

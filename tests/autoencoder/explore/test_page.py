@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 
 from autoencoder import Autoencoder, AutoencoderAnomalyDetector, VariationalAutoencoder, explore
 from autoencoder.evaluation import kl_per_unit
-from autoencoder.explore import choice, contents, write_explorer
+from autoencoder.explore import choice, contents, recording, write_explorer
 from autoencoder.explore.page import HERE, SCRIPTS
 
 DIGITS = load_digits()
@@ -225,6 +225,34 @@ def test_tables_of_every_kind(tmp_path):
     wide = np.random.default_rng(0).random((5, 250))
     _, data = written(tmp_path, Autoencoder(2, max_epochs=0).fit(wide), wide)
     assert len(data["table"]["columns"]) == 200 and data["table"]["left_out"] == 50
+
+
+def test_a_column_far_from_zero_keeps_its_digits(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * [3, 1, 1] + [1.7e9, 0, 0]
+    model = Autoencoder(2, max_epochs=3, random_state=0).fit(rows)
+    _, data = written(tmp_path, model, rows)
+    assert data["table"]["doubles"] and data["check"]["doubles"]
+    kept = np.frombuffer(base64.b64decode(data["table"]["rows"]), "<f8")
+    assert np.array_equal(kept, rows.ravel()) and data["table"]["low"] == rows.min(0).tolist()
+    expected = np.frombuffer(base64.b64decode(data["check"]["expected"]), "<f8")
+    assert np.array_equal(
+        expected.reshape(3, 3), model.inverse_transform(model.transform(rows[:3]))
+    )
+    assert max(data["check"]["allowed"]) < 1e-2  # of what spreads by 3
+    blob = base64.b64decode(data["program"]["blob"])
+    exact = [a for a in data["program"]["arrays"] if a["kind"] == "f8"]
+    found = [np.frombuffer(blob, "<f8", 3, a["at"]).tolist() for a in exact if a["shape"] == [3]]
+    assert any(np.array_equal(v, model._scaling.mean) for v in found)
+
+
+def test_a_decoder_that_is_off_by_a_columns_spread_is_refused(monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * [3, 1, 1] + [1.7e9, 0, 0]
+    model = Autoencoder(2, max_epochs=3, random_state=0).fit(rows)
+    steps = recording.record(model)
+    right = recording.replay
+    monkeypatch.setattr(recording, "replay", lambda *given: right(*given) + [0, 0.1, 0])
+    with pytest.raises(ValueError, match=r"are 0\.1 away from what it makes of others"):
+        recording.check(steps, model)
 
 
 def test_conditional_autoencoders(tmp_path):
