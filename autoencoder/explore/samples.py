@@ -128,7 +128,10 @@ def _flat(X, chosen):
     """The chosen rows as numbers (n, D)."""
     rows = rows_of(X, chosen)
     rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
-    return rows.astype(np.float64 if rows.dtype.kind in "iuO" else rows.dtype, copy=False)
+    try:
+        return rows.astype(np.float32 if rows.dtype == np.float32 else np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"explore: X must be numbers (N, D), got {rows.dtype}: {error}") from None
 
 
 def as_base64(a, dtype=np.float32):
