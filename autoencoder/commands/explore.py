@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import datasets
+from ..datasets.tables import is_table
 from ..detector import AutoencoderAnomalyDetector, load
 from ..explore import BUDGET, write_explorer
 from ..runs import open_run
@@ -102,6 +103,11 @@ def _of_model(path, options):
     if options.table:
         X, y = _table(options.data)
         return {**about, "X": X, "y": y, "which": f"The rows of {options.data}."}
+    if is_table(options.data) and Path(options.data).is_file():
+        raise ValueError(
+            f"{options.data} is a table, whose columns {path} does not know by their names: give "
+            "the folder of the run, or --table and an .npz of rows in the model's order of columns"
+        )
     data = datasets.load(options.data, fall_back=False)
     shared = len(np.unique(data.labels)) < len(data.labels)  # else each has a number of its own
     if data.images[0].size != model.n_features_in_:
@@ -123,6 +129,8 @@ def _of_model(path, options):
 def _table(path):
     """Rows (N, D) and their labels or None, from "X" and "y" of an .npz, or from an .npy."""
     path, y = Path(path), None
+    if is_table(path) and path.is_file():
+        raise ValueError(f"{path} is a table with names: give the folder of the run, or an .npz")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:

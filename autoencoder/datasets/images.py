@@ -96,6 +96,7 @@ def load_table(
 
     CSV may have commas, semicolons, tabs or bars between its fields, quotes, and a byte order mark;
     without a line of names the columns are numbered. Empty fields, NA, null and ? are missing: NaN.
+    A first column of distinct whole numbers that has no name is an index and is left out.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ SUFFIXES += (".pgm", ".ppm", ".pbm", ".pnm")
 OTHERS = (".avif", ".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".tga", ".dng", ".exr")
 FITS = ("crop", "pad", "stretch")
 LOSSY = 8  # levels of 255 by which JPEG and WebP may tinge a grey picture
+WHITE_OR_BLACK = 262  # the tag PhotometricInterpretation of TIFF
 NAMED = 3  # unreadable files in a sentence
 
 
@@ -160,11 +161,18 @@ def _read(path):
                 notes.append("several frames, of which the first is read")
             if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
                 notes.append("transparency, which is ignored")
-            if picture.mode[0] not in "IF" and ";16" in str([tile[3] for tile in picture.tile]):
+            raw = str([tile[3] for tile in picture.tile])
+            if picture.mode[0] not in "IF" and ";16" in raw:
                 notes.append("16 bits a colour, of which 8 are read")
             picture.load()
             deep = picture.format in ("PNG", "PPM") or picture.mode.startswith("I;16")
-            return _pixels(ImageOps.exif_transpose(picture), deep), notes
+            pixels = _pixels(ImageOps.exif_transpose(picture), deep)
+            if pixels.dtype == np.uint16 and ";12" in raw:  # Pillow leaves those as they are
+                pixels = pixels / np.float32(4095)
+            tags = picture.tag_v2 if picture.format == "TIFF" else {}
+            if picture.mode[0] in "IF" and tags.get(WHITE_OR_BLACK) == 0:  # Pillow does 8 bits only
+                pixels = 1 - pixels if pixels.dtype.kind == "f" else ~pixels  # 0 was white
+            return pixels, notes
 
 
 def _pixels(picture, deep):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import math
 import warnings
 from pathlib import Path
 
@@ -16,13 +15,13 @@ import numpy as np
 
 from minigrad.checkpoint import PathLike
 
+from .fields import MISSING, decimal_marks, number, numbers
 from .pictures import check_file
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
-MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
-TRUTHS = {"true": 1.0, "false": 0.0}
 _LINES = 4096  # of a block
 _NAMED = 5  # columns in a sentence
+_MERGED = 0.01  # of a column's distinct values that float32 may merge; chance merges fewer
 
 
 def is_table(path: PathLike) -> bool:
@@ -44,11 +43,13 @@ def read_table(path, label=None, columns=None):
     path = Path(path)
     check_file(path)
     read = _parquet if path.suffix.lower() == ".parquet" else _csv
-    blocks, labels, names = [], [], ()
+    blocks, labels, wanted, index, told = [], [], None, [], set()
     try:
-        for names, rows, some in read(path, label, columns):
-            blocks.append(_as_float32(path, names, rows))
+        for wanted, rows, some in read(path, label, columns):
+            blocks.append(_as_float32(path, wanted.names, rows, told))
             labels.extend(some or ())
+            if wanted.is_unnamed:
+                index.append(rows[:, 0])
     except UnicodeError as error:
         raise ValueError(
             f"{path} is not text in UTF-8 ({error.reason} at byte {error.start}): save it as CSV "
@@ -58,25 +59,41 @@ def read_table(path, label=None, columns=None):
         raise ValueError(f"{path} cannot be read as CSV: {error}") from None
     if not sum(map(len, blocks)):
         raise ValueError(f"{path} has no rows: a line of names, then one for each row are needed")
-    return np.concatenate(blocks), tuple(names), np.array(labels) if labels else None
+    skip = int(bool(index) and _is_index(np.concatenate(index)))
+    if skip:
+        warnings.warn(
+            f"{path}: the first column has no name and another whole number in each row, so it is "
+            "taken for an index and left out",
+            UserWarning,
+            stacklevel=3,
+        )
+    rows = np.concatenate([block[:, skip:] for block in blocks])
+    return rows, tuple(wanted.names[skip:]), np.array(labels) if labels else None
 
 
 # ---------------------------------------------------------------------- CSV
 def _csv(path, label, columns):
-    """Names, rows (n, D) float64 and labels, or None, of one block of lines after the other."""
+    """`_Wanted`, rows (n, D) float64 and labels, or None, of one block of lines after the other."""
     with open(path, "rb") as file:
         start = file.read(4)
     wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
     with open(path, newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
         separator = _separator(path, file.readline())
-        file.seek(0)
-        lines = csv.reader(file, delimiter=separator, strict=True)
-        header = next(lines, [])
-        comma = separator == ";"
-        if header and all(_number(text, comma) is not None for text in header):
-            lines = itertools.chain([header], lines)
+
+        def read():
+            file.seek(0)
+            return csv.reader(file, delimiter=separator, strict=True)
+
+        header = next(read(), [])
+        has_names = _has_names(path, header, columns, separator == ";")
+        if not has_names:
             header = [f"column {k}" for k in range(1, len(header) + 1)]
         wanted = _Wanted(path, header, label, columns)
+        marks = [None] * len(wanted.places)
+        if separator == ";":  # between numbers that may have decimal commas
+            lines = itertools.islice(read(), int(has_names), None)
+            marks = decimal_marks(path, lines, wanted.places, wanted.names)
+        lines = itertools.islice(read(), int(has_names), None)
         first = 1
         while block := list(itertools.islice(lines, _LINES)):
             for k, line in enumerate(block, start=first):
@@ -88,7 +105,7 @@ def _csv(path, label, columns):
                     )
             rows = list(zip(*filter(None, block), strict=True))  # by column
             if rows:
-                found = [_numbers(rows[k], comma) for k in wanted.places]
+                found = [numbers(rows[k], m) for k, m in zip(wanted.places, marks, strict=True)]
                 yield wanted.checked(found, first, None if label is None else rows, len(rows[0]))
             first += len(block)
 
@@ -101,41 +118,38 @@ def _separator(path, line):
     return max(",;\t|", key=outside.count)  # the comma where there is none
 
 
-def _numbers(texts, comma):
-    """The texts of a column as floats; the first one that is no number, a str."""
-    try:
-        return np.array(texts, np.float64)
-    except ValueError:
-        values = [_number(text, comma) for text in texts]
-        if None in values:
-            return texts[values.index(None)]
-        return np.array(values)
+def _has_names(path, first, columns, commas):
+    """Whether the `first` line of a file has the names of its columns.
 
-
-def _number(text, comma=False):
-    """A text as a float, NaN where it says that it is missing; None for what is no number.
-
-    >>> _number(" 2.5"), _number("n/a"), _number("1.234,5", comma=True), _number("red")
-    (2.5, nan, 1234.5, None)
+    They may be numbers: those that pandas gives to columns without names, behind an index that has
+    no name itself, or those that a model knows. A warning says what was not certain.
     """
-    text = text.strip().lower()
-    if text in MISSING:
-        return math.nan
-    if text in TRUTHS:
-        return TRUTHS[text]
-    if comma and "," in text:
-        text = text.replace(".", "").replace(",", ".")
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    texts = [text.strip() for text in first]
+    kinds = (None, ".", ",") if commas else (None,)
+    filled = [text for text in texts if text.lower() not in MISSING]
+    if not filled or any(all(number(t, kind) is None for kind in kinds) for t in filled):
+        return True
+    counts = [[str(k) for k in range(start, start + len(texts))] for start in (0, 1)]
+    is_known = columns is not None and set(columns) <= set(texts)
+    is_index = not texts[0] and all(text.isdigit() for text in filled)
+    if is_known or is_index or (texts in counts and len(texts) > 2):
+        return True
+    is_named = texts in counts or not texts[0]
+    warnings.warn(
+        f"{path}: the first line, {_listed(texts)}, has only numbers and is taken as "
+        + ("the names of the columns" if is_named else "a row of data")
+        + ": put a line of names that are no numbers before the rows to have it otherwise",
+        UserWarning,
+        stacklevel=5,
+    )
+    return is_named
 
 
 # ---------------------------------------------------------------------- Parquet
 def _parquet(path, label, columns):
     """As `_csv`, of a Parquet file."""
     try:
-        from pyarrow import parquet, types
+        from pyarrow import ArrowInvalid, parquet, types
     except ImportError:
         raise ValueError(
             f"{path}: Parquet is read with pyarrow, which is not installed: "
@@ -149,17 +163,22 @@ def _parquet(path, label, columns):
     numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
     numeric += (types.is_decimal,)
 
-    def numbers(column):
+    def floats(name, column):
         if any(kind(column.type) for kind in numeric):
-            return column.cast("float64").to_numpy(zero_copy_only=False)
+            try:
+                narrow = column.cast("float64")
+            except ArrowInvalid:  # whole numbers beyond 2**53
+                narrow = column.cast("float64", safe=False)
+                rounded.add(name)
+            return narrow.to_numpy(zero_copy_only=False)
         return str(column[0]) if len(column) else ""
 
-    wanted, first = _Wanted(path, names, label, columns), 1
+    wanted, first, rounded = _Wanted(path, names, label, columns), 1, set()
     try:
         for block in file.iter_batches(columns=names):
             if not len(block):
                 continue
-            found = [numbers(block.column(k)) for k in wanted.places]
+            found = [floats(names[k], block.column(k)) for k in wanted.places]
             texts = None
             if wanted.label is not None:
                 texts = {
@@ -169,6 +188,13 @@ def _parquet(path, label, columns):
                 }
             yield wanted.checked(found, first, texts, len(block))
             first += len(block)
+        if rounded:
+            warnings.warn(
+                f"{path} has whole numbers beyond 2**53 in {_listed(sorted(rounded))}, which are "
+                "rounded: leave out what is a key and no quantity",
+                UserWarning,
+                stacklevel=4,
+            )
     except (OSError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be read as Parquet: {_first_line(error)}") from None
 
@@ -180,7 +206,6 @@ class _Wanted:
     def __init__(self, path, header, label, columns):
         self.path = path
         names = [name.strip() or f"column {k}" for k, name in enumerate(header, start=1)]
-        self.is_index = bool(header) and not header[0].strip() and columns is None
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{path} has several columns {_listed(twice)}: give each its own name")
@@ -205,9 +230,11 @@ class _Wanted:
         self.names = [names[k] for k in self.places]
         if not self.names:
             raise ValueError(f"{path} has no columns to read: it has {_listed(names) or 'none'}")
+        is_first = self.places[0] == 0 and len(self.places) > 1 and columns is None
+        self.is_unnamed = is_first and not header[0].strip() and any(map(str.strip, header))
 
     def checked(self, found, first, texts, count):
-        """The names, rows and labels of a block, of which `found` are the columns' numbers."""
+        """This, the rows and labels of a block, of which `found` are the columns' numbers."""
         bad = {n: f for n, f in zip(self.names, found, strict=True) if isinstance(f, str)}
         if bad:
             raise ValueError(
@@ -216,26 +243,21 @@ class _Wanted:
                 "pandas.get_dummies does, or name the one that is a class with --label (label= in "
                 "Python)"
             )
-        if self.is_index and first == 1:
-            numbers = np.arange(count)
-            self.is_index = bool((found[0] == numbers + found[0][0]).all()) and len(found) > 1
-            if self.is_index:
-                warnings.warn(
-                    f"{self.path}: the first column has no name and counts the rows, so it is left "
-                    "out",
-                    UserWarning,
-                    stacklevel=5,
-                )
         labels = None
         if self.label is not None:
             labels = [str(text).strip() for text in texts[self.label]]
             if "" in labels:
                 raise ValueError(f"{self.path} has no label in row {first + labels.index('')}")
-        skip = int(self.is_index)
-        return self.names[skip:], np.stack(found[skip:], axis=1), labels
+        return self, np.stack(found, axis=1), labels
 
 
-def _as_float32(path, names, rows):
+def _is_index(column):
+    """Whether numbers (N,) may be those of rows: whole ones, each of them once."""
+    return bool((column == np.round(column)).all()) and len(np.unique(column)) == len(column)
+
+
+def _as_float32(path, names, rows, told):
+    """`rows` (n, D) in float32; a warning, once for each column, names those that this merges."""
     with np.errstate(over="ignore"):
         narrow = rows.astype(np.float32)
     for k, name in enumerate(names):
@@ -243,6 +265,19 @@ def _as_float32(path, names, rows):
             value = rows[np.isinf(narrow[:, k]), k][0]
             raise ValueError(
                 f"{path} has {value:g} in the column {name!r}, which no model can read"
+            )
+        if name in told or (narrow[:, k] == rows[:, k]).all():
+            continue
+        kinds = np.unique(rows[:, k])
+        merged = np.diff(kinds.astype(np.float32)) == 0
+        if merged.sum() > _MERGED * len(kinds):
+            told.add(name)
+            low, high = kinds[merged.argmax() :][:2].tolist()
+            warnings.warn(
+                f"{path}: numbers are read as float32, in which {low!r} and {high!r} in the column "
+                f"{name!r:.50} are the same: subtract what its values have in common beforehand",
+                UserWarning,
+                stacklevel=4,
             )
     return narrow
 

@@ -3,16 +3,19 @@
 Everything here becomes JSON: numbers, texts, and arrays as base64 of float32.
 """
 
+from numbers import Integral
+
 import numpy as np
 from scipy import sparse
 
 from .. import inference
-from ..checks import check_whole, visible
+from ..checks import SEVERAL, as_numbers, check_whole, visible
+from ..datasets.splits import as_labels
 from ..evaluation import kl_per_unit
 from ..parts import GaussianCode, PointCode, VectorQuantisedCode
 from .choice import order
 from .program import Program, rounded
-from .recording import difference, record, with_labels
+from .recording import difference, record, tolerance, with_labels
 from .samples import as_base64, described, fitting, rows_of
 
 MOST_SLIDERS = 64
@@ -32,7 +35,8 @@ def collect(estimator, X, y, *, title, image_shape, names, columns, which, budge
     if weights not in WEIGHTS:
         raise ValueError(f"explore: weights must be one of {WEIGHTS}, got {weights!r}")
     X, image_shape = _as_table(X, image_shape, estimator)
-    y = None if y is None else np.asarray(y)
+    y = None if y is None else as_labels("explore: y", y)
+    names, columns = _texts("names", names), _texts("columns", columns)
     for name, given in (("y", y), ("names", names)):
         if given is not None and len(given) != X.shape[0]:
             raise ValueError(f"explore: {name} has {len(given)} entries for {X.shape[0]} samples")
@@ -58,7 +62,7 @@ def collect(estimator, X, y, *, title, image_shape, names, columns, which, budge
         **shown,
         "program": program.as_json(),
         "weights": {"half": program.half, "bytes": len(program.blob), "error": error},
-        "check": _checked(estimator, Z[:CHECKED], _first(read, CHECKED)),
+        "check": _checked(estimator, Z[:CHECKED], _first(read, CHECKED), error),
     }
 
 
@@ -66,13 +70,33 @@ def _as_table(X, image_shape, estimator):
     """The samples as rows, and the shape of the images that they are, or None."""
     if image_shape is None:
         image_shape = estimator._sizes.image_shape
-    X = X.tocsr() if sparse.issparse(X) else X if hasattr(X, "shape") else np.asarray(X)
+    elif (
+        not isinstance(image_shape, SEVERAL)
+        or len(image_shape) != 3
+        or not all(isinstance(n, Integral) and n > 0 for n in image_shape)
+    ):
+        raise ValueError(
+            "explore: image_shape must be (height, width, channels), whole numbers above 0, got "
+            f"{image_shape!r:.80}"
+        )
+    if not hasattr(X, "shape"):
+        X = as_numbers("explore", "X", X, None)
+    X = X.tocsr() if sparse.issparse(X) else X
     if len(X.shape) > 2:
         image_shape = (*X.shape[1:], 1)[:3] if image_shape is None else image_shape
         X = np.asarray(X).reshape(len(X), -1)
     if len(X.shape) != 2 or not X.shape[0]:
         raise ValueError(f"explore: X must be samples (N, D), at least one, got shape {X.shape}")
     return X, image_shape
+
+
+def _texts(name, given):
+    """The `names` or `columns` that were given, as a list, or None."""
+    if given is None:
+        return None
+    if isinstance(given, str | dict | set) or not hasattr(given, "__iter__"):
+        raise ValueError(f"explore: {name} must be a list of texts, got {given!r:.80}")
+    return list(given)
 
 
 def _first(labels, count):
@@ -169,16 +193,18 @@ def _program(estimator, steps, weights, Z, read):
     return program, difference(rounded(steps), estimator, Z, read) if program.half else None
 
 
-def _checked(estimator, Z, read):
+def _checked(estimator, Z, read, error):
     """Codes of some samples and what the estimator makes of them, for the page's check of itself.
 
-    Of large samples every so many numbers are enough.
+    Of large samples every so many numbers are enough. `error` is that of rounded weights, or None.
     """
     expected = np.asarray(estimator.inverse_transform(Z, read))
+    allowed = tolerance(estimator, expected, least=1e-30) + 2 * (error or 0)  # (D,)
     stride = max(1, expected.shape[1] // CHECKED_NUMBERS)
     return {
         "codes": with_labels(estimator, Z, read).astype(float).tolist(),
         "stride": stride,
-        "expected": as_base64(expected[:, ::stride]),
-        "scale": float(max(1e-30, np.abs(expected).max())),
+        "expected": as_base64(expected[:, ::stride], expected.dtype),
+        "doubles": expected.dtype == np.float64,
+        "allowed": allowed[::stride].tolist(),
     }

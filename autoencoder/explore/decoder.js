@@ -4,7 +4,7 @@
 //   decode([0.3, -1.2]);                    // a code, labels beside it -> Float64Array of the data
 //
 // Every value is a batch of one, flat in row-major order (images: height, width, channels). Numbers
-// are computed as doubles; weights are the float32 or float16 of the page.
+// are computed as doubles; weights are the float32 or float16 of the page, and the units of the data float64.
 
 const Decoder = (() => {
   const { size, bytesOf, arrayOf, UNARY, BINARY } = Numbers;

@@ -25,6 +25,7 @@ const Numbers = (() => {
   function arrayOf(buffer, { kind, shape, at, scale }) {
     const count = size(shape);
     if (kind === "i4") return new Int32Array(buffer, at, count);
+    if (kind === "f8") return new Float64Array(buffer, at, count);
     if (kind === "f4") return new Float32Array(buffer, at, count);
     return Float32Array.from(new Uint16Array(buffer, at, count), (bits) => half(bits) * scale);
   }

@@ -19,7 +19,15 @@ function show(x) {
   return text.replace("-", "−");
 }
 
-// The same with at most three digits behind the point, for numbers that change all the time.
+// As many digits as tell the values of a column from `low` to `high` apart.
+function showWithin(x, low, high) {
+  const largest = Math.max(Math.abs(low), Math.abs(high));
+  const digits = 3 + Math.floor(Math.log10(largest / (high - low)));
+  if (!Number.isFinite(x) || !Number.isFinite(digits) || digits <= 3) return show(x);
+  return String(+x.toPrecision(Math.min(digits, 17))).replace("-", "−");
+}
+
+// Numbers as `show` has them with at most three digits behind the point, for numbers that change all the time.
 const brief = (x) => show(Math.abs(x) < 1000 ? Math.round(1000 * x) / 1000 || 0 : x);
 
 const Pictures = (() => {
@@ -110,9 +118,9 @@ const Pictures = (() => {
       root.append(make("figure", { class: "wide" }, make("div", about, table)));
       return (values, i) => {
         cells.forEach((cell, j) => {
-          cell.decoded.textContent = show(values[j]);
+          cell.decoded.textContent = showWithin(values[j], low[j], high[j]);
           cell.bar.style.width = share(values[j], j);
-          cell.original.textContent = i === null ? "" : show(rows[i * n + j]);
+          cell.original.textContent = i === null ? "" : showWithin(rows[i * n + j], low[j], high[j]);
           cell.originalBar.hidden = i === null;
           if (i !== null) cell.originalBar.style.width = share(rows[i * n + j], j);
         });

@@ -57,7 +57,7 @@ class Program:
         return self._places[id(a)][0]
 
     def _stored(self, a):
-        self.blob += bytes(-len(self.blob) % 4)
+        self.blob += bytes(-len(self.blob) % 8)
         about = {"shape": list(a.shape), "at": len(self.blob)}
         if a.dtype.kind == "i":
             self.blob += np.ascontiguousarray(a, "<i4").tobytes()
@@ -66,8 +66,9 @@ class Program:
             short, scale = _halved(a)
             self.blob += np.ascontiguousarray(short, "<f2").tobytes()
             return {**about, "kind": "f2", "scale": scale}
-        self.blob += np.ascontiguousarray(a, "<f4").tobytes()
-        return {**about, "kind": "f4"}
+        kind = "f8" if _is_exact(a) else "f4"
+        self.blob += np.ascontiguousarray(a, f"<{kind}").tobytes()
+        return {**about, "kind": kind}
 
     # ------------------------------------------------------------------ words
     def _word(self, step):
@@ -179,7 +180,12 @@ def rounded(steps):
 
 
 def _is_halved(a):
-    return a.dtype.kind == "f" and a.size >= SMALL
+    return a.dtype.kind == "f" and a.size >= SMALL and not _is_exact(a)
+
+
+def _is_exact(a):
+    """Whether all digits of `a` count, as those of a mean in the data's own units do."""
+    return a.dtype == np.float64 and a.size == max(a.shape, default=1)
 
 
 def _halved(a):

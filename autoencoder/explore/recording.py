@@ -13,7 +13,7 @@ from ..export.record import Rows, Value
 from ..export.record import record as recorded
 
 OTHERS = 8  # codes on which a recording is tried
-SAME = 1e-4  # relative to the largest output, between NumPy's own ways of computing
+SAME = 1e-4  # relative to the largest output, in the model's units, between ways of computing
 
 
 class Step(NamedTuple):
@@ -71,9 +71,10 @@ def check(steps, estimator):
     Z = (estimator.code_mean_ + Z).astype(estimator._dtype)
     labelled = estimator._sizes.n_labels
     y = estimator.classes_[np.arange(OTHERS) % labelled] if labelled else None
-    largest = float(np.abs(np.asarray(estimator.inverse_transform(Z, y))).max())
-    found = difference(steps, estimator, Z, y)
-    if not found <= SAME * max(1.0, largest):
+    expected = np.asarray(estimator.inverse_transform(Z, y))
+    off = np.abs(_replayed(steps, estimator, Z, y) - expected)
+    if not (off <= tolerance(estimator, expected)).all():
+        found = float(off.max())
         raise ValueError(
             f"explore: the decoder's operations, recorded for one code, are {found:.2g} away "
             "from what it makes of others: it decides by the code, or mixes the rows of a batch, "
@@ -83,8 +84,25 @@ def check(steps, estimator):
 
 def difference(steps, estimator, Z, y=None):
     """How far `steps` are from what the estimator makes of the codes `Z` (N, k) of labels `y`."""
-    made = np.concatenate([replay(steps, code[None]) for code in with_labels(estimator, Z, y)])
+    made = _replayed(steps, estimator, Z, y)
     return float(np.abs(made - np.asarray(estimator.inverse_transform(Z, y))).max())
+
+
+def tolerance(estimator, made, least=1.0):
+    """How far what is computed otherwise may be from the numbers `made` (N, D): (D,) float64.
+
+    Each column has its own unit, the standard deviation where the estimator standardises, and is
+    rounded. In these units the largest number, but no less than `least`, says what is near.
+    """
+    scaling = estimator._scaling
+    mean, std = (0.0, np.ones(made.shape[1])) if scaling is None else (scaling.mean, scaling.std)
+    largest = max(least, float(np.abs((made - mean) / std).max()))
+    rounding = 4 * np.finfo(made.dtype).eps * np.abs(made).max(axis=0)
+    return SAME * largest * std + rounding
+
+
+def _replayed(steps, estimator, Z, y):
+    return np.concatenate([replay(steps, code[None]) for code in with_labels(estimator, Z, y)])
 
 
 def with_labels(estimator, Z, y):

@@ -11,6 +11,7 @@ from ..checks import visible
 
 MOST_SAMPLES = 2000
 MOST_COLUMNS = 200  # of a table
+ROUNDING = 1e-5  # of the range of a column, which bars and numbers do not show
 LARGEST_PICTURE = 128  # pixels a side of an original; larger ones are shown smaller
 
 
@@ -48,7 +49,7 @@ def _pictures(flat, image_shape):
             f"explore: rows of {flat.shape[1]} numbers are no images of {tuple(image_shape)}: give "
             "the image_shape that they were flattened from"
         )
-    images = np.nan_to_num(flat.reshape(-1, height, width, channels))
+    images = np.nan_to_num(flat.astype(np.float32).reshape(-1, height, width, channels))
     within = images.min() >= 0 and images.max() <= 1
     low, high = (0.0, 1.0) if within else (float(images.min()), float(images.max()))
     grey = channels != 3
@@ -87,16 +88,20 @@ def _table(flat, columns):
     names = [f"column {i + 1}" for i in range(width)] if columns is None else list(columns)
     if len(names) != width:
         raise ValueError(f"explore: {len(names)} names for {width} columns")
-    kept = flat[:, :MOST_COLUMNS]
+    kept = flat[:, :MOST_COLUMNS].astype(np.float64)
     finite = np.where(np.isfinite(kept), kept, np.nan)
     empty = np.isnan(finite).all(axis=0)
     finite = np.where(empty, 0.0, finite)
+    low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
+    rounding = np.abs(finite.astype(np.float32) - finite)
+    doubles = bool((rounding > ROUNDING * (high - low)).any())  # else float32 is enough
     return {
         "columns": [visible(name) for name in names[:MOST_COLUMNS]],
         "left_out": width - kept.shape[1],
-        "low": np.nanmin(finite, axis=0).tolist(),
-        "high": np.nanmax(finite, axis=0).tolist(),
-        "rows": as_base64(kept),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "rows": as_base64(kept, np.float64 if doubles else np.float32),
+        "doubles": doubles,
     }
 
 
@@ -123,8 +128,12 @@ def _flat(X, chosen):
     """The chosen rows as numbers (n, D)."""
     rows = rows_of(X, chosen)
     rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
-    return rows.astype(np.float32)
+    try:
+        return rows.astype(np.float32 if rows.dtype == np.float32 else np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"explore: X must be numbers (N, D), got {rows.dtype}: {error}") from None
 
 
-def as_base64(a):
-    return base64.b64encode(np.ascontiguousarray(a, "<f4")).decode()
+def as_base64(a, dtype=np.float32):
+    little = np.dtype(dtype).newbyteorder("<")
+    return base64.b64encode(np.ascontiguousarray(a, little)).decode()

@@ -27,6 +27,7 @@ def place(tmp_path_factory):
     np.savez(place / "table.npz", X=rng.normal(size=(30, 4)), y=rng.integers(0, 3, 30))
     model = Autoencoder(2, max_epochs=1, random_state=0).fit(rng.normal(size=(30, 4)))
     model.save(place / "model.npz")
+    (place / "c.csv").write_text("d,c,b,a\n" + "1,2,3,4\n" * 9)  # in another order
     AutoencoderAnomalyDetector(model).fit(rng.normal(size=(30, 4))).save(place / "detector.npz")
     with pytest.MonkeyPatch.context() as patch:
         few = {"reconstructions": figures.FIGURES["reconstructions"]}
@@ -151,6 +152,8 @@ def test_a_table(place, model, capsys):
         ("run --seed -1 -o new.html", "seed must be a whole number of at least 0"),
         ("run --weights int8", "invalid choice: 'int8'"),
         ("model.npz --data digits.npz", "have 64 numbers each, the model in model.npz reads 4"),
+        ("model.npz --data c.csv", "c.csv is a table, whose columns model.npz does not know by"),
+        ("model.npz --table --data c.csv", "c.csv is a table with names: give the folder of the"),
         ("model.npz --table --data none.npz", "there is no file none.npz"),
         ("model.npz --table --data model.npz", "model.npz holds no table"),
         ("model.npz --table --data digits.npz", "digits.npz holds no table"),

@@ -72,6 +72,40 @@ def test_floats_are_read_as_they_are_and_32_bits_refused(tmp_path):
         load_images(tmp_path)
 
 
+def tiff(pixels, bits, white_is_zero=False, floats=False):
+    """A TIFF file of grey `pixels` (H, W) as bytes, without compression."""
+    (height, width), raw = pixels.shape, pixels.tobytes()
+    if bits == 12:  # two numbers in three bytes
+        a, b = pixels.reshape(-1, 2).T.astype(int)
+        raw = np.stack([a >> 4, (a & 15) << 4 | b >> 8, b & 255], axis=1).astype("u1").tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 0 if white_is_zero else 1, 273: 8}
+    tags |= {277: 1, 278: height, 279: len(raw), 339: 3 if floats else 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8 + len(raw)) + raw + directory
+
+
+def test_tiff_of_12_bits_is_as_bright_as_others(tmp_path):
+    pixels = RNG.integers(0, 4096, (5, 4)).astype(np.uint16)
+    pixels[0, :2] = 0, 4095
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, 12))
+    images = load_images(tmp_path).images[0, ..., 0]
+    np.testing.assert_array_equal(images, pixels.astype(np.float32) / np.float32(4095))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_tiff_in_which_0_is_white_is_read_as_it_looks(tmp_path, kind):
+    floats = kind is np.float32
+    largest = 1 if floats else np.iinfo(kind).max
+    pixels = (RNG.random((5, 4)) * largest).astype(kind)
+    bits = 8 * pixels.itemsize
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, bits, floats=floats))
+    (tmp_path / "b.tif").write_bytes(tiff(pixels, bits, white_is_zero=True, floats=floats))
+    black, white = load_images(tmp_path).images
+    np.testing.assert_array_equal(black[..., 0], pixels / np.float32(largest))
+    np.testing.assert_allclose(white, 1 - black, atol=1e-6)
+
+
 # ---------------------------------------------------------------------- kinds
 def test_pictures_are_turned_as_their_tag_says(tmp_path):
     pixels = RNG.integers(0, 256, (6, 4)).astype(np.uint8)

@@ -1,5 +1,6 @@
 """The page in a real browser: what it decodes, and what mouse, keys and a screen reader find."""
 
+import base64
 import json
 
 import numpy as np
@@ -270,3 +271,25 @@ def test_a_table_of_a_conditional_model(browser, tmp_path):
     assert np.allclose(list(map(number, browser.ask(read))), other, rtol=6e-3)
     assert np.abs(other - expected).max() > 1
     assert browser.ask("document.querySelector('#pair tbody th').textContent") == "alcohol"
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_column_far_from_zero_is_shown_with_its_digits(browser, tmp_path, wrong):
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * [3, 1, 1] + [1.7e9, 0, 0]
+    model = Autoencoder(2, max_epochs=20, random_state=0).fit(rows)
+    path = write_explorer(tmp_path / "far.html", model, rows)
+    if wrong:  # by a sixth of that column's deviation, 3e-10 of its numbers
+        text = path.read_text("utf-8")
+        data = text.partition('type="application/json" id="data">')[2].partition("</sc")[0]
+        contents = json.loads(data)
+        right = np.frombuffer(base64.b64decode(contents["check"]["expected"]), "<f8")
+        given = base64.b64encode((right + [0.5, 0, 0] * 3).tobytes()).decode()
+        path.write_text(text.replace(contents["check"]["expected"], given), "utf-8")
+    browser.open(path)
+    browser.until(READY)
+    browser.settle()
+    assert browser.ask("document.getElementById('trouble').hidden") != wrong
+    read = "[...document.querySelector('#pair tbody tr').children].map((r) => r.textContent)"
+    _, decoded, original, _ = browser.ask(read)
+    assert abs(number(original) - rows[0, 0]) < 0.06
+    assert abs(number(decoded) - model.reconstruct(rows[:1])[0, 0]) < 0.06

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 
 from autoencoder import Autoencoder, AutoencoderAnomalyDetector, VariationalAutoencoder, explore
 from autoencoder.evaluation import kl_per_unit
-from autoencoder.explore import choice, contents, write_explorer
+from autoencoder.explore import choice, contents, recording, write_explorer
 from autoencoder.explore.page import HERE, SCRIPTS
 
 DIGITS = load_digits()
@@ -227,6 +227,34 @@ def test_tables_of_every_kind(tmp_path):
     assert len(data["table"]["columns"]) == 200 and data["table"]["left_out"] == 50
 
 
+def test_a_column_far_from_zero_keeps_its_digits(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * [3, 1, 1] + [1.7e9, 0, 0]
+    model = Autoencoder(2, max_epochs=3, random_state=0).fit(rows)
+    _, data = written(tmp_path, model, rows)
+    assert data["table"]["doubles"] and data["check"]["doubles"]
+    kept = np.frombuffer(base64.b64decode(data["table"]["rows"]), "<f8")
+    assert np.array_equal(kept, rows.ravel()) and data["table"]["low"] == rows.min(0).tolist()
+    expected = np.frombuffer(base64.b64decode(data["check"]["expected"]), "<f8")
+    assert np.array_equal(
+        expected.reshape(3, 3), model.inverse_transform(model.transform(rows[:3]))
+    )
+    assert max(data["check"]["allowed"]) < 1e-2  # of what spreads by 3
+    blob = base64.b64decode(data["program"]["blob"])
+    exact = [a for a in data["program"]["arrays"] if a["kind"] == "f8"]
+    found = [np.frombuffer(blob, "<f8", 3, a["at"]).tolist() for a in exact if a["shape"] == [3]]
+    assert any(np.array_equal(v, model._scaling.mean) for v in found)
+
+
+def test_a_decoder_that_is_off_by_a_columns_spread_is_refused(monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(60, 3)) * [3, 1, 1] + [1.7e9, 0, 0]
+    model = Autoencoder(2, max_epochs=3, random_state=0).fit(rows)
+    steps = recording.record(model)
+    right = recording.replay
+    monkeypatch.setattr(recording, "replay", lambda *given: right(*given) + [0, 0.1, 0])
+    with pytest.raises(ValueError, match=r"are 0\.1 away from what it makes of others"):
+        recording.check(steps, model)
+
+
 def test_conditional_autoencoders(tmp_path):
     y = np.array(["no", "yes"])[DIGITS.target[:80] % 2]
     settings = dict(conditional=True, max_epochs=0, random_state=0)
@@ -244,6 +272,23 @@ def test_conditional_autoencoders(tmp_path):
     "change, words",
     [
         (dict(y=np.zeros(3)), "y has 3 entries for 40 samples"),
+        (dict(y=["a", 1, None, 2.5] * 10), "explore: y: labels must be one list of numbers or one"),
+        (dict(y=[None] * 40), "explore: y: labels must be one list of numbers or one of strings"),
+        (dict(y=np.zeros((40, 1))), r"y: one label for each sample is needed, got \(40, 1\)"),
+        (dict(y=3), r"y: one label for each sample is needed, got \(\)"),
+        (
+            dict(image_shape=(5,)),
+            r"image_shape must be \(height, width, channels\), .*, got \(5,\)",
+        ),
+        (dict(image_shape=(8, 8)), "image_shape must be"),
+        (dict(image_shape=(8, 8, 0)), "image_shape must be"),
+        (dict(image_shape=(8, 8.0, 1)), "image_shape must be"),
+        (dict(image_shape=64), "image_shape must be .* got 64"),
+        (dict(names=7), "names must be a list of texts, got 7"),
+        (dict(names="x" * 40), "names must be a list of texts, got 'xx"),
+        (dict(columns=7), "columns must be a list of texts, got 7"),
+        (dict(X=[[1.0], [1.0, 2.0]]), "X must be an array of numbers"),
+        (dict(X=np.full((40, 64), "x")), "X must be numbers"),
         (dict(names=["a"]), "names has 1 entries for 40 samples"),
         (dict(columns=["a"]), "1 names for 64 columns"),
         (dict(image_shape=(5, 5, 1)), r"rows of 64 numbers are no images of \(5, 5, 1\)"),
