@@ -24,8 +24,8 @@ from . import export, persistence
 from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
-from .rows import blocks
-from .stream import as_batches
+from .rows import blocks, row_weights
+from .stream import as_batches, counts, in_batch
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
 if TYPE_CHECKING:
@@ -173,16 +173,24 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         vars(self).pop("feature_names_in_", None)
         if hasattr(model, "feature_names_in_"):
             self.feature_names_in_ = model.feature_names_in_
-        scores, weights = [], []
-        for X, _, weight in batches:
-            if len(X):
-                scores.append(self._scores(self._checked(X)))
-                weights.append(weight)
-        if all(weight is None for weight in weights):
-            return self._set_threshold(np.concatenate(scores))
-        pairs = zip(scores, weights, strict=True)
-        weights = [np.ones(len(s)) if weight is None else weight for s, weight in pairs]
-        return self._set_threshold(np.concatenate(scores), np.concatenate(weights))
+        scores, weights, weighted = [], [], False
+        for k, batch in enumerate(batches, start=1):
+            if not counts(batch):
+                continue
+            X, _, weight = batch
+            with in_batch(k):
+                X = self._checked(X)
+                each = np.ones(X.shape[0]) if weight is None else row_weights(weight, X)
+            weighted = weighted or weight is not None
+            scores.append(self._scores(X))
+            weights.append(each)  # relative to those of the same batch, as in the training
+        if not scores:
+            raise ValueError(
+                "fit: X gave no batches when it was read once more, and the threshold needs them: "
+                "give something that can be read again, such as Batches(function)"
+            )
+        weights = np.concatenate(weights, dtype=np.float64) if weighted else None
+        return self._set_threshold(np.concatenate(scores), weights)
 
     def _learnt(self, model):
         self.autoencoder_, self.calibration_scores_ = model, None

@@ -345,7 +345,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             ended = self._model, _recent(X), state, noise, parts.penalties
             self.diagnosis_ = diagnosis.diagnose(*ended) if state.epoch else []
             if names := [f.name for f in self.diagnosis_ if f.is_warning]:
-                progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
+                before = getattr(progress, "postfix", None)  # there where it is shown, at times
+                progress.set_postfix_str(", ".join(filter(None, [before, *names])))
         if shared.speaks(state):
             diagnosis.warn(self.diagnosis_, stacklevel=2)
         return self
@@ -429,6 +430,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 known = len(X) * numbers_per_row(X, self._sizes.n_features)
                 variance += known * inference.mean_squared_error(self._model, X)
                 numbers += known
+        if not rows:
+            warnings.warn(
+                "fit: X gave no batches when it was read once more, so the mean and spread of the "
+                "codes and the variance are those of the last rows: give something that can be "
+                "read again, such as Batches(function)",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
         mean = total / rows  # (k,)
         self.code_mean_ = (center + mean).astype(self.code_mean_.dtype)
         self.code_covariance_ = products / rows - np.outer(mean, mean)
