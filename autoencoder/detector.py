@@ -20,7 +20,7 @@ from minigrad import checkpoint
 from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
-from . import export, persistence
+from . import export, persistence, shared
 from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
@@ -127,15 +127,16 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         if not one_epoch and (batches := as_batches(X)) is not None:
             return self._learn_batches(batches, sample_weight, given)
         image_shape = None if self.autoencoder is None else self.autoencoder.image_shape
-        X = as_rows(type(self).__name__, X, image_shape)
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
+        with shared.from_the_start(self.autoencoder if anew else self.autoencoder_):
+            X = as_rows(type(self).__name__, X, image_shape)
+            X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
+            weights = sample_weight
+            if sample_weight is not None:
+                weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+                given["sample_weight"] = weights
         rng = check_random_state(self.random_state)
         model = self._new_autoencoder(rng) if anew else self.autoencoder_
         train = model.partial_fit if one_epoch else model.fit
-        weights = sample_weight
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            given["sample_weight"] = weights
         if not self.calibration_fraction:
             return self._learnt(train(X, **given))._set_threshold(self._scores(X), weights)
         held_out = round(self.calibration_fraction * len(X))
