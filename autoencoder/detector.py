@@ -20,12 +20,12 @@ from minigrad import checkpoint
 from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
-from . import export, persistence
+from . import export, persistence, shared
 from .checks import as_rows, check_number
 from .estimator import FLOATS
 from .parameters import unchanged_if_refused
-from .rows import blocks
-from .stream import as_batches
+from .rows import blocks, row_weights
+from .stream import as_batches, counts, in_batch
 from .variants import Autoencoder  # here all kinds are known, so that `load` finds every one
 
 if TYPE_CHECKING:
@@ -127,15 +127,16 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         if not one_epoch and (batches := as_batches(X)) is not None:
             return self._learn_batches(batches, sample_weight, given)
         image_shape = None if self.autoencoder is None else self.autoencoder.image_shape
-        X = as_rows(type(self).__name__, X, image_shape)
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
+        with shared.from_the_start(self.autoencoder if anew else self.autoencoder_):
+            X = as_rows(type(self).__name__, X, image_shape)
+            X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2, reset=anew)
+            weights = sample_weight
+            if sample_weight is not None:
+                weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+                given["sample_weight"] = weights
         rng = check_random_state(self.random_state)
         model = self._new_autoencoder(rng) if anew else self.autoencoder_
         train = model.partial_fit if one_epoch else model.fit
-        weights = sample_weight
-        if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            given["sample_weight"] = weights
         if not self.calibration_fraction:
             return self._learnt(train(X, **given))._set_threshold(self._scores(X), weights)
         held_out = round(self.calibration_fraction * len(X))
@@ -173,16 +174,24 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
         vars(self).pop("feature_names_in_", None)
         if hasattr(model, "feature_names_in_"):
             self.feature_names_in_ = model.feature_names_in_
-        scores, weights = [], []
-        for X, _, weight in batches:
-            if len(X):
-                scores.append(self._scores(self._checked(X)))
-                weights.append(weight)
-        if all(weight is None for weight in weights):
-            return self._set_threshold(np.concatenate(scores))
-        pairs = zip(scores, weights, strict=True)
-        weights = [np.ones(len(s)) if weight is None else weight for s, weight in pairs]
-        return self._set_threshold(np.concatenate(scores), np.concatenate(weights))
+        scores, weights, weighted = [], [], False
+        for k, batch in enumerate(batches, start=1):
+            if not counts(batch):
+                continue
+            X, _, weight = batch
+            with in_batch(k):
+                X = self._checked(X)
+                each = np.ones(X.shape[0]) if weight is None else row_weights(weight, X)
+            weighted = weighted or weight is not None
+            scores.append(self._scores(X))
+            weights.append(each)  # relative to those of the same batch, as in the training
+        if not scores:
+            raise ValueError(
+                "fit: X gave no batches when it was read once more, and the threshold needs them: "
+                "give something that can be read again, such as Batches(function)"
+            )
+        weights = np.concatenate(weights, dtype=np.float64) if weighted else None
+        return self._set_threshold(np.concatenate(scores), weights)
 
     def _learnt(self, model):
         self.autoencoder_, self.calibration_scores_ = model, None

@@ -42,7 +42,9 @@ def diagnose(model, X, training, noise=None, penalties=()):
     are in the network's units. `noise` is one that has only what it hides scored, or None: the
     network is then asked about that. `penalties` are those that were paid.
     """
-    rows, _, observed = unpacked(X[:: max(1, -(-len(X) // _ROWS))])  # (n, D), labels beside them
+    rows, weight, observed = unpacked(
+        X[:: max(1, -(-len(X) // _ROWS))]
+    )  # (n, D), labels beside them
     some, labels = model.network.split(rows)
     seen = rows
     if noise is not None:
@@ -56,7 +58,7 @@ def diagnose(model, X, training, noise=None, penalties=()):
     found = [
         _error(model, X if labels is None else some, some, t, codes.shape[1], observed),
         _collapse(some, codes) or _silent_units(model, some, h, codes),
-        _not_sparse(penalties, codes),
+        _not_sparse(penalties, codes, weight),
         _dead_units(model, seen, read),
         None if noise is not None else _saturated(model, t, some),
         _still_falling(training.history),
@@ -147,16 +149,17 @@ def _silent_units(model, some, h, codes):
     return Finding("silent code units", f"{sentence}: use {advice}" if worst else sentence, worst)
 
 
-def _not_sparse(penalties, codes):
-    """Whether code units are on for much more of the data than `KLSparsity` asks."""
+def _not_sparse(penalties, codes, weight=None):
+    """Whether code units are on for much more of the data than a `KLSparsity` asks."""
     targets = [p.target for p in penalties if isinstance(p, KLSparsity)]
-    mean = float(codes.mean())
-    if not targets or not mean > _DENSE * targets[0]:
+    some = weight is not None and weight.any()
+    mean = float(np.average(codes.mean(axis=1), weights=weight if some else None))
+    if not targets or not mean > _DENSE * min(targets):
         return None
     return Finding(
         "code not sparse",
         f"the mean activation of the code is {mean:.2g} where the penalty asks for "
-        f"{targets[0]:.2g}: a larger penalty__weight makes it sparser, and the error larger",
+        f"{min(targets):.2g}: a larger penalty__weight makes it sparser, and the error larger",
         False,
     )
 

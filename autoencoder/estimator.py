@@ -296,21 +296,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         ``warm_start`` brings a fit that was cut short (saved by a callback, or interrupted) to its
         end.
         """
-        goes_on = is_on("warm_start", self.warm_start) and self._is_built()
-        if (batches := as_batches(X)) is None:
-            parts, settings, X = self._prepare(X, y, sample_weight, reset=not goes_on)
-        else:
-            self._check_streams(y, sample_weight, X_val)
-            parts, settings, X = self._prepare_stream(batches, reset=not goes_on)
-        if X_val is not None:
-            if self.conditional:
-                raise ValueError(
-                    "fit: X_val has no labels, which conditional=True needs: use "
-                    "validation_fraction"
-                )
-            X_val = self._checked(X_val)
-            self._check_range(parts, X_val)
-            X_val = self._in_own_units(X_val).astype(self._dtype, copy=False)
+        with shared.from_the_start(self):
+            goes_on = is_on("warm_start", self.warm_start) and self._is_built()
+            if (batches := as_batches(X)) is None:
+                parts, settings, X = self._prepare(X, y, sample_weight, reset=not goes_on)
+            else:
+                self._check_streams(y, sample_weight, X_val)
+                parts, settings, X = self._prepare_stream(batches, reset=not goes_on)
+            if X_val is not None:
+                X_val = self._prepare_validation(parts, X_val)
         state = self._training
         goal = state.plan.goal if state.plan else state.epoch + settings.max_epochs
         shown = bool(self.verbose) and shared.speaks(state)
@@ -345,7 +339,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             ended = self._model, _recent(X), state, noise, parts.penalties
             self.diagnosis_ = diagnosis.diagnose(*ended) if state.epoch else []
             if names := [f.name for f in self.diagnosis_ if f.is_warning]:
-                progress.set_postfix_str(f"{progress.postfix}, {', '.join(names)}")
+                before = getattr(progress, "postfix", None)  # there where it is shown, at times
+                progress.set_postfix_str(", ".join(filter(None, [before, *names])))
         if shared.speaks(state):
             diagnosis.warn(self.diagnosis_, stacklevel=2)
         return self
@@ -357,13 +352,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         called. Five calls do what one `fit` of five epochs does, to the last bit, unless the
         `schedule` is "cooldown". Mean and units of the data (`scale`) are those of the first call.
         """
-        parts, settings, X = self._prepare(X, y, sample_weight, reset=not self._is_built())
+        with shared.from_the_start(self):
+            parts, settings, X = self._prepare(X, y, sample_weight, reset=not self._is_built())
         with shared.together(self._training):
             try:
                 training.partial_fit(self._training, parts, settings, X)
             finally:
                 self._finish(X)
         return self
+
+    def _prepare_validation(self, parts, X_val):
+        """The rows `X_val` as the network reads them."""
+        if self.conditional:
+            raise ValueError(
+                "fit: X_val has no labels, which conditional=True needs: use validation_fraction"
+            )
+        X_val = self._checked(X_val)
+        self._check_range(parts, X_val)
+        return self._in_own_units(X_val).astype(self._dtype, copy=False)
 
     def _check_streams(self, y, sample_weight, X_val):
         """Raise ValueError for what does not go with batches."""
@@ -429,6 +435,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 known = len(X) * numbers_per_row(X, self._sizes.n_features)
                 variance += known * inference.mean_squared_error(self._model, X)
                 numbers += known
+        if not rows:
+            warnings.warn(
+                "fit: X gave no batches when it was read once more, so the mean and spread of the "
+                "codes and the variance are those of the last rows: give something that can be "
+                "read again, such as Batches(function)",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
         mean = total / rows  # (k,)
         self.code_mean_ = (center + mean).astype(self.code_mean_.dtype)
         self.code_covariance_ = products / rows - np.outer(mean, mean)

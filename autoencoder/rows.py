@@ -142,8 +142,9 @@ def numbers_per_row(rows, n_features):
     """How many of its `n_features` numbers a row has on average, with its weight: a float."""
     if not isinstance(rows, Rows) or rows.observed is None:
         return n_features
-    counts = rows.observed.sum(axis=1, dtype=np.float64)  # (N,)
-    return float(np.average(counts, weights=rows.weight))
+    counts, weight = rows.observed.sum(axis=1, dtype=np.float64), rows.weight  # (N,)
+    some = weight is not None and weight.any()  # not in every part of weighted rows
+    return float(np.average(counts, weights=weight if some else None))
 
 
 def element_weights(weight, observed, shape):

@@ -10,23 +10,46 @@ import zlib
 
 import numpy as np
 
-from minigrad import Tensor, distributed
+from minigrad import Tensor, distributed, tensor
 from minigrad.distributed import exchanged
 from minigrad.random import Philox
 from minigrad.whole_batch import Draws, weight_of_share
 
-from .rows import unpacked
+from .rows import blocks
 
 
 def communicator(training):
     """What connects the ranks, or None."""
-    return getattr(training.optimizer, "comm", None)
+    return getattr(getattr(training, "optimizer", None), "comm", None)
 
 
 def together(training):
     """A context in which the error of one rank ends all."""
     comm = communicator(training)
     return contextlib.nullcontext() if comm is None else distributed.together(comm)
+
+
+@contextlib.contextmanager
+def from_the_start(estimator):
+    """As `together`, before there is a training, whose optimizer would know the other ranks."""
+    try:
+        yield
+    except BaseException:
+        comm = _of_estimator(estimator)
+        with contextlib.nullcontext() if comm is None else distributed.together(comm):
+            raise
+
+
+def _of_estimator(estimator):
+    """What connects the ranks that train this `estimator`, or None where that cannot be known."""
+    comm = communicator(getattr(estimator, "_training", None))
+    solver = getattr(estimator, "solver", None)
+    if comm is None and callable(solver):
+        options = estimator.solver_options or {}
+        with contextlib.suppress(Exception):  # there is an error already
+            made = solver([tensor([0.0], requires_grad=True)], lr=1e-3, **options)
+            comm = getattr(made, "comm", None)
+    return comm
 
 
 def speaks(training):
@@ -71,22 +94,37 @@ def check(training, parts, settings, X):
     for module in training.network.modules():
         if isinstance(getattr(module, "rng", None), np.random.Generator):
             module.rng = Draws(module.rng.bit_generator)  # the same stream
-    some, *_ = unpacked(X[:64])
     states = training.optimizer.state_dict()
     given = {
-        "data": (X.shape, some),
+        "data": _contents(X),
         "settings": [v for v in settings if not callable(v)],
         "weights": list(training.network.state_dict().values()),
         "states of the optimizer": list(states.values()),
         "random numbers": [rng.bit_generator.state for rng in streams.values()],
     }
-    found = exchanged(comm, [_digest(value) for value in given.values()])  # (size, 5)
+    _compare(comm, given)
+
+
+def check_validation(training, X_val):
+    """Raise ValueError, on all ranks, where they do not validate on the same rows, or None."""
+    if (comm := communicator(training)) is not None:
+        _compare(comm, {"validation data": None if X_val is None else _contents(X_val)})
+
+
+def _compare(comm, given):
+    """Raise ValueError, on all ranks, where one has other values `given` by name than rank 0."""
+    found = exchanged(comm, [_digest(value) for value in given.values()])  # (size, values)
     for name, column in zip(given, found.T, strict=True):
         if len(unlike := np.flatnonzero(column != column[0])):
             raise ValueError(
                 f"the ranks do not begin alike: rank {unlike[0]} has other {name} than rank 0: "
                 "give all of them the same data and parameters, and a whole number as random_state"
             )
+
+
+def _contents(X):
+    """The shape and the digests of all rows of `X` (N, D), labels and weights too."""
+    return X.shape, [_digest(block) for block in blocks(X)]
 
 
 def _digest(value):

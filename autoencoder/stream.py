@@ -31,7 +31,9 @@ class Batches:
     source : iterable, Dask array or data frame, or function
         Its items are batches: rows (n, D) of any kind that `fit` takes, or a tuple
         ``(rows, labels)`` or ``(rows, labels, sample_weight)``, whose labels and weights may be
-        None. A function is called for every epoch, and returns an iterable.
+        None; a batch of weight 0 is passed over. A list is such a tuple, too, as a DataLoader's,
+        unless its first two arrays have one shape: then it is one of images. A function is called
+        for every epoch, and returns an iterable.
 
     Notes
     -----
@@ -106,10 +108,10 @@ class Stream:
         """The number and the triple of the first batch that has rows; the next pass has it, too."""
         rest = enumerate(iter(self.batches), start=1)
         for k, batch in rest:
-            if _length(batch[0]):
+            if counts(batch):
                 self._begun = itertools.chain([(k, batch)], rest)
                 return k, batch
-        raise ValueError("fit: X has no batches, or only empty ones: give some rows")
+        raise ValueError("fit: X has no batches, or only empty ones or of weight 0: give some rows")
 
     def begin_with(self, rows, check, n_labels):
         """Take note of the checked rows of the first batch, with `n_labels` columns beside them."""
@@ -119,16 +121,13 @@ class Stream:
         begun, self._begun = self._begun, None
         self._rows = self._numbers = 0
         for k, batch in enumerate(iter(self.batches), start=1) if begun is None else begun:
-            if _length(batch[0]):
+            if counts(batch):
                 with in_batch(k):
                     rows = self.check(*batch)
+                if begun is not None and not self._rows:
+                    self._recent = []  # it is the batch that was begun with
                 self._keep(rows)
                 yield rows
-        if not self._rows:
-            raise ValueError(
-                "fit: X gave its batches once and then none: give a function that makes them anew, "
-                "Batches(function), or ask for max_epochs=1"
-            )
 
     def _keep(self, rows):
         self._rows += len(rows)
@@ -169,6 +168,11 @@ class StreamPass:
             rows, code_sum = rows + count, code_sum + count * code_mean
             if not math.isfinite(sums["loss"]):
                 break
+        if not rows:
+            raise ValueError(
+                "fit: X gave its batches once and then none: give a function that makes them anew, "
+                "Batches(function), or ask for max_epochs=1"
+            )
         return sums, rows, (code_sum / rows, spread)
 
 
@@ -181,15 +185,28 @@ def in_batch(k):
         raise type(error)(f"batch {k} of X: {error}") from None
 
 
+def counts(batch):
+    """Whether any row of the batch ``(rows, labels, weights)`` counts: else it is passed over."""
+    rows, _, weight = batch
+    if weight is None or (np.ndim(weight) and len(weight) != _length(rows)):  # for which there is
+        return _length(rows) > 0  # a sentence
+    return _length(rows) > 0 and bool(np.any(weight))
+
+
 # ---------------------------------------------------------------------- inside
 def _is_dask(X):
     return hasattr(X, "__dask_graph__")
 
 
 def _three(batch):
-    """The rows of a batch, its labels and its weights, or None."""
+    """The rows of a batch, its labels and its weights, or None.
+
+    A list of arrays of one shape is one of images, where a DataLoader's is of rows and labels.
+    """
     several = isinstance(batch, list | tuple) and 1 <= len(batch) <= 3
-    if several and hasattr(batch[0], "shape") and len(batch[0].shape) > 1:
+    shapes = [getattr(given, "shape", None) for given in batch[:2]] if several else []
+    images = isinstance(batch, list) and len(shapes) == 2 and shapes[0] == shapes[1]
+    if shapes and not images and shapes[0] is not None and len(shapes[0]) > 1:
         X, y, weight = (*batch, None, None)[:3]
         return X, _plain(y), _plain(weight)
     return batch, None, None

@@ -181,6 +181,7 @@ def fit(
     with the best weights, which can be those that it began with.
     """
     rows, held_out, is_stream = X, X_val, isinstance(X, Stream)
+    shared.check_validation(training, X_val)
     if X_val is None and not is_stream:
         rows, held_out = split(X, settings.validation_fraction, training.streams["split"])
     watched = rows if held_out is None else held_out

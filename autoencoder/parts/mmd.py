@@ -73,10 +73,10 @@ class MMDPenalty(BaseEstimator):
 def squared_mmd(z, p, kernel, weight=None):
     """The unbiased estimate of MMD**2 of samples `z` and `p`, (N, k) both; 0 where N is 1.
 
-    Each of the `z` counts by its `weight` (N,).
+    Each of the `z` counts by its `weight` (N,); it is 0 where none does.
     """
     n, k = z.shape
-    if n < 2:
+    if n < 2 or (weight is not None and not weight.data.sum() > 0):
         return 0 * z.sum()
     xp = array_module(z.data)
     others = 1 - xp.eye(n, dtype=z.dtype)  # (N, N): no point is a pair with itself

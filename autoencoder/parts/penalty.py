@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from minigrad import Tensor, grad, reshape, tensor
+from minigrad import Tensor, grad, maximum, reshape, tensor
 from minigrad.backend import array_module, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import bernoulli_kl
@@ -105,16 +105,20 @@ class KLSparsity(BaseEstimator):
     def begin(self, network):
         """Let the units of a new `network` start at `target`: its last biases are the logit of it.
 
-        From 1/2, where they would start, they take most of a short training to come down.
+        From 1/2, where they would start, they take most of a short training to come down. Biases
+        that are not 0 are somebody's choice, and stay.
         """
         layer = network.encoder[-1] if isinstance(network.encoder, Sequential) else network.encoder
-        if isinstance(layer, Dense) and layer.activation is None and layer.bias is not None:
+        plain = isinstance(layer, Dense) and layer.activation is None and layer.bias is not None
+        if plain and not layer.bias.data.any():
             target = min(max(float(self.target), _EPSILON), 1 - _EPSILON)
             layer.bias.data[...] = math.log(target / (1 - target))
 
     def __call__(self, batch: Batch) -> Any:
         self.check(batch.code)
-        now = _mean_code(batch)  # (k,)
+        now, total = _mean_code(batch)  # (k,)
+        if total is not None and not total.item() > 0:
+            return 0 * now.sum()  # nobody in this batch counts
         running = value = now.detach().data
         if batch.network.training:
             running = batch.memory.setdefault(self.name, value.copy())  # stays where it is: a
@@ -190,11 +194,13 @@ def _total(values, weight):
 
 
 def _mean_code(batch):
+    """The weighted mean of the codes (k,), 0 where no sample counts, and the sum of the weights."""
     code, weight = batch.code.mean(batch.h), batch.weight  # (N, k)
     if weight is None:
-        return whole_mean(code.mean(axis=0))
+        return whole_mean(code.mean(axis=0)), None
     counted = (code * reshape(weight, (-1, 1))).sum(axis=0)
-    return whole_sum(counted) / whole_sum(weight.sum())
+    total = whole_sum(weight.sum())
+    return whole_sum(counted) / maximum(total, np.finfo(total.dtype).tiny), total
 
 
 def _only_weight(encoder):

@@ -74,7 +74,7 @@ def divergence_in_parts(z, mean, log_variance, weight=None):
     logs = (d * d * exp(-v) + v + math.log(2 * math.pi)) / -2  # (N, N, k): log q(z_i | x_j)
     share = -math.log(n)
     if weight is not None:
-        share = log(maximum(weight, 1e-30) / weight.sum())  # (N,)
+        share = log(maximum(weight, 1e-30) / maximum(weight.sum(), 1e-30))  # (N,)
     joint = logsumexp(logs.sum(axis=2) + share, axis=1)  # (N,): log q(z)
     columns = share if weight is None else reshape(share, (1, n, 1))
     alone = logsumexp(logs + columns, axis=1).sum(axis=1)  # (N,): of q(z_1) q(z_2) ...

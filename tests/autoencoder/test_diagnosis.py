@@ -276,6 +276,23 @@ def test_a_sparse_code_that_is_not_is_told_of():
         assert not told or f"is {mean:.2g} where the penalty asks for 0.05" in sentences[0]
 
 
+def test_whether_a_code_is_sparse_is_asked_of_all_targets_and_of_rows_that_count():
+    class Other(ae.KLSparsity):
+        name = "other"
+
+    X = load_digits().data.astype(np.float32)[::4] / 16
+    for targets in ((0.5, 0.05), (0.05, 0.5)):
+        kinds = (ae.KLSparsity, Other)
+        penalty = tuple(k(target=t, weight=0.01) for k, t in zip(kinds, targets, strict=True))
+        model = ae.SparseAutoencoder(16, penalty=penalty, max_epochs=100, random_state=0).fit(X)
+        names = [f.sentence for f in model.diagnosis_ if f.name == "code not sparse"]
+        assert len(names) == 1 and "where the penalty asks for 0.05" in names[0]
+    codes = np.array([[0.9, 0.8], [0.1, 0.0]])
+    for weight, told in ((None, True), ([0, 2], False), ([2, 0], True), ([0, 0], True)):
+        weight = None if weight is None else np.array(weight, float)
+        assert bool(diagnosis._not_sparse((ae.KLSparsity(0.1),), codes, weight)) == told
+
+
 def test_hidden_units_that_are_dead_are_counted():
     network = build(Sizes(3, 2, hidden=(8,)), PointCode("linear"), np.random.default_rng(0), float)
     model = inference.Model(network, PointCode("linear"), GaussianLikelihood(), None, 1024)

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import autoencoder as ae
 from autoencoder.inference import mean_squared_error
+from autoencoder.networks import Sizes, build
 from autoencoder.objective import loss_terms
 from autoencoder.parts import Likelihood, assemble
 from minigrad import tensor
@@ -107,6 +108,59 @@ def test_equal_weights_are_none_and_wrong_ones_are_refused():
         quick().partial_fit(X, sample_weight=np.zeros(30))
     with pytest.raises(ValueError, match=r"[Nn]egative"):
         quick().fit(X, sample_weight=-np.ones(30))
+
+
+@pytest.mark.parametrize("n", [1, 5])
+@pytest.mark.parametrize(
+    "params",
+    [dict(code="sigmoid", penalty=p) for p in ("l1", "kl_sparsity", "contractive", "mmd")]
+    + [dict(code="tanh", penalty=ae.ContractivePenalty(method="hutchinson"))]
+    + [dict(code="gaussian", penalty=p) for p in ("total_correlation", "mmd", "l1")]
+    + [dict(code=c) for c in (ae.GaussianCode(free_bits=0.1), ae.GaussianCode(n_draws=3))]
+    + [dict(code=ae.VectorQuantisedCode(n_vectors=3)), dict(likelihood="optimal_gaussian")]
+    + [dict(likelihood=x) for x in ("bernoulli", "continuous_bernoulli")]
+    + [dict(likelihood=ae.ColumnLikelihood([("gaussian", 4), ("bernoulli", 2)]))],
+    ids=repr,
+)
+def test_a_batch_in_which_no_row_counts_teaches_nothing(params, n):
+    parts, x = assemble(**params), data(n)
+    network = build(Sizes(6, 2), parts.code, np.random.default_rng(0), np.float64).train()
+    memory = {"kl_sparsity": np.array([0.3, 0.4])}
+    given = tensor(x), tensor(x), np.random.default_rng(0), memory, np.zeros(n)
+    terms, _ = loss_terms(network, parts, *given)
+    free = 2 * getattr(parts.code, "free_bits", 0.0)  # nats that no unit is spared
+    assert sum(term.item() for term in terms.values()) == free
+    sum(terms.values()).backward()
+    for p in network.parameters():
+        assert p.grad is None or not p.grad.numpy().any()
+    assert memory["kl_sparsity"].tolist() == [0.3, 0.4]
+
+
+def test_the_first_batch_may_be_one_in_which_no_row_counts():
+    parts, memory = assemble(code="sigmoid", penalty="kl_sparsity"), {}
+    network = build(Sizes(6, 2), parts.code, np.random.default_rng(0), np.float64).train()
+    x = tensor(data())
+    loss_terms(network, parts, x, x, RNG, memory, np.zeros(30))
+    assert not memory
+    _, codes = loss_terms(network, parts, x, x, RNG, memory, np.ones(30))
+    np.testing.assert_allclose(memory["kl_sparsity"], codes.numpy().mean(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        (ae.Autoencoder, dict(code="sigmoid", penalty="kl_sparsity")),
+        (ae.VariationalAutoencoder, dict(penalty="total_correlation")),
+        (ae.VariationalAutoencoder, dict(penalty="mmd", missing="mask", validation_fraction=0.4)),
+    ],
+    ids=repr,
+)
+def test_a_row_of_weight_0_alone_in_a_batch(kind, params):
+    weight = np.array([1.0, 1.0, 0.0, 1.0, 1.0])
+    for batch_size in (1, 4):
+        model = quick(kind, batch_size=batch_size, solver="adam", max_epochs=20, **params)
+        model.fit(with_holes(data(5)) if "missing" in params else data(5), sample_weight=weight)
+        assert model.n_iter_ == 20 and np.isfinite(model.history_["loss"]).all()
 
 
 def test_weights_in_small_batches_by_partial_fit_and_in_a_validation_split():

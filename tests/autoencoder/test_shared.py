@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import ranks
 from ranks import on_ranks
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -239,6 +240,68 @@ def test_ranks_that_do_not_begin_alike_all_hear_of_it(change, what):
 
     with contextlib.redirect_stderr(io.StringIO()):
         assert all(on_ranks(2, train))
+
+
+CLASSES = np.arange(100) % 2
+LONG = np.random.default_rng(1).random((100, 16))
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (dict(y=np.where(np.arange(100) < 64, CLASSES, 0)), "data"),
+        (dict(sample_weight=np.where(np.arange(100) < 99, 1.0, 2.0)), "data"),
+        (dict(X=np.where(np.arange(100)[:, None] < 99, LONG, 0)), "data"),
+    ],
+)
+def test_ranks_with_other_rows_at_the_end_all_hear_of_it(change, what):
+    given = dict(X=LONG, y=CLASSES, sample_weight=np.ones(100))
+
+    def train(comm):
+        with pytest.raises((ValueError, RuntimeError), match=f"rank 1 has other {what} than"):
+            made(comm, conditional=True, scale=None).fit(**given | (change if comm.rank else {}))
+        return True
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        assert all(on_ranks(2, train))
+
+
+@pytest.mark.parametrize("other", [X[:4] + 1, X[:3], None])
+def test_ranks_that_validate_on_other_rows_all_hear_of_it(other):
+    def train(comm):
+        with pytest.raises((ValueError, RuntimeError), match="rank 1 has other validation data"):
+            made(comm).fit(X, X_val=other if comm.rank else X[:4])
+        return True
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        assert all(on_ranks(2, train))
+
+
+def _detector(comm, data):
+    ae.AutoencoderAnomalyDetector(made(comm)).fit(data)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        lambda comm, data: made(comm).fit(data),
+        lambda comm, data: made(comm).fit(X, X_val=data),
+        lambda comm, data: made(comm).partial_fit(X).partial_fit(data),
+        _detector,
+    ],
+)
+def test_a_rank_that_fails_before_the_training_ends_all(train, capsys, monkeypatch):
+    monkeypatch.setattr(ranks, "PATIENCE", 5)  # that the others wait is what must not be
+    with pytest.raises(ValueError, match="NaN"):
+        on_ranks(2, lambda comm: train(comm, HOLES if comm.rank == 1 else X))
+    assert "rank 1 of 2 ended all ranks, it had ValueError: " in capsys.readouterr().err
+
+
+def test_an_error_of_one_process_is_its_own(capsys):
+    for solver in (lambda parameters, lr: optim.SGD(parameters, lr=lr), lambda: None, "sgd"):
+        with pytest.raises(ValueError, match="contains NaN"):
+            made(solver=solver).fit(HOLES)
+    assert not capsys.readouterr().err
 
 
 def test_an_error_on_one_rank_ends_all(capsys):

@@ -321,6 +321,59 @@ def test_batches_that_are_gone_the_second_time_are_a_sentence():
     gone = iter(PARTS)
     with pytest.raises(ValueError, match="max_epochs=1"):
         quick().fit(ae.Batches(lambda: gone))
+    with (
+        pytest.warns(UserWarning, match="X gave no batches when it was read once more, so the"),
+        pytest.raises(ValueError, match="and the threshold needs them: give something"),
+    ):
+        ae.AutoencoderAnomalyDetector(quick(max_epochs=1)).fit(Once())
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_one_epoch_of_batches_that_are_then_gone_is_kept(epochs):
+    left = [PARTS[:1], PARTS][-epochs:]  # fewer each time
+    with pytest.warns(UserWarning, match="X gave no batches when it was read once more, so the"):
+        model = quick(max_epochs=epochs).fit(ae.Batches(lambda: left.pop() if left else []))
+    assert model.n_iter_ == epochs and model.diagnosis_ is not None
+    last = np.concatenate(PARTS if epochs == 1 else [*PARTS, PARTS[0]])
+    np.testing.assert_allclose(model.code_mean_, model.transform(last).mean(axis=0), rtol=1e-4)
+
+
+def test_a_batch_of_weight_0_is_passed_over():
+    none = np.zeros(9)
+    batches = [(part, None, None) for part in PARTS]
+    at = [(X[:9], None, none), *batches[:2], (X[:9], None, none), *batches[2:]]
+    assert_same(quick().fit(ae.Batches(at)), quick().fit(ae.Batches(batches)))
+    detectors = [
+        ae.AutoencoderAnomalyDetector(quick(), random_state=0).fit(ae.Batches(b))
+        for b in (at, batches)
+    ]
+    assert detectors[0].offset_ == detectors[1].offset_
+    with pytest.raises(ValueError, match="only empty ones or of weight 0"):
+        quick().fit(ae.Batches([(X[:9], None, none)]))
+    with pytest.raises(ValueError, match=r"batch 6 of X: sample_weight\.shape == \(9,\)"):
+        quick().fit(ae.Batches([*batches, (X[:8], None, none)]))
+
+
+def test_lists_of_images_are_batches():
+    images = [x.reshape(4, 2) for x in X[:64]]
+    batches = [images[:30], images[30:32], images[32:35], images[35:64]]
+    how = dict(image_shape=(4, 2, 1), hidden=(3,))
+    expected = quick(**how).fit(ae.Batches([X[:30], X[30:32], X[32:35], X[35:64]]))
+    assert_same(quick(**how).fit(ae.Batches(batches)), expected)
+    labels = np.ones((600, 1))  # and a list of rows and a column of labels is none of images
+    rows = [[part, labels[: len(part)]] for part in PARTS]
+    assert_same(quick().fit(ae.Batches(rows)), quick().fit(ae.Batches(PARTS)))
+
+
+def test_a_fit_that_goes_on_for_no_epoch():
+    model = quick(max_epochs=2, warm_start=True).fit(X)
+    before = weights(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ae.DiagnosisWarning)
+        model.set_params(max_epochs=0).fit(np.ones_like(X))  # that something is to be said of
+        model.fit(X)
+    assert model.n_iter_ == 2
+    np.testing.assert_array_equal(weights(model), before)
 
 
 def test_an_error_of_the_source_is_its_own_and_the_network_can_be_used():
@@ -346,6 +399,20 @@ def test_a_detector_of_batches():
     weighted.fit(ae.Batches([(X[a:b], None, WEIGHT[a:b]) for a, b in cuts]))
     below = WEIGHT[weighted.predict(X) == -1].sum() / WEIGHT.sum()
     assert below == pytest.approx(0.2, abs=0.02)
+
+
+def test_weights_of_a_detector_of_batches_are_relative_to_their_batch():
+    def threshold(*weights):
+        batches = ae.Batches([(part, None, w) for part, w in zip(PARTS, weights, strict=True)])
+        model = ae.AutoencoderAnomalyDetector(quick(), contamination=0.2, random_state=0)
+        return model.fit(batches).offset_
+
+    each = [WEIGHT[a:b] for a, b in itertools.pairwise(CUTS)]
+    factors = (1, 100, 1e-3, 9, 1)
+    scaled = [f * weight for f, weight in zip(factors, each, strict=True)]
+    assert threshold(*scaled) == pytest.approx(threshold(*each), rel=1e-6)
+    one = threshold(each[0], 3.0, each[2], 3.0, np.full(200, 7))  # 3: of all rows of the batch
+    assert one == pytest.approx(threshold(each[0], None, each[2], None, None), rel=1e-6)
 
 
 def test_weights_in_a_detector_count_as_repeated_rows():

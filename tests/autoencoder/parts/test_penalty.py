@@ -8,7 +8,7 @@ from autoencoder import SparseAutoencoder
 from autoencoder.networks import Sizes, build
 from autoencoder.parts import GaussianCode, PointCode
 from autoencoder.parts.penalty import Batch, ContractivePenalty, KLSparsity, L1Penalty, WeightDecay
-from minigrad import grad, tensor
+from minigrad import grad, nn, tensor
 
 
 def batch(code="sigmoid", d=6, k=3, n=4, *, dtype=np.float64, memory=None, **settings):
@@ -112,6 +112,18 @@ def test_units_begin_at_the_target(target):
     model = SparseAutoencoder(4, hidden=(5,), penalty=penalty, scale=None, max_epochs=1)
     model.set_params(learning_rate=1e-12, random_state=0).fit(X)
     assert abs(np.median(model.transform(X)) - target) < 0.2 * target + 1e-5
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(-1.25, -1.25), (0.0, np.log(0.05 / 0.95))])
+def test_a_last_bias_of_ones_own_stays(bias, expected):
+    def own(sizes, code, rng, dtype):
+        encoder = nn.Dense(sizes.n_features, sizes.n_components, rng=rng, dtype=dtype)
+        encoder.bias.data[...] = bias
+        return encoder, nn.Dense(sizes.n_components, sizes.n_features, rng=rng, dtype=dtype)
+
+    model = SparseAutoencoder(3, network=own, max_epochs=0, random_state=0)
+    encoder = model.fit(np.random.default_rng(0).random((20, 6))).network_.encoder
+    np.testing.assert_allclose(encoder.bias.data, expected, rtol=1e-12)
 
 
 def test_it_is_zero_at_the_target_and_nowhere_else():
