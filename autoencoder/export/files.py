@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,10 @@ def save(model: Any, path: PathLike, name: str) -> None:
     if name == "onnx":
         save_onnx(model, path)
         return
-    network = getattr(model, "autoencoder_", model).network_
+    inner = getattr(model, "autoencoder_", model)  # of a detector
+    network, scaling = inner.network_, inner._scaling
     arrays = network.state_dict() if name == "safetensors" else to_torch_state_dict(network)
     about = {"estimator": type(model).__name__, "layout": name, "version": minigrad.__version__}
+    if scaling is not None:  # what the network reads is (X - mean) / std
+        about |= {name: json.dumps(getattr(scaling, name).tolist()) for name in ("mean", "std")}
     safetensors.save(path, arrays, about)
