@@ -24,5 +24,6 @@ def test_the_code_runs_and_prints_what_it_says(tmp_path, monkeypatch):
         assert out.getvalue().splitlines() == re.findall(r"^ *print\(.*\)  # (.*)$", block, re.M)
     assert len(BLOCKS) == 8
     assert {p.name for p in tmp_path.iterdir()} == {
-        *("model.onnx", "decoder.onnx", "model.safetensors", "history.csv", "curves"),
+        *("model.onnx", "decoder.onnx", "model.safetensors", "plain.safetensors"),
+        *("history.csv", "curves"),
     }
