@@ -129,6 +129,8 @@ def _has_names(path, first, columns, commas):
     filled = [text for text in texts if text.lower() not in MISSING]
     if not filled or any(all(number(t, kind) is None for kind in kinds) for t in filled):
         return True
+    if columns is not None and {f"column {k}" for k in range(1, len(texts) + 1)} >= set(columns):
+        return False  # as the table was on which the model was trained
     counts = [[str(k) for k in range(start, start + len(texts))] for start in (0, 1)]
     is_known = columns is not None and set(columns) <= set(texts)
     is_index = not texts[0] and all(text.isdigit() for text in filled)

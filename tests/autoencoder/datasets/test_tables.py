@@ -160,6 +160,8 @@ def test_two_numbers_in_the_first_line_are_never_taken_in_silence(tmp_path):
     assert data.columns == ("1", "2") and len(data.images) == 1
     data = load_table(csv(tmp_path / "t.csv", "2019,2020\n3,4\n"), columns=["2020", "2019"])
     np.testing.assert_array_equal(rows(data), [[4, 3]])
+    data = load_table(csv(tmp_path / "t.csv", "0,1\n3,4\n"), columns=["column 1", "column 2"])
+    np.testing.assert_array_equal(rows(data), [[0, 1], [3, 4]])
 
 
 # ---------------------------------------------------------------------- decimal commas
