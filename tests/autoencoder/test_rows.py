@@ -15,6 +15,7 @@ from autoencoder.inference import mean_squared_error
 from autoencoder.networks import Sizes, build
 from autoencoder.objective import loss_terms
 from autoencoder.parts import Likelihood, assemble
+from autoencoder.rows import Rows, numbers_per_row
 from minigrad import tensor
 
 RNG = np.random.default_rng(0)
@@ -134,6 +135,12 @@ def test_a_batch_in_which_no_row_counts_teaches_nothing(params, n):
     for p in network.parameters():
         assert p.grad is None or not p.grad.numpy().any()
     assert memory["kl_sparsity"].tolist() == [0.3, 0.4]
+
+
+def test_numbers_of_rows_none_of_which_counts():
+    observed = np.array([[True, True], [True, False]])
+    rows = Rows(np.ones((2, 2)), np.array([0.0, 2.0]), observed)
+    assert numbers_per_row(rows, 2) == 1.0 and numbers_per_row(rows[:1], 2) == 2.0
 
 
 def test_the_first_batch_may_be_one_in_which_no_row_counts():
