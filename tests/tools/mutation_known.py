@@ -44,7 +44,7 @@ NAMED = {  # (file, text, what takes its place)
     ),
     "a file that is not flushed before it has its name": (
         "minigrad/checkpoint.py",
-        "            os.fsync(file.raw.fileno())",
+        "            os.fsync(raw.fileno())",
         "            pass",
     ),
     "a folder that is not flushed after a renaming": (

@@ -6,14 +6,7 @@ python -m pytest -p on_cupy tests/minigrad/cuda/test_device_primitives.py
 import contextlib
 import itertools
 
-import cupy
 import device
-
-
-@contextlib.contextmanager
-def installed():
-    """CuPy, where the double would be."""
-    yield cupy
 
 
 class Rising(dict):
@@ -25,4 +18,12 @@ class Rising(dict):
         return next(self._numbers)
 
 
-device.installed, device.counts = installed, Rising()
+def pytest_configure(config):
+    """Put CuPy where the double would be."""
+    import cupy
+
+    @contextlib.contextmanager
+    def installed():
+        yield cupy
+
+    device.installed, device.counts = installed, Rising()

@@ -149,15 +149,15 @@ def test_a_run_ended_by_ctrl_c_goes_on(place, tmp_path, kind, capsys):
 
 
 def test_a_run_that_ran_out_of_patience_does_so_wherever_it_is_resumed(place, tmp_path, capsys):
-    options = ["--patience", "1", "--learning-rate", "0.01", "--seed", "1"]
+    options = ["--patience", "1", "--learning-rate", "0.01", "--seed", "2"]
     whole = tmp_path / "whole"
-    assert train(place, whole, "sparse", *options, epochs=30) == 0
+    assert train(place, whole, "vae", *options, epochs=30) == 0
     metrics = json.loads((whole / "metrics.json").read_text())
     assert metrics["ended"] == "early"
     assert 2 < metrics["epochs"] < 30
     for after in (1, metrics["epochs"] - 1, metrics["epochs"]):
         folder = tmp_path / f"{after}"
-        aborted(place, folder, "sparse", after, *options, epochs=30)
+        aborted(place, folder, "vae", after, *options, epochs=30)
         assert resume(folder) == 0
         same(whole, folder)
     before = snapshot(whole)
