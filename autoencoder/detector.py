@@ -16,7 +16,6 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from minigrad import checkpoint
 from minigrad.backend import Array
 from minigrad.checkpoint import PathLike
 
@@ -283,7 +282,7 @@ class AutoencoderAnomalyDetector(OutlierMixin, BaseEstimator):
 
         Raises FileNotFoundError, or ValueError where the file is damaged or holds no detector.
         """
-        arrays, about = checkpoint.load(path, lazy=True)
+        arrays, about = persistence.read_contents(path)
         if "detector" not in about:
             raise ValueError(f"load: {path} holds no detector: use autoencoder.load")
         return cls._restore(path, arrays, about, device, network)
@@ -405,7 +404,7 @@ def load(
     ValueError
         Where it is damaged or is something else.
     """
-    arrays, about = checkpoint.load(path, lazy=True)
+    arrays, about = persistence.read_contents(path)
     if "detector" in about:
         return AutoencoderAnomalyDetector._restore(path, arrays, about, device, network)
     return persistence.restore(path, arrays, about, Autoencoder, Autoencoder, device, network)

@@ -11,9 +11,11 @@ objects of other libraries are refused.
 
 import dataclasses
 import math
+import os
 import warnings
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 
 import numpy as np
 import sklearn
@@ -27,6 +29,7 @@ from .diagnosis import Finding
 from .networks import Sizes
 from .scaling import Scaling
 
+EXPORTS = (".onnx", ".safetensors")  # endings of what `export` writes
 FORMAT = 3  # 2: networks had no centre; 1: version 0.1
 PARTS = {
     name: cls
@@ -106,9 +109,19 @@ def contents(estimator):
     return arrays, about
 
 
+def read_contents(path):
+    """The arrays and the description in a file that `save` wrote."""
+    if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() in EXPORTS:
+        raise ValueError(
+            f"load: {path} was exported for other programs, and no estimator can be made of that: "
+            "load the .npz that save writes"
+        )
+    return checkpoint.load(path, lazy=True)
+
+
 def load(path, cls, base, device=None, network=None):
     """Read an estimator that `save` wrote: a `cls`, one of the classes below `base`."""
-    arrays, about = checkpoint.load(path, lazy=True)
+    arrays, about = read_contents(path)
     if "detector" in about:
         raise ValueError(f"load: {path} holds an anomaly detector: use autoencoder.load")
     return restore(path, arrays, about, cls, base, device, network)

@@ -277,3 +277,11 @@ def test_attributes_that_an_estimator_does_not_have_are_refused():
     ):
         with pytest.raises(ValueError, match=f"no fitted estimator has such an attribute {name}"):
             persistence._check_fitted(numbers, arrays, 3)
+
+
+@pytest.mark.parametrize("name", ["m.onnx", "m.SAFETENSORS"])
+def test_an_export_is_called_one_and_not_damaged(name, tmp_path):
+    (tmp_path / name).write_bytes(b"anything")
+    for load in (ae.load, ae.Autoencoder.load, ae.AutoencoderAnomalyDetector.load):
+        with pytest.raises(ValueError, match=r"exported for other programs, .*load the \.npz"):
+            load(tmp_path / name)
