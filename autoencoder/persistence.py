@@ -111,12 +111,15 @@ def contents(estimator):
 
 def read_contents(path):
     """The arrays and the description in a file that `save` wrote."""
-    if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() in EXPORTS:
-        raise ValueError(
-            f"load: {path} was exported for other programs, and no estimator can be made of that: "
-            "load the .npz that save writes"
-        )
-    return checkpoint.load(path, lazy=True)
+    try:
+        return checkpoint.load(path, lazy=True)
+    except ValueError:
+        if isinstance(path, str | os.PathLike) and Path(path).suffix.lower() in EXPORTS:
+            raise ValueError(
+                f"load: {path} is not of the kind .npz, but one exported for other programs, of "
+                "which no estimator can be made: load what save writes as .npz"
+            ) from None
+        raise
 
 
 def load(path, cls, base, device=None, network=None):

@@ -283,5 +283,5 @@ def test_attributes_that_an_estimator_does_not_have_are_refused():
 def test_an_export_is_called_one_and_not_damaged(name, tmp_path):
     (tmp_path / name).write_bytes(b"anything")
     for load in (ae.load, ae.Autoencoder.load, ae.AutoencoderAnomalyDetector.load):
-        with pytest.raises(ValueError, match=r"exported for other programs, .*load the \.npz"):
+        with pytest.raises(ValueError, match=r"exported for other programs, .* as \.npz"):
             load(tmp_path / name)

@@ -70,7 +70,10 @@ WRONG = {
     "another ending": (["RUN", "-o", "TMP/a.h5"], "has the wrong ending: use .onnx"),
     "a file of others": (["RUN", "-o", "TMP/mine.onnx"], "is there already and is something else"),
     "parts of weights": (["RUN", "--to", "safetensors", "--part", "decoder"], "are for --to onnx"),
-    "no model": (["TMP/mine.onnx"], "mine.onnx is damaged, or is not a file that minigrad saved"),
+    "no model": (
+        ["TMP/mine.onnx"],
+        "mine.onnx is not of the kind .npz, but one exported for other programs",
+    ),
     "unknown format": (["RUN", "--to", "tf"], "invalid choice: 'tf'"),
 }
 
