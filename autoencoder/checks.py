@@ -6,6 +6,7 @@ cannot do with them, these functions say first whose argument it was and what wa
 
 import datetime
 import numbers
+import os
 import unicodedata
 
 import numpy as np
@@ -50,6 +51,16 @@ def as_rows(who, X, image_shape=None):
     >>> as_rows("fit", np.zeros((5, 4, 3)), (4, 3, 1)).shape
     (5, 12)
     """
+    if isinstance(X, str | os.PathLike):
+        raise ValueError(
+            f"{who}: X must be an array of numbers (N, D), got the name {str(X)!r:.60}: read the "
+            "file before, as autoencoder.datasets.load_images does, or pandas.read_csv"
+        )
+    if isinstance(X, tuple) and len({np.ndim(x) for x in X if hasattr(x, "shape")}) > 1:
+        raise ValueError(
+            f"{who}: X is a tuple of arrays with the shapes {[np.shape(x) for x in X]}: give the "
+            "rows alone, and what belongs to them as y or sample_weight"
+        )
     if hasattr(X, "__dlpack__") and not isinstance(X, np.ndarray):
         X = _numpy(who, X)
     is_array = hasattr(X, "shape") or hasattr(X, "__array__") or isinstance(X, (*SEVERAL, str))

@@ -22,7 +22,7 @@ def explore(options):
         _write(options, output, **_of_model(path, options))
         return
     if options.table:
-        raise ValueError("--table goes with a model.npz: a run is trained on images")
+        raise ValueError("--table goes with a model.npz: a run knows whether its data are a table")
     with files.writes_into(path):
         run = open_run(path)
         output = _output(options, run.folder / EXPLORER)

@@ -94,7 +94,7 @@ class Captured:
             self._attempt()
             return
         except MemoryError:
-            pass  # the error holds on to the arrays of the attempt: out of here first
+            pass  # while the exception is handled it keeps the arrays of this attempt alive
         # what other arrays have left behind is kept for their like
         sys.modules["cupy"].get_default_memory_pool().free_all_blocks()
         self._attempt()

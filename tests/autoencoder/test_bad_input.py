@@ -3,6 +3,7 @@
 import datetime
 import importlib.util
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -344,3 +345,16 @@ def test_columns_of_a_frame_that_are_no_numbers_are_named():
         ValueError, match=r"Autoencoder: X has columns .*\('kind'\): leave them out"
     ):
         ae.Autoencoder(1, max_epochs=1).fit(frame)
+
+
+@pytest.mark.parametrize(
+    ("X", "sentence"),
+    [
+        ("iris.csv", r"got the name 'iris.csv': read the file before"),
+        (Path("folder") / "rows.npy", r"got the name 'folder.rows.npy'"),
+        ((np.ones((5, 3)), np.ones(5)), r"shapes \[\(5, 3\), \(5,\)\]: give the rows alone"),
+    ],
+)
+def test_what_stands_for_rows_but_is_none_is_named(X, sentence):
+    with pytest.raises(ValueError, match=f"^Autoencoder: X .*{sentence}"):
+        ae.Autoencoder(1, max_epochs=1).fit(X)

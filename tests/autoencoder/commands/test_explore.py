@@ -144,7 +144,7 @@ def test_a_table(place, model, capsys):
     [
         ("nothing", "there is no folder nothing"),
         ("model.npz", "model.npz is a model without its data: name the images to show with --data"),
-        ("run --table", "--table goes with a model.npz: a run is trained on images"),
+        ("run --table", "--table goes with a model.npz: a run knows whether its data are"),
         ("run -o page.txt", "page.txt has the wrong ending: use .html"),
         ("run -o run/report.html", "run/report.html is there already and is something else"),
         ("run -o none/page.html", "there is no folder none to write page.html into"),

@@ -32,7 +32,8 @@ def gpu():
 
 def test_it_starts_from_a_plain_checkout(tmp_path):
     """Isolated from the environment: neither an installed package nor PYTHONPATH helps it."""
-    hidden = "import sys; sys.path[:] = [p for p in sys.path if p != sys.argv[1]]; "
+    hidden = "sys.path[:] = [p for p in sys.path if p != sys.argv[1]]; sys.meta_path[:] = "
+    hidden += "[f for f in sys.meta_path if 'editable' not in repr(f)]; "
     run = f"{hidden}sys.argv[1:] = ['--help']; import runpy; runpy.run_path({str(ROOT)!r} + "
     run += "'/benchmarks/gpu.py', run_name='__main__')"
     program = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); {run}"
