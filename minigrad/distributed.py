@@ -23,6 +23,7 @@ A communicator is an mpi4py one, a ``cupyx.distributed.NCCLBackend``, or any obj
 import contextlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -175,8 +176,8 @@ class _MPI:
             array[...] = to_device(host, "cuda")
 
     def abort(self, sentence: str) -> None:
-        sys.stderr.write(f"{sentence}\n")  # logged or not: the process ends now
-        sys.stderr.flush()
+        _say(sentence)
+        time.sleep(0.5)  # mpiexec drops what it has not read from this process when all end
         self.comm.Abort(1)
 
 
@@ -193,6 +194,10 @@ class _NCCL:
             array[...] = to_numpy(there)
 
     def abort(self, sentence: str) -> None:
-        sys.stderr.write(f"{sentence}\n")  # logged or not: the process ends now
-        sys.stderr.flush()
+        _say(sentence)
         os._exit(1)  # NCCL cannot end others: whoever started the processes does
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")  # logged or not: the process ends now
+    sys.stderr.flush()
