@@ -37,7 +37,7 @@ LIMIT = 540  # seconds for a part that runs tests
 # ---------------------------------------------------------------------- tests
 SIMULATED = (
     "convolution", "convolution_tiles", "direct", "matmul", "elementwise", "reductions", "random",
-    "rows",
+    "rows", "naive",
 )  # fmt: skip
 SANITIZED = "convolution_tiles", "reductions", "rows"  # without PyTorch, which is full of findings
 # of a captured step, what the double's tests say of CuPy and not of the double
