@@ -6,8 +6,8 @@
 
 The parts: smoke (does a training step work, and how fast), tests (tests/gpu), kernels (the
 simulator's tests, on the GPU itself), primitives (the tests of the double of CuPy, on CuPy), step,
-layers, epochs, sweep (measurements), memcheck, racecheck (compute-sanitizer). Each prints as it
-goes and puts what it found into docs/gpu.json and the tables of docs/gpu.md, beside what other
+layers, rungs, epochs, sweep (measurements), memcheck, racecheck (compute-sanitizer). Each prints as
+it goes and puts what it found into docs/gpu.json and the tables of docs/gpu.md, beside what other
 parts found before. Nothing is downloaded.
 """
 
@@ -124,6 +124,7 @@ PARTS = {
     "primitives": primitives,
     "step": gpu_timing.step,
     "layers": gpu_timing.layers,
+    "rungs": gpu_timing.rungs,
     "epochs": gpu_timing.epochs,
     "sweep": gpu_timing.sweep,
     "memcheck": memcheck,

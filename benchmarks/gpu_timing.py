@@ -8,6 +8,7 @@ them.
 import functools
 import sys
 import time
+from contextlib import nullcontext
 from statistics import median
 
 import numpy as np
@@ -20,6 +21,7 @@ from autoencoder.datasets import shrink
 from minigrad import cuda
 from minigrad.backend import to_device
 from minigrad.conv import Geometry
+from minigrad.cuda import naive
 
 STEPS = 20  # between two synchronisations
 SIDE = dict(size=(32, 32), stride=1), dict(size=(16, 16), stride=1), dict(size=(32, 32), stride=2)
@@ -173,7 +175,7 @@ def ceilings():
     """What the GPU can do at most: float32 operations per second (by its clock) and bytes per
     second (measured: a copy of 1 GB)."""
     cupy = sys.modules["cupy"]
-    properties = cupy.cuda.runtime.getDeviceProperties(0)
+    properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     attributes = cupy.cuda.Device().attributes
     clock = attributes["ClockRate"] * 1e3  # Hz
     lanes = 128 if properties["major"] >= 8 else 64  # of a multiprocessor
@@ -181,6 +183,23 @@ def ceilings():
     b = cupy.empty_like(a)
     seconds = _seconds(lambda: cupy.copyto(b, a), _wait, 10)
     return attributes["MultiProcessorCount"] * lanes * 2 * clock, 2 * a.nbytes / seconds
+
+
+def _arrays(name, batch, rng):
+    """The geometry of a layer, and its images x, kernel w and outputs y on the GPU."""
+    _, side, c, f = LAYERS[name]
+    geometry = Geometry.of(side["size"], (3, 3), side["stride"])
+    shapes = (batch, *geometry.size, c), (3, 3, c, f), (batch, *geometry.out, f)
+    made = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    return geometry, *(to_device(array, "cuda") for array in made)
+
+
+def _operations(geometry, x, w, y):
+    return {
+        "conv_y": functools.partial(mg.registry["conv_y"], x, w, geometry),
+        "conv_x": functools.partial(mg.registry["conv_x"], y, w, geometry),
+        "conv_w": functools.partial(mg.registry["conv_w"], x, y, geometry),
+    }
 
 
 def layers(batch=50):
@@ -191,18 +210,10 @@ def layers(batch=50):
     print(f"\nceilings: {flops / 1e12:.1f} Tflop/s float32, {bandwidth / 1e12:.2f} TB/s")
     print(f"{'':14}{'':10}{'us':>9}{'PyTorch us':>12}{'of roofline':>13}")
     figures = {"ceilings": [flops, bandwidth]}
-    for name, (forward, side, c, f) in LAYERS.items():
-        geometry = Geometry.of(side["size"], (3, 3), side["stride"])
-        x, w, y = (
-            to_device(rng.standard_normal(s).astype(np.float32), "cuda")
-            for s in ((batch, *geometry.size, c), (3, 3, c, f), (batch, *geometry.out, f))
-        )
+    for name, (forward, _, c, f) in LAYERS.items():
+        geometry, x, w, y = _arrays(name, batch, rng)
         work = 2 * batch * np.prod(geometry.out) * 9 * c * f
-        ours = {
-            "conv_y": functools.partial(mg.registry["conv_y"], x, w, geometry),
-            "conv_x": functools.partial(mg.registry["conv_x"], y, w, geometry),
-            "conv_w": functools.partial(mg.registry["conv_w"], x, y, geometry),
-        }
+        ours = _operations(geometry, x, w, y)
         for primitive, function in ours.items():
             theirs = _torch_layer(primitive, x, w, y, geometry)
             seconds = _milliseconds(cuda.Captured(_calls(function)), 5) / CALLS / 1e3
@@ -239,6 +250,22 @@ def _torch_layer(primitive, x, w, y, geometry):
         "conv_w": lambda: torch.nn.grad.conv2d_weight(image, kernel.shape, out, **settings),
     }[primitive]
     return in_a_graph(_calls(function)), torch.cuda.synchronize
+
+
+def rungs(batch=50, layer="c3 64->128"):
+    """A layer by the naive kernels of docs/first_kernel.md and by those in use: microseconds."""
+    geometry, *arrays = _arrays(layer, batch, np.random.default_rng(0))
+    kinds = {"naive": naive.instead, "float32": nullcontext, "tf32": nullcontext}
+    figures = {}
+    print(f"\n{layer}, batch {batch}: us{'naive':>20}{'float32':>12}{'tf32':>12}")
+    for primitive, function in _operations(geometry, *arrays).items():
+        times = figures[f"{layer}, {primitive}: naive, float32, tf32"] = []
+        for kind, place in kinds.items():
+            cuda.precision = "float32" if kind == "naive" else kind
+            with place():
+                times.append(_milliseconds(cuda.Captured(_calls(function)), 5) / CALLS * 1e3)
+        print(f"{primitive:27}{times[0]:12.1f}{times[1]:12.1f}{times[2]:12.1f}")
+    return figures
 
 
 # ---------------------------------------------------------------------- batches, epochs

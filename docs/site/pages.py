@@ -15,6 +15,7 @@ from lessons.book.source import ROOT, Links
 # The part of the site to which a text belongs.
 PLACES = {
     "docs/names.md": "explanation",
+    "docs/first_kernel.md": "explanation",
     "docs/derivatives.md": "explanation",
     "docs/cpu.md": "measured",
     "docs/defaults.md": "measured",

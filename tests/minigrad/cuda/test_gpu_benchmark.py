@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PARTS = [
     *("smoke", "tests", "kernels", "primitives"),
-    *("step", "layers", "epochs", "sweep", "memcheck", "racecheck"),
+    *("step", "layers", "rungs", "epochs", "sweep", "memcheck", "racecheck"),
 ]
 
 
@@ -82,3 +82,25 @@ def test_calls_are_measured_by_the_clock_of_the_gpu(gpu):
         step = cuda.Captured(gpu.gpu_timing._calls(lambda: calls.append(1) or x + 1))
         assert gpu.gpu_timing._milliseconds(step, repeat=2, rounds=3) >= 0
         assert len(calls) == 3 * gpu.gpu_timing.CALLS  # twice as it is, once recorded
+
+
+def test_the_rungs_are_measured_on_their_own_kernels(gpu, monkeypatch):
+    timing, ran = gpu.gpu_timing, []
+    naive = ["naive_y", "naive_x", "naive_w"]
+    in_use = ["convolution", "convolution", "weight_gradient"]
+    ours = {*naive, *in_use}
+    monkeypatch.setattr(gpu.cuda, "precision", gpu.cuda.precision)  # which is set
+    monkeypatch.setattr(timing, "LAYERS", {"a layer": ("conv_y", timing.SIDE[1], 16, 16)})
+    monkeypatch.setattr(timing, "CALLS", 1)
+
+    def milliseconds(step, _):
+        with device.region() as used:
+            step()
+        ran.append([name for name in ours if used[f"launch:{name}"]])
+        return 0.5
+
+    monkeypatch.setattr(timing, "_milliseconds", milliseconds)
+    with device.installed():
+        figures = timing.rungs(1, "a layer")
+    assert list(figures.values()) == [[500.0] * 3] * 3
+    assert ran == [[name] for names in zip(naive, in_use, in_use, strict=True) for name in names]
