@@ -192,7 +192,8 @@ lesson.draw("crossover", claim, batches, python, cpu, measured)
 # %% [markdown]
 # So what decides at small batches is not the arithmetic of either machine but who gives the orders.
 # docs/gpu.md counts the launches of a training step, and minigrad/cuda/kernels has what they
-# launch.
+# launch. If you have never read CUDA, begin with docs/first_kernel.md: a convolution of thirty
+# lines, one thread for each number, and five steps from there to the kernels that train.
 
 # %%
 lesson.finish()
