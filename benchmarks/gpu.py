@@ -89,11 +89,13 @@ def kernels():
 
 
 def primitives():
-    """Tests that run on the double of CuPy elsewhere, on CuPy: all primitives, captured steps."""
-    every, capture = _of_kernels(["device_primitives", "capture"])
+    """Tests that run on the double of CuPy elsewhere, on CuPy: all primitives, captured steps, two
+    GPUs where there are two."""
+    every, capture, two = _of_kernels(["device_primitives", "capture", "two_gpus"])
     return {
         every: _pytest("-p", "on_cupy", every),
         capture: _pytest("-p", "on_cupy", capture, "-k", CAPTURED),
+        two: _pytest("-p", "on_cupy", two),
     }
 
 

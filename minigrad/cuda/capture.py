@@ -55,6 +55,7 @@ class Captured:
             raise ValueError(f"Captured: warm_up must be an integer of at least 1, got {warm_up!r}")
         self.function, self._left = function, warm_up
         cuda = sys.modules["cupy"].cuda
+        self._gpu = cuda.runtime.getDevice()  # the current one, to which the step belongs now
         self._pool = cuda.MemoryPool()
         # the default stream cannot be captured, and a blocking one would wait for it
         self._stream = cuda.Stream(non_blocking=True)
@@ -65,6 +66,10 @@ class Captured:
     def __call__(self):
         if recording():
             raise RuntimeError("a captured step cannot be part of another one")
+        with sys.modules["cupy"].cuda.Device(self._gpu):
+            return self._call()
+
+    def _call(self):
         if self._left:
             result = self._in_arena(self.function)
             self._left -= 1

@@ -109,7 +109,22 @@ def launch(source, name, grid, block, *args, options=()):
     must be C-contiguous.
     """
     kernel = launcher.kernel(source, name, tuple(options))
+    if _gpus() > 1:
+        _check_gpu(name, args)
     kernel(grid, block, tuple(_argument(name, a) for a in args))
+
+
+def _check_gpu(name, args):
+    """Complain of an array on another GPU than the current one: CUDA would only say that an address
+    is illegal, and do nothing more in this process."""
+    cupy = sys.modules["cupy"]
+    current = cupy.cuda.runtime.getDevice()
+    for a in args:
+        if isinstance(a, cupy.ndarray) and a.device.id != current:
+            raise RuntimeError(
+                f"{name}: an array is on GPU {a.device.id}, and the current one is {current}: "
+                f"work with it inside `with cupy.cuda.Device({a.device.id}):`"
+            )
 
 
 def _argument(name, a):
@@ -131,11 +146,21 @@ def blocks(size, per_block):
     return -(-size // per_block)
 
 
-@functools.cache
 def multiprocessors():
-    """How many multiprocessors the GPU has."""
+    """How many multiprocessors the current GPU has."""
     cupy = sys.modules.get("cupy")
-    return cupy.cuda.Device().attributes["MultiProcessorCount"] if cupy else MULTIPROCESSORS
+    return _multiprocessors(cupy.cuda.runtime.getDevice()) if cupy else MULTIPROCESSORS
+
+
+@functools.cache
+def _multiprocessors(gpu):
+    return sys.modules["cupy"].cuda.Device(gpu).attributes["MultiProcessorCount"]
+
+
+@functools.cache
+def _gpus():
+    cupy = sys.modules.get("cupy")
+    return cupy.cuda.runtime.getDeviceCount() if cupy else 0
 
 
 # ---------------------------------------------------------------------- what a kernel may be given

@@ -123,3 +123,23 @@ def test_a_captured_step_without_its_waits_would_be_found(cupy, monkeypatch):
     with pytest.raises(RaceError):
         x += 1
         step()
+
+
+# ---------------------------------------------------------------------- two devices
+def test_each_device_has_its_own_memory_and_streams(cupy):
+    cuda = cupy.cuda
+    assert cuda.runtime.getDeviceCount() == 2
+    a = cupy.zeros(3)
+    address, stream = a.data.ptr, cuda.get_current_stream()
+    del a  # its block is free, for arrays of this device
+    with cuda.Device(1) as second:
+        b = cupy.zeros(3)
+        assert b.data.ptr != address and b.device == second != cuda.Device(0)
+        assert cuda.get_current_stream() is not stream
+    assert cuda.get_current_stream() is stream and cuda.runtime.getDevice() == 0
+    with pytest.raises(device.DeviceError, match="of device 1 is used while device 0 is the cur"):
+        b + 1
+    with cuda.Device(1), stream, pytest.raises(device.DeviceError, match="of device 0 is used"):
+        b + 1
+    with pytest.raises(cuda.runtime.CUDARuntimeError, match="invalid device"):
+        cuda.Device(2)

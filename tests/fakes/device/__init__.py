@@ -21,13 +21,14 @@ import sys
 from simulator import Module
 
 from . import ledger, memory, streams
-from .ledger import CaptureError, ImplicitHostError, SyncError, counts, region
+from .ledger import CaptureError, DeviceError, ImplicitHostError, SyncError, counts, region
 from .namespace import MODULES, ndarray
 from .order import RaceError
 from .streams import recorded
 
 __all__ = [
     "CaptureError",
+    "DeviceError",
     "ImplicitHostError",
     "RaceError",
     "SyncError",
@@ -41,6 +42,13 @@ __all__ = [
 _NOTHING = 'extern "C" __global__ void nothing(int* unused) {}'
 
 
+def forget(launch):
+    """Have the library ask again what it has asked of a device."""
+    for function in vars(launch).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+
+
 @contextlib.contextmanager
 def installed():
     """The double as ``sys.modules["cupy"]``, with fresh counts, memory pool and launcher."""
@@ -50,7 +58,7 @@ def installed():
     launch = importlib.import_module("minigrad.cuda.launch")  # the file, whatever has its name
     kept = dict(vars(launch.launcher))
     launch.launcher.__init__()  # nothing compiled, no counters in the memory of another device
-    launch.multiprocessors.cache_clear()
+    forget(launch)
     ledger.reset(), memory.reset(), streams.reset()
     sys.modules.update(MODULES)
     try:
@@ -60,5 +68,5 @@ def installed():
             sys.modules.pop(name, None)
         vars(launch.launcher).clear()
         vars(launch.launcher).update(kept)
-        launch.multiprocessors.cache_clear()
+        forget(launch)
         streams.reset()

@@ -81,7 +81,7 @@ class ndarray:
     def device(self):
         from .namespace import Device  # built from this class
 
-        return Device(0)
+        return Device(self._allocation.block.device)
 
     def __getattr__(self, name):
         raise AttributeError(lacks("cupy.ndarray", name))

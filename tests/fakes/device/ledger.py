@@ -16,6 +16,10 @@ class ImplicitHostError(TypeError):
     """Host and device were mixed in a way that CuPy refuses, or answers with a hidden copy."""
 
 
+class DeviceError(RuntimeError):
+    """Something of one device was used while another was the current one."""
+
+
 class SyncError(RuntimeError):
     """The host waited for the device, copied or allocated where a region forbids it."""
 

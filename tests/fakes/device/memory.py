@@ -30,6 +30,7 @@ class Block:
         start = -room.ctypes.data % _UNIT
         self.buffer = room[start : start + size]
         self.pool = weakref.ref(pool)
+        self.device = streams.getDevice()
         self.serial = 0  # how often it was handed out
         self.in_use = self.gone = False
         self.tenant = None  # a weak reference to its last Allocation
@@ -63,7 +64,7 @@ class Allocation:
         if pool is None:
             block.gone = True
         else:
-            pool._free[block.buffer.nbytes].append(block)
+            pool._free[block.device, block.buffer.nbytes].append(block)
 
 
 _placed = weakref.WeakValueDictionary()  # address -> Block
@@ -93,7 +94,7 @@ class MemoryPointer:
 
     def __init__(self, mem, offset=0):
         self.mem, self._offset = mem, offset
-        self.device_id = 0
+        self.device_id = mem.block.device
 
     ptr = property(lambda self: self.mem.block.buffer.ctypes.data + self._offset)
 
@@ -108,17 +109,18 @@ class MemoryPool:
         if allocator is not None:
             raise NotImplementedError("the device double knows pools of ordinary memory only")
         self._blocks = []
-        self._free = collections.defaultdict(list)  # size -> blocks
+        self._free = collections.defaultdict(list)  # (device, size) -> blocks
 
     def malloc(self, size):
         """A pointer to at least `size` bytes, in a block that was free or a new one."""
         size = max(1, -(-size // _UNIT)) * _UNIT
         ledger.count("allocations")
-        if not self._free[size]:
+        free = self._free[streams.getDevice(), size]
+        if not free:
             block = Block(size, self)
             self._blocks.append(block)
             return MemoryPointer(Allocation(block))
-        return MemoryPointer(Allocation(self._free[size].pop()))
+        return MemoryPointer(Allocation(free.pop()))
 
     def free_all_blocks(self, stream=None):
         """Give the free blocks back to the driver."""

@@ -13,7 +13,7 @@ from .names import known, lacks, snapshot
 
 _PLAIN = """bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 generic
 floating integer complex64 complex128 dtype finfo iinfo newaxis pi e inf nan"""
-MULTIPROCESSORS = 132  # of an H200
+MULTIPROCESSORS = 132, 108  # of an H200 and an A100: two devices, of which the first is current
 
 
 class CUDARuntimeError(RuntimeError):
@@ -21,21 +21,31 @@ class CUDARuntimeError(RuntimeError):
 
 
 class Device:
-    """The only device."""
+    """One of the two devices; as a context manager it is the current one of this thread."""
 
-    def __init__(self, device=0):
-        self.id = device
-        self.compute_capability = "90"
-        self.attributes = {"MultiProcessorCount": MULTIPROCESSORS, "WarpSize": 32}
+    __hash__ = None
+
+    def __init__(self, device=None):
+        self.id = streams.getDevice() if device is None else int(device)
+        if not 0 <= self.id < len(MULTIPROCESSORS):
+            raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+        self.compute_capability = ("90", "80")[self.id]
+        self.attributes = {"MultiProcessorCount": MULTIPROCESSORS[self.id], "WarpSize": 32}
         self.mem_info = 1 << 36, 1 << 37
+        self._before = []
 
     def __enter__(self):
-        return self
+        self._before.append(streams.getDevice())
+        return self.use()
 
     def __exit__(self, *_):
-        pass
+        streams.setDevice(self._before.pop())
+
+    def __eq__(self, other):
+        return isinstance(other, Device) and self.id == other.id
 
     def use(self):
+        streams.setDevice(self.id)
         return self
 
     def synchronize(self):
@@ -45,9 +55,9 @@ class Device:
 def getDeviceProperties(device):
     return {
         "name": b"device double",
-        "major": 9,
+        "major": (9, 8)[device],
         "minor": 0,
-        "multiProcessorCount": MULTIPROCESSORS,
+        "multiProcessorCount": MULTIPROCESSORS[device],
         "totalGlobalMem": 1 << 37,
     }
 
@@ -67,8 +77,8 @@ def _build():
     runtime = _module(
         "cupy.cuda.runtime",
         CUDARuntimeError=CUDARuntimeError,
-        getDeviceCount=lambda: 1,
-        getDevice=lambda: 0,
+        getDeviceCount=lambda: len(MULTIPROCESSORS),
+        getDevice=streams.getDevice,
         getDeviceProperties=getDeviceProperties,
         deviceSynchronize=lambda: streams.sync("device"),
         runtimeGetVersion=lambda: 13000,

@@ -79,19 +79,20 @@ class Stream:
     def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
         self.is_non_blocking = non_blocking
         self.ptr = 0 if null else id(self)
+        self._device = getDevice()
         self._order = order.Timeline(null, not (null or non_blocking))
         self._records = None  # a list while capturing
         self._made = None  # the allocations made while capturing
 
     def __enter__(self):
-        _current.stack.append(self)
+        _current.stack().append(self)
         return self
 
     def __exit__(self, *_):
-        _current.stack.pop()
+        _current.stack().pop()
 
     def use(self):
-        _current.stack[-1] = self
+        _current.stack()[-1] = self
         return self
 
     def synchronize(self):
@@ -126,9 +127,24 @@ class Stream:
         return self._records is not None
 
 
-class _Current(threading.local):  # CuPy's current stream belongs to a thread, too
+class _Current(threading.local):  # CuPy's current device and streams belong to a thread, too
     def __init__(self):
-        self.stack = [Stream.null]
+        self.device = 0
+        self.stacks = {0: [Stream.null]}
+
+    def stack(self):
+        """The current streams of the current device, the innermost last."""
+        if self.device not in self.stacks:
+            self.stacks[self.device] = [Stream(null=True)]
+        return self.stacks[self.device]
+
+
+def getDevice():
+    return _current.device if "_current" in globals() else 0
+
+
+def setDevice(device):
+    _current.device = device
 
 
 Stream.null = Stream(null=True)
@@ -136,7 +152,7 @@ _current = _Current()
 
 
 def get_current_stream(device_id=-1):
-    return _current.stack[-1]
+    return _current.stack()[-1]
 
 
 def capturing():
@@ -153,6 +169,7 @@ def allocated(allocation):
 def submit(name, body, allocations):
     """Launch `body` on the current stream: run it, or take it down if the stream is capturing."""
     stream = get_current_stream()
+    _on_this_device(name, stream, allocations)
     if stream.is_capturing():
         uses = tuple((a.block, a.serial) for a in allocations)
         stream._records.append(Record(name, body, uses))
@@ -164,6 +181,17 @@ def submit(name, body, allocations):
     ledger.count("launches", name)
     with np.errstate(all="ignore"):  # a GPU never warns
         body()
+
+
+def _on_this_device(name, stream, allocations):
+    """Raise unless all of them are the current device's: what a GPU does then is an illegal access
+    or, where it may read the other's memory, slow in silence."""
+    devices = {stream._device, *(a.block.device for a in allocations)} - {_current.device}
+    if devices:
+        raise ledger.DeviceError(
+            f"{name}: a stream or an array of device {min(devices)} is used while device "
+            f"{_current.device} is the current one"
+        )
 
 
 def use(allocations, what):
@@ -222,8 +250,8 @@ def recorded(graph):
 
 
 def reset():
-    """No stream is capturing, and the default stream is current."""
+    """No stream is capturing, and the first device and its default stream are current."""
     for stream in _capturing:
         stream._records = stream._made = None
     _capturing.clear()
-    _current.stack[:] = [Stream.null]
+    _current.__init__()
