@@ -206,7 +206,11 @@ class Optimizer:
 
     def decay(self, w: Array, g: Array, lr: float, weight_decay: float) -> Array:
         """The gradient `g` with the weight decay, an L2 penalty, in it."""
-        return g + weight_decay * w if weight_decay else g
+        if not weight_decay:
+            return g
+        decayed = weight_decay * w
+        decayed += g
+        return decayed
 
     def rate(self, group: dict[str, Any]) -> float:
         """The learning rate of the next step."""
