@@ -35,7 +35,7 @@ def _in_place(name: str, sign: str, function: Callable[..., Any]) -> None:
 
 def _comparison(name: str) -> None:
     compare = getattr(operator, name)
-    setattr(Tensor, f"__{name}__", lambda self, other: compare(self._data, _raw(other)))
+    setattr(Tensor, f"__{name}__", lambda self, other: compare(self._array, _raw(other)))
 
 
 def _method(function: Callable[..., Any]) -> None:

@@ -1,9 +1,10 @@
 """Seals: noticing that an array was changed between the forward and the backward pass.
 
 A node keeps arrays for its VJPs, and a changed one would give a wrong gradient without a word. Of a
-constant the node therefore keeps a copy. A leaf's array stays its owner's: the node notes its
-version, which optimizers count up, and its checksum once somebody has taken hold of it through
-``x.data``. Results of operations are only ever given out read-only.
+constant the node therefore keeps a copy, or what a constant Tensor lends it (see ``tensor.py``),
+both read-only. A leaf's array stays its owner's: the node notes its version, which optimizers count
+up, and its checksum once somebody has taken hold of it through ``x.data``. Results of operations
+are only ever given out read-only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from .backend import Array, array_module, is_array, is_capturing, own_copy, share_memory
 from .node import Node, at
-from .tensor import checksum, describe
+from .tensor import Tensor, checksum, describe
 
 _IMMUTABLE = {int, float, bool, str, type(None), type(Ellipsis), np.dtype}
 
@@ -67,15 +68,22 @@ def read_only(out: Array, args: Sequence[Any]) -> Array:
     return out
 
 
-def save(node: Node, values: Sequence[Any], out: Array) -> None:
-    """Keep in `node` what its plan asks for, of the arguments `values` and the result `out`."""
+def save(node: Node, args: Sequence[Any], values: Sequence[Any], out: Array) -> None:
+    """Keep in `node` what its plan asks for, of the arguments `args`, whose arrays and numbers are
+    `values`, and of the result `out`."""
     saved: list[Any] = []
     seals: list[tuple[int, Array, Any, int, int | None]] = []
     for kind, i in node.plan.fetch:
         if kind == "value":
             value, parent = values[i], node.parents[i]
             if parent is None:  # a constant, which its owner may change: kept as it is now
-                saved.append(value if type(value) in _IMMUTABLE else frozen(value))
+                if type(value) not in _IMMUTABLE:
+                    arg = args[i]
+                    lent = arg._lend(value) if isinstance(arg, Tensor) else None
+                    value = frozen(value) if lent is None else lent
+                    if type(value) is np.ndarray:  # a VJP may return it, and gradients be changed
+                        value.flags.writeable = False
+                saved.append(value)
                 continue
             saved.append(value)
             leaf = parent.leaf

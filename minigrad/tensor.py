@@ -6,6 +6,8 @@ Operators and mathematical methods are put on Tensor in ``operators.py``, and
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -52,6 +54,18 @@ else:
     T = TypeVar("T")
 
 
+_lending = threading.RLock()  # to lend an array and to give it out exclude each other
+
+
+def _after_fork() -> None:
+    global _lending
+    _lending = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def checksum(array: Array) -> int:
     """A number that changes when any element of `array` does."""
     return zlib.crc32(np.ascontiguousarray(to_numpy(array)))  # type: ignore[arg-type]
@@ -70,8 +84,14 @@ class Tensor(Attached):
         Where the graph goes on; for the engine alone.
     """
 
-    __slots__ = ("_data", "node")
-    _data: Array
+    # Of a constant that `tensor` or an operation made, nobody else has the array: graphs may keep
+    # it without a copy, as long as it is not given out. `_lent` says whether one does; it is None
+    # for all other Tensors. Whoever asks for ``_data`` may keep the array or change it, so then the
+    # constant gets another one, if graphs have it. To look at it, or to compute with it, is to ask
+    # for ``_array``.
+    __slots__ = ("_array", "_lent", "node")
+    _array: Array
+    _lent: bool | None
     node: Node | None
 
     def __init__(self, data: Array | np.generic, node: Node | None = None) -> None:
@@ -82,10 +102,33 @@ class Tensor(Attached):
                     f"Tensor: expected an array, got {describe(data)}: make it with tensor(...)"
                 )
             data = plain(data)
-        self._data = data
+        self._array, self._lent = data, None
         self.node = node
 
     # ------------------------------------------------------------------ the array
+    @property
+    def _data(self) -> Array:
+        if self._lent is not None:
+            with _lending:
+                if self._lent:
+                    self._array = own_copy(self._array)
+                self._lent = None
+        return self._array
+
+    @_data.setter
+    def _data(self, array: Array) -> None:
+        with _lending:
+            self._array, self._lent = array, None
+
+    def _lend(self, array: Array) -> Array | None:
+        """A view of `array` for a graph to keep, if it is this constant's and nobody else can
+        change it."""
+        with _lending:
+            if self._lent is None or self._array is not array:
+                return None
+            self._lent = True
+        return array.view()
+
     @property
     def data(self) -> Array:
         """The array itself. Changing a leaf's array between forward and backward is noticed and
@@ -124,27 +167,27 @@ class Tensor(Attached):
     @property
     def shape(self) -> Shape:
         """The lengths of the axes."""
-        return self._data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._data.size
+        return self._array.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the elements."""
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def device(self) -> str:
         """Where the array is: "cpu" or "cuda"."""
-        return device_of(self._data)
+        return device_of(self._array)
 
     # ------------------------------------------------------------------ gradient
     @property
@@ -207,7 +250,7 @@ class Tensor(Attached):
         """The only element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() needs exactly one element, {describe(self)} has {self.size}")
-        return self._data.item()
+        return self._array.item()
 
     def to(self, device: str) -> Tensor:
         """The same values on ``"cpu"`` or ``"cuda"``, as a new leaf (itself if already there)."""
@@ -274,7 +317,7 @@ class Tensor(Attached):
                 f"{describe(self)} has {self.size} elements and so no single truth value: "
                 "use .data.any() or .data.all()"
             )
-        return bool(self._data)
+        return bool(self._array)
 
     def __float__(self) -> float:
         self._warn_of_lost_gradient()
@@ -365,7 +408,11 @@ def tensor(
             )
     data = own_copy(data, dtype)
     data = data if device is None else to_device(data, device)
-    return Tensor(data, leaf_node(_differentiable(data)) if requires_grad else None)
+    if requires_grad:
+        return Tensor(data, leaf_node(_differentiable(data)))
+    made = Tensor(data)
+    made._lent = False if type(data) is ndarray else None
+    return made
 
 
 def describe(x: Any) -> str:
