@@ -10,6 +10,7 @@ from minigrad.backend import fetch
 from minigrad.cpu.blas import one_blas_thread
 from minigrad.whole_batch import Share, all_reduce, gathered
 
+from .captured_step import CapturedSteps
 from .rows import unpacked
 
 
@@ -42,6 +43,8 @@ class HostEpoch:
         return one_blas_thread(self._pass, order)  # once for all of its products
 
     def _pass(self, order):
+        if isinstance(self.learn, CapturedSteps):
+            self.learn.begin_epoch()
         sums, rows, code_sum, last = {}, 0, 0.0, None
         for step in range(self.steps):
             rate = self.before_step()
@@ -50,7 +53,8 @@ class HostEpoch:
             share = contextlib.nullcontext() if self.comm is None else Share(self.comm, len(batch))
             seen, target, more = self._read(batch, share)
             with share:
-                terms, codes = self.learn(seen, target, *more)
+                given = [a for a in more if a is not None]
+                terms, codes = self.learn(seen, target, *(more if given else ()))
             values = fetch([term.detach().data for term in terms.values()])
             rows += len(batch)
             for name, value in zip(terms, values, strict=True):

@@ -51,6 +51,7 @@ from .backend import FLOATS, Array, any_cuda, device_of, is_array, plain, share_
 from .node import Node
 from .seals import read_only, save, seal_view
 from .state import PACKAGE, Around, call_site, mode
+from .tape import Tape
 from .tensor import Plain, T, Tensor, describe
 
 Function: TypeAlias = Callable[..., Any]
@@ -155,6 +156,8 @@ class Primitive:
             forward = self._cuda_forward(values) if cuda else self.cpu
             if around is None:
                 out = forward(*values)
+            elif isinstance(around, Tape):
+                out = around.forward(forward, values, args, self.name)
             else:
                 out = around(self, None, "forward", forward, values)
         except (ValueError, TypeError, IndexError, AttributeError) as error:

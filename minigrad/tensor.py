@@ -32,6 +32,7 @@ from .backend import (
 )
 from .node import Node, at, leaf_node
 from .notebook import array_html
+from .state import taping
 
 Shape: TypeAlias = tuple[int, ...]
 Axis: TypeAlias = "int | tuple[int, ...] | None"  # of a reduction; None is all axes
@@ -134,18 +135,8 @@ class Tensor(Attached):
         """The array itself. Changing a leaf's array between forward and backward is noticed and
         refused; results of recorded operations are given out read-only, on the GPU, where no array
         is, as copies."""
-        node = self.node
-        if node is None:
-            return self._data
-        if self.is_leaf:
-            if node.leaf.handed_out is None and not is_capturing(self._data):
-                node.leaf.handed_out = self._data, checksum(self._data)
-            return self._data
-        if array_module(self._data) is not np:
-            return own_copy(self._data)
-        view = self._data.view()
-        view.flags.writeable = False
-        return view
+        refuse_while_taping("x.data", "compute with the Tensor itself")
+        return self._handed_out()
 
     @data.setter
     def data(self, value: Tensor | Array) -> None:
@@ -162,7 +153,31 @@ class Tensor(Attached):
                 f"the same shape and dtype, got {got}: reshape or astype it, or make a new tensor()"
             )
         if value is not self._data:  # x.data -= ... gives back the array itself
-            self._data = own_copy(value)
+            tape = taping()
+            if tape is not None and self.requires_grad:
+                tape.refuse("the data of a leaf is replaced")
+            if tape is None:
+                self._replace(value)
+            else:
+                tape.call(Tensor._replace, self, value)
+
+    def _handed_out(self) -> Array:
+        node = self.node
+        if node is None:
+            return self._data
+        if self.is_leaf:
+            if node.leaf.handed_out is None and not is_capturing(self._data):
+                node.leaf.handed_out = self._data, checksum(self._data)
+            return self._data
+        if array_module(self._data) is not np:
+            return own_copy(self._data)
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def _replace(self, value: Array) -> Array:
+        self._data = own_copy(value)
+        return self._data
 
     @property
     def shape(self) -> Shape:
@@ -202,11 +217,11 @@ class Tensor(Attached):
                 f"{describe(self)} is the result of an operation: use detach() to stop gradients"
             )
         if not wanted:
-            _ = self.data  # graphs made before notice whoever changes it from now on
+            _ = self._handed_out()  # graphs made before notice whoever changes it from now on
             self.node = None
         elif self.node is None:
             self.node = leaf_node(_differentiable(self._data))
-            _ = self.data  # somebody may have taken hold of it already
+            _ = self._handed_out()  # somebody may have taken hold of it already
 
     @property
     def is_leaf(self) -> bool:
@@ -234,12 +249,15 @@ class Tensor(Attached):
                     "it must be a leaf that requires a gradient, of the same shape and dtype"
                 )
         if self.node is not None and self.is_leaf:
-            self.node.leaf.grad = value
+            self.node.leaf.set_grad(value)
 
     def detach(self) -> Tensor:
         """The same array as a constant: gradients do not flow through it. Of a result on the GPU it
         is a copy, see `data`."""
-        return Tensor(self.data)
+        shown, tape = self._handed_out(), taping()
+        if tape is not None:
+            tape.detached(self, shown)
+        return Tensor(shown)
 
     # ------------------------------------------------------------------ out of the library
     def numpy(self) -> Array:
@@ -250,6 +268,7 @@ class Tensor(Attached):
         """The only element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() needs exactly one element, {describe(self)} has {self.size}")
+        refuse_while_taping("x.item()", "return the Tensor, and look at it after the call")
         return self._array.item()
 
     def to(self, device: str) -> Tensor:
@@ -262,6 +281,7 @@ class Tensor(Attached):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")
+        refuse_while_taping("x.__dlpack__()", "compute with the Tensor itself")
         data = self._data
         if device_of(data) == "cpu" and not data.flags.writeable and not options.get("copy"):
             data = own_copy(data)  # who reads this would not hear that it must not be written to
@@ -317,6 +337,7 @@ class Tensor(Attached):
                 f"{describe(self)} has {self.size} elements and so no single truth value: "
                 "use .data.any() or .data.all()"
             )
+        refuse_while_taping("if x", "use where(condition, a, b)")
         return bool(self._array)
 
     def __float__(self) -> float:
@@ -406,7 +427,9 @@ def tensor(
                 f"tensor: cannot make a Tensor of {kind} data: "
                 "convert it to numbers (float32, float64, integers or booleans) first"
             )
-    data = own_copy(data, dtype)
+    tape = taping()
+    copied = own_copy(data, dtype)
+    data = copied if tape is None else tape.note(own_copy, (data, dtype), copied, "tensor")
     data = data if device is None else to_device(data, device)
     if requires_grad:
         return Tensor(data, leaf_node(_differentiable(data)))
@@ -428,6 +451,13 @@ def describe(x: Any) -> str:
     if node.primitive is None:
         return f"a {words} leaf"
     return f"a {words} Tensor (made by {node.primitive.name}{at(node)})"
+
+
+def refuse_while_taping(what: str, instead: str) -> None:
+    """Let a captured step that is being noted know that it reads numbers."""
+    tape = taping()
+    if tape is not None:
+        tape.refuse(f"the step reads numbers by {what}, which a replay would not: {instead}")
 
 
 def _differentiable(array: Array) -> Array:
