@@ -232,6 +232,7 @@ def test_the_record_can_be_read():
     source = step.source.splitlines()
     assert source[0] == "def step():"
     calls = [line.split("= ")[1].split("(")[0] for line in source if " = " in line]
+    calls = [call for call in calls if call != "view"]
     assert calls[2:] == ["multiply", "exp", "sum", "vjp_of_sum", "vjp_of_exp", "vjp_of_multiply"]
     assert all(call.startswith("t") and call.endswith("._array") for call in calls[:2])
     assert source[-1].startswith("    return (Tensor(x")
