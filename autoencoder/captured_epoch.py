@@ -20,22 +20,6 @@ from minigrad.cuda.rows import gather
 _MOST_TERMS = 12  # of a loss, which are added up on the device
 
 
-def can_stay_on_the_gpu(parts):
-    """Whether all of the `Parts` work on arrays of the device; those of this package do.
-
-    A part that somebody else wrote says so by ``on_device = True``. A weight that changes from step
-    to step, as of a code that warms up, is no part of a captured step.
-    """
-    if getattr(parts.code, "warm_up", 0):
-        return False
-    own = __package__ + ".parts."
-    several = [parts.noise, parts.code, parts.likelihood, *parts.penalties]
-    return all(
-        part is None or type(part).__module__.startswith(own) or getattr(part, "on_device", False)
-        for part in several
-    )
-
-
 class CapturedEpoch:
     """A `HostEpoch` that stays on the GPU; its arguments and results are the same."""
 

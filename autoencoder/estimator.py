@@ -39,7 +39,7 @@ from . import (
     shared,
     training,
 )
-from .captured_epoch import can_stay_on_the_gpu
+from .captured_step import can_be_captured
 from .checks import as_rows, check_whole, is_on, text_columns
 from .networks import Network, build
 from .parts import GaussianCode, GaussianLikelihood, assemble, draw_codes
@@ -490,7 +490,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if reset:
                 self._center, self._offset = self._beginning(X, sizes.n_labels)
                 seed = int(check_random_state(self.random_state).randint(2**31))
-                on_device = self.device == "cuda" and can_stay_on_the_gpu(parts)
+                on_device = self.device == "cuda" and can_be_captured(parts)
                 on_device = on_device and not callable(self.solver)  # ranks draw in main memory
                 streams = training.random_streams(seed, on_device and X.dtype == np.float32)
                 self._sizes, self._dtype, self._network = sizes, X.dtype, self.network

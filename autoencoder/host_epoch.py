@@ -7,8 +7,10 @@ import numpy as np
 
 from minigrad import tensor
 from minigrad.backend import fetch
+from minigrad.cpu.blas import one_blas_thread
 from minigrad.whole_batch import Share, all_reduce, gathered
 
+from .captured_step import CapturedSteps
 from .rows import unpacked
 
 
@@ -38,6 +40,11 @@ class HostEpoch:
         self.comm, self.rate = comm, None
 
     def __call__(self, order):
+        return one_blas_thread(self._pass, order)  # once for all of its products
+
+    def _pass(self, order):
+        if isinstance(self.learn, CapturedSteps):
+            self.learn.begin_epoch()
         sums, rows, code_sum, last = {}, 0, 0.0, None
         for step in range(self.steps):
             rate = self.before_step()
@@ -46,7 +53,8 @@ class HostEpoch:
             share = contextlib.nullcontext() if self.comm is None else Share(self.comm, len(batch))
             seen, target, more = self._read(batch, share)
             with share:
-                terms, codes = self.learn(seen, target, *more)
+                given = [a for a in more if a is not None]
+                terms, codes = self.learn(seen, target, *(more if given else ()))
             values = fetch([term.detach().data for term in terms.values()])
             rows += len(batch)
             for name, value in zip(terms, values, strict=True):

@@ -26,7 +26,8 @@ from minigrad.random import Philox
 from minigrad.whole_batch import Draws
 
 from . import budget, collapse, shared
-from .captured_epoch import CapturedEpoch, can_stay_on_the_gpu
+from .captured_epoch import CapturedEpoch
+from .captured_step import CapturedSteps, can_be_captured
 from .host_epoch import HostEpoch
 from .objective import constant, loss_terms
 from .rows import Rows, blocks, numbers_per_row
@@ -323,8 +324,11 @@ def _one_pass(training, parts, settings, X, in_stream=False, in_epoch=None):
     how = (X, learn, noise, before_step, settings.batch_size, steps)
     draws_there = isinstance(noise_rng, Philox)  # not after loading a file of the CPU's
     whole = not isinstance(X, Rows)
-    if training.device == "cuda" and draws_there and whole and can_stay_on_the_gpu(parts):
+    if training.device == "cuda" and draws_there and whole and can_be_captured(parts):
         return CapturedEpoch(*how)
+    if training.device == "cpu" and comm is None and whole and can_be_captured(parts):
+        steps_of_its_own = CapturedSteps(learn, network, parts)
+        how = (X, steps_of_its_own, *how[2:])
     return HostEpoch(*how, training.device, comm)
 
 

@@ -76,7 +76,8 @@ def plain(x: X) -> X:
             f"a {x.shape} masked array: its mask has no meaning for a gradient. Use where(mask, "
             "...) with x.filled(...) and x.mask instead"
         )
-    return x.view(np.ndarray)  # type: ignore[return-value]
+    noted = getattr(x, "noted", None)  # see ``tape/watched.py``
+    return x.view(np.ndarray) if noted is None else noted  # type: ignore[return-value]
 
 
 def own_copy(x: Array, dtype: DTypeLike | None = None) -> Array:

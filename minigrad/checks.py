@@ -61,7 +61,7 @@ def check_same_shape(name: str, a: Any, b: Any) -> None:
 def check_probabilities(name: str, what: str, x: Any) -> None:
     """Raise ValueError where `x`, a number or an array, is not within [0, 1]."""
     check_numbers(name, x, booleans=True)
-    values = x._data if isinstance(x, Tensor) else x
+    values = x._array if isinstance(x, Tensor) else x
     number = not hasattr(values, "shape")
     if not number and not values.size:
         return

@@ -47,10 +47,11 @@ from typing import (
 import numpy as np
 from numpy import ndarray
 
-from .backend import FLOATS, Array, any_cuda, device_of, is_array, plain, type_name
+from .backend import FLOATS, Array, any_cuda, device_of, is_array, plain, share_memory, type_name
 from .node import Node
 from .seals import read_only, save, seal_view
 from .state import PACKAGE, Around, call_site, mode
+from .tape import Tape
 from .tensor import Plain, T, Tensor, describe
 
 Function: TypeAlias = Callable[..., Any]
@@ -93,7 +94,7 @@ class Primitive:
         self.name = self.__name__ = forward.__name__.strip("_")
         self.expects, self.vjps = expects, vjps
         self.plans: dict[tuple[int, int], Plan] = {}
-        self.any_dtype = dtypes is ANY_DTYPE
+        self.any_dtype, self.is_own = dtypes is ANY_DTYPE, False
         signature = inspect.signature(forward)
         parameters = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
         # what help() shows: Tensors are as welcome as the arrays of which the annotations speak
@@ -155,6 +156,8 @@ class Primitive:
             forward = self._cuda_forward(values) if cuda else self.cpu
             if around is None:
                 out = forward(*values)
+            elif isinstance(around, Tape):
+                out = around.forward(forward, values, args, self.name)
             else:
                 out = around(self, None, "forward", forward, values)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
@@ -173,11 +176,12 @@ class Primitive:
     def _record(self, args: Sequence[Any]) -> Tensor:
         values, live, dtype = list(args), 0, None
         parents: list[Node | None] = [None] * len(args)
-        differentiable = self.differentiable
+        differentiable, now = self.differentiable, mode.get()
+        own = self.is_own and now.around is None  # no function that may keep or change its arrays
         for i, a in enumerate(args):
             v = a
             if isinstance(a, Tensor):
-                v = values[i] = a._data
+                v = values[i] = a._array if own else a._data
                 if a.node is not None:
                     parents[i] = a.node
                     live |= 1 << i
@@ -195,22 +199,44 @@ class Primitive:
                     values[i] = float(v) if v.dtype.kind == "f" else v.item()
                 elif not isinstance(v, (int, float)):
                     raise self._no_array(i, a)
-        now = mode.get()
         out = self._run(values, args, now.around)
         view = out.base is not None
         for v in values:
             view = view or v is out
         live &= differentiable
         if not live or not now.recording:
-            return Tensor(read_only(out, args) if view else out)
+            if not own:
+                return Tensor(read_only(out, args) if view else out)
+            return self._constant(args, values, out, view)
         key = (len(args), live)
         plan = self.plans.get(key) or self._plan(key)
         node = Node(self, parents, plan, call_site(), out.shape, out.dtype)
         if view:
             seal_view(node, out, values)
         if plan.fetch:
-            save(node, values, out)
+            save(node, args, values, out)
         return Tensor(out, node)
+
+    def _constant(
+        self, args: Sequence[Any], values: Sequence[Any], out: Array, view: bool
+    ) -> Tensor:
+        """The result `out` of an operation that is not recorded; `view` where it may use the memory
+        of another array."""
+        if view:
+            seen = [
+                a
+                for a in args
+                if isinstance(a, Tensor) and a._lent is not None and share_memory(out, a._array)
+            ]
+            if seen:  # they are given out with their view
+                for a in seen:
+                    _ = a._data
+                return self._record(args)
+            out = read_only(out, args)
+            view = any(type(v) is ndarray and np.may_share_memory(out, v) for v in values)
+        made = Tensor(out)
+        made._lent = None if view or type(out) is not ndarray else False
+        return made
 
     def _plan(self, key: tuple[int, int]) -> Plan:
         count, live = key
@@ -291,6 +317,12 @@ class Primitive:
         return next(kinds, ValueError)(
             f"{self.name}: expected {self.expects}; got {operands} ({error})"
         )
+
+
+def _is_own(function: Function) -> bool:
+    """Whether a function is this library's: it does not keep or change the arrays it is given."""
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename.startswith(PACKAGE)
 
 
 def _parameters(function: Function) -> list[str]:
@@ -391,8 +423,8 @@ def primitive(
                 f"{forward!r}: wrap it, def f(x): return ..."
             )
         made = Primitive(forward, expects, dtypes, shared, vjps)
-        if forward.__code__.co_filename.startswith(PACKAGE):  # this library's own
-            registry[made.name] = made
+        if _is_own(forward):
+            registry[made.name], made.is_own = made, True
         return made
 
     return decorate
@@ -417,6 +449,7 @@ def override(name: str, device: str) -> Callable[[F], F]:
 
     def decorate(kernel: F) -> F:
         setattr(registry[name], device, kernel)
+        registry[name].is_own &= _is_own(kernel)
         return kernel
 
     return decorate

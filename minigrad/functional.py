@@ -18,7 +18,8 @@ from .conv import Geometry, Padding, Pair, conv_w, conv_x, conv_y, key, pads_of,
 from .fused import FUSED, conv_layer, conv_transpose_layer, dense_layer
 from .ops import matmul, multiply, softplus
 from .random import Philox
-from .tensor import Plain, T, describe
+from .tape import opaque
+from .tensor import Plain, Shape, T, Tensor, describe
 
 Activation: TypeAlias = (
     "str | Callable[[Any], Any] | None"  # a name of `activations`, or a function
@@ -307,8 +308,7 @@ def dropout(x: T | Array, rate: float, rng: Random) -> T:
     if not (isinstance(rate, Real) and 0 <= rate < 1):
         raise ValueError(f"dropout: the rate must be at least 0 and below 1, got {rate!r}")
     check_rng("dropout", rng, or_philox=True)
-    keep = rng.random(x.shape) >= rate
-    return x * _beside(x, keep / (1 - rate))
+    return x * _beside(x, opaque(_mask, rng, x.shape, rate))
 
 
 def gaussian_noise(x: T | Array, std: T | Plain, rng: Random) -> T:
@@ -327,7 +327,8 @@ def gaussian_noise(x: T | Array, std: T | Plain, rng: Random) -> T:
     check_floats("gaussian_noise", x)
     check_numbers("gaussian_noise", std)
     check_rng("gaussian_noise", rng, or_philox=True)
-    return x + _beside(x, multiply(rng.standard_normal(x.shape), std))
+    noise = opaque(_normal, rng, x.shape)
+    return x + _beside(x, multiply(noise, std))
 
 
 def check_rng(name: str, rng: object, or_philox: bool = False) -> None:
@@ -342,7 +343,22 @@ def check_rng(name: str, rng: object, or_philox: bool = False) -> None:
     )
 
 
+def _mask(rng: Any, shape: Shape, rate: float) -> Array:
+    keep = rng.random(shape) >= rate
+    return keep / (1 - rate)
+
+
+def _normal(rng: Any, shape: Shape) -> Array:
+    return rng.standard_normal(shape)
+
+
 def _beside(x: Any, values: Any) -> Any:
     """`values`, made on any device, with the dtype and on the device of `x`."""
     data = x if is_array(x) else x._data
-    return to_device(values, device_of(data)).astype(data.dtype, copy=False)
+    if isinstance(values, Tensor):
+        return values.astype(data.dtype)
+    return opaque(_moved, values, device_of(data), data.dtype)
+
+
+def _moved(values: Array, device: str, dtype: Any) -> Array:
+    return to_device(values, device).astype(dtype, copy=False)

@@ -17,6 +17,7 @@ nothing recurses. The rest of this file checks what is handed in and what comes 
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -29,7 +30,8 @@ from .backend import Array, array_module, as_array, is_array, plain
 from .node import Node, at
 from .seals import check_seals
 from .shapes import unbroadcast
-from .state import Around, Block, mode
+from .state import Around, Block, mode, taping
+from .tape import opaque
 from .tensor import Operand, Tensor, describe
 
 
@@ -96,7 +98,13 @@ def backward(
             if not isinstance(g, Tensor):
                 g = Tensor(_own(g, taken))
             leaf = node.leaf
-            leaf.grad = g if leaf.grad is None else leaf.grad + g
+            tape = taping()
+            if tape is not None and leaf.grad is not None and not tape.knows(leaf.grad._data):
+                tape.refuse(
+                    "the step adds to gradients of an earlier call: clear them in the step, by "
+                    "optimizer.zero_grad()"
+                )
+            leaf.set_grad(g if leaf.grad is None else leaf.grad + g)
 
 
 _adding = threading.RLock()  # threads add up their gradients in one leaf: none may be lost
@@ -115,13 +123,23 @@ def _own(g: Any, taken: set[int]) -> Array:
     """The array `g`, or a copy where it is a view of something larger or of another's gradient:
     every leaf owns its gradient, and changing one must not change another."""
     if type(g) is not np.ndarray:
-        g = as_array(g)  # NumPy makes numbers of 0-d arrays
+        g = opaque(as_array, g)  # NumPy makes numbers of 0-d arrays
     owner = _owner(g)
     whole = g.flags.c_contiguous and getattr(owner, "nbytes", 0) <= 2 * g.nbytes
     if not whole or not getattr(g.flags, "writeable", True) or id(owner) in taken:
-        return g.copy()
+        return opaque(_copy, g)
     taken.add(id(owner))
     return g
+
+
+def _copy(g: Array) -> Array:
+    return g.copy()
+
+
+def _plus(a: Any, b: Any) -> Any:
+    """The sum of two gradients, Tensors or arrays."""
+    tape = taping()
+    return a + b if tape is None or isinstance(a, Tensor) else tape.call(operator.add, a, b)
 
 
 def _owner(g: Any) -> Any:
@@ -190,7 +208,7 @@ def _walk(
             g = g._data
         elif create_graph and not isinstance(g, Tensor):
             g = Tensor(g)
-        pending[y.node] = pending[y.node] + g if y.node in pending else g  # type: ignore[index]
+        pending[y.node] = _plus(pending[y.node], g) if y.node in pending else g  # type: ignore[index]
     for node in order:
         g = pending.pop(node, None)
         if g is None or node not in needed:
@@ -202,7 +220,7 @@ def _walk(
             continue
         for parent, gp in _pull_back(node, g, needed, create_graph, around):
             before = pending.get(parent)
-            pending[parent] = gp if before is None else before + gp
+            pending[parent] = gp if before is None else _plus(before, gp)
         if not retain and node.plan.fetch:
             node.saved = None
             node.seals = ()

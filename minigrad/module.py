@@ -19,6 +19,7 @@ from .backend import Array, to_numpy
 from .hooks import Hook, call
 from .notebook import table_html
 from .parameter import Buffer, Parameter
+from .state import taping
 from .tensor import Tensor, describe
 from .weights import assigned, check_fit, fitting
 
@@ -53,6 +54,9 @@ class Module:
         raise TypeError(f"{type(self).__name__} does not say what it computes: write forward(x)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        tape = taping()
+        if tape is not None:
+            tape.modules.append(self)
         if self._hooks:
             return call(self, args, kwargs)
         return self.forward(*args, **kwargs)

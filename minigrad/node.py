@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .state import taping
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -86,6 +88,18 @@ class Leaf:
         self.grad = self.handed_out = None
         self.version = 0
 
+    def set_grad(self, grad: Tensor | None) -> None:
+        """Replace the gradient; in a captured step at each replay."""
+        self.grad = grad
+        tape = taping()
+        if tape is not None:
+            made = type(grad) if grad is not None else None
+            tape.note(_set_grad, (self, made, None if grad is None else grad._array), None)
+
+
+def _set_grad(leaf: Leaf, made: Any, array: Any) -> None:
+    leaf.grad = made if made is None else made(array)
+
 
 def leaf_node(array: Array) -> Node:
     """A Node without a past: gradients end here and are kept."""
@@ -96,9 +110,14 @@ def leaf_node(array: Array) -> Node:
 
 def at(node: Node) -> str:
     """Where a node was made, as `` at file:line``; empty when that is not known."""
-    if node.where is None:
+    return at_place(node.where)
+
+
+def at_place(where: Place | None) -> str:
+    """A place in the user's code, as `` at file:line``; empty when it is not known."""
+    if where is None:
         return ""
-    code, instruction = node.where
+    code, instruction = where
     lines = itertools.islice(code.co_positions(), instruction // 2, None)
     line = next(lines, (code.co_firstlineno,))[0]
     return f" at {code.co_filename}:{line}"

@@ -8,13 +8,15 @@ raises TypeError.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
 import numpy as np
 
 from . import contraction, elementary, ops, reductions, shapes
-from .tensor import Tensor, describe
+from .tape import watched
+from .tensor import Tensor, describe, refuse_while_taping
 
 _ALIKE = {  # where: what has one name and one meaning here and in NumPy
     ops: "add subtract multiply divide negative power matmul exp log sqrt tanh sign maximum "
@@ -127,7 +129,7 @@ def _on_arrays(
             f"{name} {why}, and {describe(lost[0])} requires a gradient, which would be lost: use "
             f"x.detach() for the values, or minigrad's functions ({', '.join(names)}, ...)"
         )
-    return function(*args, **given)
+    return watched(functools.partial(function, **given), *args)
 
 
 def _unwrapped(x: Any, found: list[Tensor]) -> Any:
@@ -148,6 +150,7 @@ def _array(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray[Any,
         )
     if self.device != "cpu":
         raise TypeError(f"{describe(self)} is on the GPU: use x.numpy() to copy it")
+    refuse_while_taping("np.asarray(x)", "compute with the Tensor itself")
     return np.array(self._data, dtype=dtype, copy=copy)
 
 

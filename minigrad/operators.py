@@ -13,7 +13,8 @@ import numpy as np
 
 from . import elementary, ops, reductions, shapes
 from .backend import plain
-from .tensor import Tensor, describe
+from .tape import watched
+from .tensor import Tensor, describe, refuse_while_taping
 
 
 def _binary(name: str, function: Callable[..., Any]) -> None:
@@ -35,7 +36,7 @@ def _in_place(name: str, sign: str, function: Callable[..., Any]) -> None:
 
 def _comparison(name: str) -> None:
     compare = getattr(operator, name)
-    setattr(Tensor, f"__{name}__", lambda self, other: compare(self._data, _raw(other)))
+    setattr(Tensor, f"__{name}__", lambda self, other: watched(compare, self._array, _raw(other)))
 
 
 def _method(function: Callable[..., Any]) -> None:
@@ -69,6 +70,11 @@ def _one_or_many(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(values[0]) if len(values) == 1 and hasattr(values[0], "__len__") else values
 
 
+def _tolist(self: Tensor) -> Any:
+    refuse_while_taping("x.tolist()", "return the Tensor, and look at it after the call")
+    return self._data.tolist()
+
+
 for _name, _sign, _function in (
     ("add", "+", ops.add),
     ("sub", "-", ops.subtract),
@@ -98,5 +104,5 @@ Tensor.__abs__ = lambda self: ops.abs(self)
 Tensor.__getitem__ = _getitem
 Tensor.reshape = lambda self, *shape: shapes.reshape(self, _one_or_many(shape))
 Tensor.transpose = lambda self, *axes: shapes.transpose(self, _one_or_many(axes) if axes else None)
-Tensor.tolist = lambda self: self._data.tolist()
+Tensor.tolist = _tolist
 Tensor.T = property(lambda self: shapes.transpose(self), doc="The axes reversed.")

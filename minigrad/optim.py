@@ -121,8 +121,15 @@ class SGD(Optimizer):
         if momentum:
             velocity *= momentum
             velocity += g if t == 1 or not dampening else (1 - dampening) * g
-            g = g + momentum * velocity if nesterov else velocity
-        w -= lr * g
+            if nesterov:
+                change = momentum * velocity
+                change += g
+                change *= lr
+            else:
+                change = lr * velocity
+        else:
+            change = lr * g
+        w -= change
 
 
 class RMSprop(Optimizer):
@@ -184,20 +191,30 @@ class RMSprop(Optimizer):
     ) -> None:
         """``s = alpha s + (1 - alpha) g**2``, ``w = w - lr g / (sqrt(s) + epsilon)``."""
         g = self.decay(w, g, lr, weight_decay)
+        xp = array_module(w)
         square *= alpha
-        square += (1 - alpha) * g * g
-        variance = square
+        root = (1 - alpha) * g
         if centered:
             mean *= alpha
-            mean += (1 - alpha) * g
-            variance = array_module(w).maximum(square - mean * mean, 0)
-        root = array_module(w).sqrt(variance) + epsilon
+            mean += root
+        root *= g
+        square += root
+        if centered:
+            xp.multiply(mean, mean, out=root)
+            xp.subtract(square, root, out=root)
+            xp.maximum(root, 0, out=root)
+            xp.sqrt(root, out=root)
+        else:
+            xp.sqrt(square, out=root)
+        root += epsilon
         if momentum:
             velocity *= momentum
-            velocity += g / root
-            w -= lr * velocity
+            velocity += xp.divide(g, root, out=root)
+            w -= xp.multiply(velocity, lr, out=root)
         else:
-            w -= lr * g / root
+            change = lr * g
+            change /= root
+            w -= change
 
 
 class Adam(Optimizer):
@@ -276,9 +293,10 @@ class Adam(Optimizer):
         correction = math.sqrt(1 - beta2**t)
         size = lr * correction / (1 - beta1**t)
         m *= beta1
-        m += (1 - beta1) * g
+        square = (1 - beta1) * g  # what is added to m; its memory serves what follows
+        m += square
         v *= beta2
-        square = g * g
+        xp.multiply(g, g, out=square)
         square *= 1 - beta2
         v += square
         if amsgrad:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .backend import Array, array_module, device_of, to_numpy
+from .tape import opaque
 from .tensor import Tensor, describe
 
 Rate: TypeAlias = "float | Callable[[int], float]"  # a learning rate, or a schedule of them
@@ -158,6 +159,9 @@ class Optimizer:
         A step that Ctrl-C interrupts is counted for all of them or for none, but may have changed
         only some: to go on exactly, load a state that was saved before.
         """
+        opaque(self._step)
+
+    def _step(self) -> None:
         parts = [self._part(group) for group in self.param_groups]
         on_gpu = any(p.device == "cuda" for part in parts for p, _ in part.parameters)
         faster.get("cuda" if on_gpu else "cpu", Optimizer.apply)(self, parts)
@@ -206,7 +210,11 @@ class Optimizer:
 
     def decay(self, w: Array, g: Array, lr: float, weight_decay: float) -> Array:
         """The gradient `g` with the weight decay, an L2 penalty, in it."""
-        return g + weight_decay * w if weight_decay else g
+        if not weight_decay:
+            return g
+        decayed = weight_decay * w
+        decayed += g
+        return decayed
 
     def rate(self, group: dict[str, Any]) -> float:
         """The learning rate of the next step."""

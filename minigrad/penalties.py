@@ -10,6 +10,7 @@ import numpy as np
 
 from .ops import abs as absolute
 from .ops import sum as sum_over
+from .tape import opaque
 from .tensor import Tensor
 
 
@@ -61,6 +62,10 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
     float
         The norm before.
     """
+    return opaque(_clipped, list(parameters), max_norm)
+
+
+def _clipped(parameters: list[Tensor], max_norm: float) -> float:
     graded = [(p, p.grad._data) for p in parameters if p.grad is not None]
     squares = [float((g.astype(np.float64) ** 2).sum()) for _, g in graded]
     norm = math.sqrt(math.fsum(squares))

@@ -12,6 +12,7 @@ from .checks import check_numbers, degrees_of_freedom
 from .engine import primitive
 from .ops import mean, sum, where
 from .shapes import axes_of, concatenate, reshape, squeeze, transpose
+from .tape import opaque, watched
 from .tensor import Axis, T, Tensor, describe
 
 
@@ -184,7 +185,10 @@ def _place(name: str, x: Tensor | Array, axis: int | None, keepdims: bool) -> An
     axes = axes_of(name, x, axis if axis is None else (axis,))
     if not math.prod(x.shape[a] for a in axes):
         raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
-    x = _values(x)
+    return watched(_extreme, name, _values(x), axis, keepdims)
+
+
+def _extreme(name: str, x: Array, axis: int | None, keepdims: bool) -> Any:
     return getattr(array_module(x), name)(x, axis=axis, keepdims=keepdims)
 
 
@@ -206,7 +210,7 @@ def sort(x: T | Array, axis: int = -1) -> T:
     array([1., 2., 3.])
     """
     (axis,) = axes_of("sort", x, (axis,))
-    return _reorder(x, _values(x).argsort(axis, kind="stable"), axis)
+    return _reorder(x, opaque(_order, _values(x), axis), axis)
 
 
 @primitive(
@@ -215,6 +219,10 @@ def sort(x: T | Array, axis: int = -1) -> T:
 )
 def _reorder(x: Array, order: Array, axis: int) -> Array:
     return array_module(x).take_along_axis(x, order, axis)
+
+
+def _order(x: Array, axis: int) -> Array:
+    return x.argsort(axis, kind="stable")
 
 
 def _values(x: Tensor | Array) -> Array:

@@ -1,22 +1,27 @@
 """Seals: noticing that an array was changed between the forward and the backward pass.
 
 A node keeps arrays for its VJPs, and a changed one would give a wrong gradient without a word. Of a
-constant the node therefore keeps a copy. A leaf's array stays its owner's: the node notes its
-version, which optimizers count up, and its checksum once somebody has taken hold of it through
-``x.data``. Results of operations are only ever given out read-only.
+constant the node therefore keeps a copy, or what a constant Tensor lends it (see ``tensor.py``),
+both read-only. A leaf's array stays its owner's: the node notes its version, which optimizers count
+up, and its checksum once somebody has taken hold of it through ``x.data``. Results of operations
+are only ever given out read-only.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import MutableMapping, MutableSequence, MutableSet, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .backend import Array, array_module, is_array, is_capturing, own_copy, share_memory
 from .node import Node, at
-from .tensor import checksum, describe
+from .state import taping
+from .tensor import Tensor, checksum, describe
+
+if TYPE_CHECKING:
+    from .tape import Tape
 
 _IMMUTABLE = {int, float, bool, str, type(None), type(Ellipsis), np.dtype}
 
@@ -62,20 +67,24 @@ def read_only(out: Array, args: Sequence[Any]) -> Array:
         return out
     if array_module(out) is not np:
         return own_copy(out)
-    out = out.view()
-    out.flags.writeable = False
-    return out
+    shown = out.view()
+    shown.flags.writeable = False
+    tape = taping()
+    return shown if tape is None else tape.note(np.ndarray.view, (out,), shown)
 
 
-def save(node: Node, values: Sequence[Any], out: Array) -> None:
-    """Keep in `node` what its plan asks for, of the arguments `values` and the result `out`."""
+def save(node: Node, args: Sequence[Any], values: Sequence[Any], out: Array) -> None:
+    """Keep in `node` what its plan asks for, of the arguments `args`, whose arrays and numbers are
+    `values`, and of the result `out`."""
     saved: list[Any] = []
     seals: list[tuple[int, Array, Any, int, int | None]] = []
     for kind, i in node.plan.fetch:
         if kind == "value":
             value, parent = values[i], node.parents[i]
             if parent is None:  # a constant, which its owner may change: kept as it is now
-                saved.append(value if type(value) in _IMMUTABLE else frozen(value))
+                if type(value) not in _IMMUTABLE:
+                    value = _kept(args[i], value)
+                saved.append(value)
                 continue
             saved.append(value)
             leaf = parent.leaf
@@ -90,6 +99,31 @@ def save(node: Node, values: Sequence[Any], out: Array) -> None:
         else:
             saved.append(getattr(values[i], kind))
     node.saved, node.seals = saved, seals
+
+
+def _kept(arg: Any, value: Any) -> Any:
+    """The constant `value` of the argument `arg` as it is now, and read-only: a VJP may return it,
+    and gradients be changed."""
+    tape = taping()
+    if tape is not None:
+        return _noted(tape, value)
+    lent = arg._lend(value) if isinstance(arg, Tensor) else None
+    value = frozen(value) if lent is None else lent
+    if type(value) is np.ndarray:
+        value.flags.writeable = False
+    return value
+
+
+def _noted(tape: Tape, value: Any) -> Any:
+    """What a captured step keeps of a constant: the array itself, because it looks whether it was
+    changed, but where a copy has another layout, with which the last bits may be others."""
+    if type(value) is not np.ndarray:
+        return value
+    if not value.flags.c_contiguous:
+        value = tape.call(own_copy, value)
+    shown = value.view()
+    shown.flags.writeable = False
+    return tape.note(np.ndarray.view, (value,), shown)
 
 
 def check_seals(node: Node) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from .backend import FLOATS, Array, array_module, is_array, is_capturing
 from .checks import check_array
 from .engine import ANY_DTYPE, primitive
+from .tape import opaque
 from .tensor import Axis, Plain, Shape, T, Tensor, describe
 
 if TYPE_CHECKING:
@@ -92,8 +93,14 @@ def astype(x: T | Array, dtype: DTypeLike) -> T:
         raise TypeError(f"astype: {dtype!r} is no dtype: use np.float32 or np.float64") from None
     if x.dtype in FLOATS and dtype in FLOATS:
         return _cast(x, dtype)
-    made = Tensor(x._data.astype(dtype)) if isinstance(x, Tensor) else x.astype(dtype)
-    return made  # type: ignore[return-value]
+    data = x._data if isinstance(x, Tensor) else x
+    made = opaque(_converted, data, dtype)
+    made = Tensor(made) if isinstance(x, Tensor) else made
+    return made
+
+
+def _converted(x: Array, dtype: Any) -> Array:
+    return x.astype(dtype)
 
 
 @primitive(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .engine import Primitive
     from .node import Place
+    from .tape import Tape
 
 Around: TypeAlias = "Callable[[Primitive, Place | None, str, Callable[..., Any], Any], Any]"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,6 +86,11 @@ class Block:
             raise
 
     __exit__ = _Exit()
+
+
+def taping() -> Tape | None:
+    """The tape of the captured step that is being noted here (see ``tape``), or None."""
+    return getattr(mode.get().around, "tape", None)
 
 
 def call_site() -> Place | None:

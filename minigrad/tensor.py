@@ -6,6 +6,8 @@ Operators and mathematical methods are put on Tensor in ``operators.py``, and
 
 from __future__ import annotations
 
+import os
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from .backend import (
 )
 from .node import Node, at, leaf_node
 from .notebook import array_html
+from .state import taping
 
 Shape: TypeAlias = tuple[int, ...]
 Axis: TypeAlias = "int | tuple[int, ...] | None"  # of a reduction; None is all axes
@@ -52,6 +55,18 @@ else:
     T = TypeVar("T")
 
 
+_lending = threading.RLock()  # to lend an array and to give it out exclude each other
+
+
+def _after_fork() -> None:
+    global _lending
+    _lending = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def checksum(array: Array) -> int:
     """A number that changes when any element of `array` does."""
     return zlib.crc32(np.ascontiguousarray(to_numpy(array)))  # type: ignore[arg-type]
@@ -70,8 +85,14 @@ class Tensor(Attached):
         Where the graph goes on; for the engine alone.
     """
 
-    __slots__ = ("_data", "node")
-    _data: Array
+    # Of a constant that `tensor` or an operation made, nobody else has the array: graphs may keep
+    # it without a copy, as long as it is not given out. `_lent` says whether one does; it is None
+    # for all other Tensors. Whoever asks for ``_data`` may keep the array or change it, so then the
+    # constant gets another one, if graphs have it. To look at it, or to compute with it, is to ask
+    # for ``_array``.
+    __slots__ = ("_array", "_lent", "node")
+    _array: Array
+    _lent: bool | None
     node: Node | None
 
     def __init__(self, data: Array | np.generic, node: Node | None = None) -> None:
@@ -82,27 +103,40 @@ class Tensor(Attached):
                     f"Tensor: expected an array, got {describe(data)}: make it with tensor(...)"
                 )
             data = plain(data)
-        self._data = data
+        self._array, self._lent = data, None
         self.node = node
 
     # ------------------------------------------------------------------ the array
+    @property
+    def _data(self) -> Array:
+        if self._lent is not None:
+            with _lending:
+                if self._lent:
+                    self._array = own_copy(self._array)
+                self._lent = None
+        return self._array
+
+    @_data.setter
+    def _data(self, array: Array) -> None:
+        with _lending:
+            self._array, self._lent = array, None
+
+    def _lend(self, array: Array) -> Array | None:
+        """A view of `array` for a graph to keep, if it is this constant's and nobody else can
+        change it."""
+        with _lending:
+            if self._lent is None or self._array is not array:
+                return None
+            self._lent = True
+        return array.view()
+
     @property
     def data(self) -> Array:
         """The array itself. Changing a leaf's array between forward and backward is noticed and
         refused; results of recorded operations are given out read-only, on the GPU, where no array
         is, as copies."""
-        node = self.node
-        if node is None:
-            return self._data
-        if self.is_leaf:
-            if node.leaf.handed_out is None and not is_capturing(self._data):
-                node.leaf.handed_out = self._data, checksum(self._data)
-            return self._data
-        if array_module(self._data) is not np:
-            return own_copy(self._data)
-        view = self._data.view()
-        view.flags.writeable = False
-        return view
+        refuse_while_taping("x.data", "compute with the Tensor itself")
+        return self._handed_out()
 
     @data.setter
     def data(self, value: Tensor | Array) -> None:
@@ -119,32 +153,56 @@ class Tensor(Attached):
                 f"the same shape and dtype, got {got}: reshape or astype it, or make a new tensor()"
             )
         if value is not self._data:  # x.data -= ... gives back the array itself
-            self._data = own_copy(value)
+            tape = taping()
+            if tape is not None and self.requires_grad:
+                tape.refuse("the data of a leaf is replaced")
+            if tape is None:
+                self._replace(value)
+            else:
+                tape.call(Tensor._replace, self, value)
+
+    def _handed_out(self) -> Array:
+        node = self.node
+        if node is None:
+            return self._data
+        if self.is_leaf:
+            if node.leaf.handed_out is None and not is_capturing(self._data):
+                node.leaf.handed_out = self._data, checksum(self._data)
+            return self._data
+        if array_module(self._data) is not np:
+            return own_copy(self._data)
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    def _replace(self, value: Array) -> Array:
+        self._data = own_copy(value)
+        return self._data
 
     @property
     def shape(self) -> Shape:
         """The lengths of the axes."""
-        return self._data.shape
+        return self._array.shape
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._data.ndim
+        return self._array.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._data.size
+        return self._array.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the elements."""
-        return self._data.dtype
+        return self._array.dtype
 
     @property
     def device(self) -> str:
         """Where the array is: "cpu" or "cuda"."""
-        return device_of(self._data)
+        return device_of(self._array)
 
     # ------------------------------------------------------------------ gradient
     @property
@@ -159,11 +217,11 @@ class Tensor(Attached):
                 f"{describe(self)} is the result of an operation: use detach() to stop gradients"
             )
         if not wanted:
-            _ = self.data  # graphs made before notice whoever changes it from now on
+            _ = self._handed_out()  # graphs made before notice whoever changes it from now on
             self.node = None
         elif self.node is None:
             self.node = leaf_node(_differentiable(self._data))
-            _ = self.data  # somebody may have taken hold of it already
+            _ = self._handed_out()  # somebody may have taken hold of it already
 
     @property
     def is_leaf(self) -> bool:
@@ -191,12 +249,15 @@ class Tensor(Attached):
                     "it must be a leaf that requires a gradient, of the same shape and dtype"
                 )
         if self.node is not None and self.is_leaf:
-            self.node.leaf.grad = value
+            self.node.leaf.set_grad(value)
 
     def detach(self) -> Tensor:
         """The same array as a constant: gradients do not flow through it. Of a result on the GPU it
         is a copy, see `data`."""
-        return Tensor(self.data)
+        shown, tape = self._handed_out(), taping()
+        if tape is not None:
+            tape.detached(self, shown)
+        return Tensor(shown)
 
     # ------------------------------------------------------------------ out of the library
     def numpy(self) -> Array:
@@ -207,7 +268,8 @@ class Tensor(Attached):
         """The only element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() needs exactly one element, {describe(self)} has {self.size}")
-        return self._data.item()
+        refuse_while_taping("x.item()", "return the Tensor, and look at it after the call")
+        return self._array.item()
 
     def to(self, device: str) -> Tensor:
         """The same values on ``"cpu"`` or ``"cuda"``, as a new leaf (itself if already there)."""
@@ -219,6 +281,7 @@ class Tensor(Attached):
     def __dlpack__(self, **options: Any) -> Any:
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient: export x.detach() instead")
+        refuse_while_taping("x.__dlpack__()", "compute with the Tensor itself")
         data = self._data
         if device_of(data) == "cpu" and not data.flags.writeable and not options.get("copy"):
             data = own_copy(data)  # who reads this would not hear that it must not be written to
@@ -274,7 +337,8 @@ class Tensor(Attached):
                 f"{describe(self)} has {self.size} elements and so no single truth value: "
                 "use .data.any() or .data.all()"
             )
-        return bool(self._data)
+        refuse_while_taping("if x", "use where(condition, a, b)")
+        return bool(self._array)
 
     def __float__(self) -> float:
         self._warn_of_lost_gradient()
@@ -363,9 +427,15 @@ def tensor(
                 f"tensor: cannot make a Tensor of {kind} data: "
                 "convert it to numbers (float32, float64, integers or booleans) first"
             )
-    data = own_copy(data, dtype)
+    tape = taping()
+    copied = own_copy(data, dtype)
+    data = copied if tape is None else tape.note(own_copy, (data, dtype), copied, "tensor")
     data = data if device is None else to_device(data, device)
-    return Tensor(data, leaf_node(_differentiable(data)) if requires_grad else None)
+    if requires_grad:
+        return Tensor(data, leaf_node(_differentiable(data)))
+    made = Tensor(data)
+    made._lent = False if type(data) is ndarray else None
+    return made
 
 
 def describe(x: Any) -> str:
@@ -381,6 +451,13 @@ def describe(x: Any) -> str:
     if node.primitive is None:
         return f"a {words} leaf"
     return f"a {words} Tensor (made by {node.primitive.name}{at(node)})"
+
+
+def refuse_while_taping(what: str, instead: str) -> None:
+    """Let a captured step that is being noted know that it reads numbers."""
+    tape = taping()
+    if tape is not None:
+        tape.refuse(f"the step reads numbers by {what}, which a replay would not: {instead}")
 
 
 def _differentiable(array: Array) -> Array:

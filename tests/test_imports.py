@@ -39,7 +39,9 @@ BY_NAME = {  # import modules when they are first asked for
     "autoencoder.__main__",
     "autoencoder.commands.arguments",
 }
-MOST_ROOMS = {"minigrad": 52, "autoencoder": 35}
+# minigrad has two for the CPU: tape (captured steps) and native (compiled kernels); autoencoder one
+# for the steps it captures
+MOST_ROOMS = {"minigrad": 54, "autoencoder": 36}
 MOST_FLOORS = {"minigrad": 12, "autoencoder": 10}
 # What does not hold yet: (test, package). A test that passes although it is named here fails.
 NOT_YET = set()
@@ -150,6 +152,7 @@ def test_the_engine_knows_no_operation():
         "minigrad.backend",
         "minigrad.node",
         "minigrad.notebook",  # which knows nothing of the package
+        "minigrad.state",
     }
 
 

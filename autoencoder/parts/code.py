@@ -17,6 +17,7 @@ from minigrad import Tensor, clip, exp, logsumexp, maximum, primitive, relu, res
 from minigrad.backend import Array, array_module, device_of, to_device
 from minigrad.functional import check_rng
 from minigrad.losses import gaussian_kl
+from minigrad.tape import opaque
 from minigrad.whole_batch import whole_mean
 
 from ..checks import check_number, check_whole
@@ -174,7 +175,7 @@ class GaussianCode(Code):
         check_rng("GaussianCode", rng, or_philox=True)
         mean, log_variance = self.mean(h), self.log_variance(h)
         device = mean.device if isinstance(mean, Tensor) else device_of(mean)
-        noise = to_device(rng.standard_normal(mean.shape), device).astype(mean.dtype, copy=False)
+        noise = opaque(normal_numbers, rng, mean.shape, device, mean.dtype)
         return mean + exp(log_variance / 2) * noise
 
     def divergence(self, h: Any) -> Any:
@@ -198,6 +199,11 @@ class GaussianCode(Code):
         log_variance, from_mean = self.log_variance(h), z - self.mean(h)  # (N, k)
         squares = from_mean * from_mean * exp(-log_variance)
         return (log_variance + squares - z * z).sum(axis=1) / 2
+
+
+def normal_numbers(rng: Any, shape: Any, device: str, dtype: Any) -> Array:
+    """Standard normal numbers from `rng`, drawn in its own precision, on the `device`."""
+    return to_device(rng.standard_normal(shape), device).astype(dtype, copy=False)
 
 
 def importance_bound(log_weights: Any) -> Array:

@@ -8,9 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from minigrad import exp, reshape, tensor
-from minigrad.backend import array_module, to_device
+from minigrad.backend import array_module
 from minigrad.functional import check_rng
+from minigrad.tape import opaque
 from minigrad.whole_batch import gathered
+
+from .code import normal_numbers
 
 KERNELS = {  # of squared distances d and a scale c
     "inverse_multiquadratic": lambda d, c: c / (c + d),
@@ -64,7 +67,7 @@ class MMDPenalty(BaseEstimator):
         self.check(batch.code)
         check_rng("MMDPenalty", batch.rng, or_philox=True)
         z = batch.z  # (N, k)
-        p = to_device(batch.rng.standard_normal(z.shape), z.device).astype(z.dtype, copy=False)
+        p = opaque(normal_numbers, batch.rng, z.shape, z.device, z.dtype)
         weight = batch.n_features if self.weight == "auto" else self.weight
         z, p, each = map(gathered, (z, tensor(p), batch.weight))
         return float(weight) * squared_mmd(z, p, self.kernel, each)
@@ -78,7 +81,7 @@ def squared_mmd(z, p, kernel, weight=None):
     n, k = z.shape
     if n < 2 or (weight is not None and not weight.data.sum() > 0):
         return 0 * z.sum()
-    xp = array_module(z.data)
+    xp = array_module(z._data)
     others = 1 - xp.eye(n, dtype=z.dtype)  # (N, N): no point is a pair with itself
     pairs, each = others, xp.full(n, 1 / n, z.dtype)
     if weight is not None:

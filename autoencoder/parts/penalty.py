@@ -18,6 +18,7 @@ from minigrad.functional import check_rng
 from minigrad.losses import bernoulli_kl
 from minigrad.nn import Dense, Sequential
 from minigrad.optim import l1_penalty, l2_penalty
+from minigrad.tape import opaque
 from minigrad.whole_batch import whole_mean, whole_sum
 
 from ..checks import check_number
@@ -119,18 +120,24 @@ class KLSparsity(BaseEstimator):
         now, total = _mean_code(batch)  # (k,)
         if total is not None and not total.item() > 0:
             return 0 * now.sum()  # nobody in this batch counts
-        running = value = now.detach().data
-        if batch.network.training:
-            running = batch.memory.setdefault(self.name, value.copy())  # stays where it is: a
-            keep = float(self.momentum)  # captured step on the GPU knows its address
-            running += (1 - keep) * (value - running)
-        value = tensor(running.clip(_EPSILON, 1 - _EPSILON))
+        memory = batch.memory if batch.network.training else None
+        value = Tensor(opaque(_running, now.detach()._data, memory, self.name, self.momentum))
         # The value is that of the running mean, the derivative that of the batch mean.
         activation = value + (now - now.detach())
         weight = self.weight
         if weight == "auto":
-            weight = _USUAL * batch.n_features / len(running)
+            weight = _USUAL * batch.n_features / now.shape[0]
         return float(weight) * bernoulli_kl(float(self.target), activation)
+
+
+def _running(now, memory, name, momentum):
+    """The running mean in the `memory`, moved towards the array `now`; or `now` without a memory.
+    It stays a little within 0 and 1."""
+    if memory is not None:
+        running = memory.setdefault(name, now.copy())  # stays where it is: a captured step on the
+        running += (1 - float(momentum)) * (now - running)  # GPU knows its address
+        now = running
+    return now.clip(_EPSILON, 1 - _EPSILON)
 
 
 class ContractivePenalty(BaseEstimator):
@@ -212,7 +219,7 @@ def _only_weight(encoder):
 
 def _one_layer(code, h, weight, each=None):
     """``||J||**2`` summed over the samples, where ``code = activation(h)``, ``h = x W + b``."""
-    ones = array_module(code.data).ones_like(code.data)
+    ones = array_module(code._data).ones_like(code._data)
     slope = grad(code, h, ones, create_graph=True)  # (N, code.width), elementwise
     squares = slope * slope @ (weight * weight).sum(axis=0)  # (N,)
     return squares.sum() if each is None else (squares * each).sum()
@@ -227,7 +234,7 @@ def _rows(code, x, each=None, n_features=None):
     """
     total = 0.0
     for j in range(code.shape[1]):
-        unit = array_module(code.data).zeros_like(code.data)
+        unit = array_module(code._data).zeros_like(code._data)
         unit[:, j] = 1
         row = grad(code, x, unit, create_graph=True)  # (N, D): row n depends on sample n only
         total = total + _total(_squares(row, n_features), each)
@@ -237,10 +244,14 @@ def _rows(code, x, each=None, n_features=None):
 def _random_row(code, x, rng, each=None, n_features=None):
     """``|J^T u|**2`` summed over the samples, with signs u drawn for each."""
     check_rng("ContractivePenalty", rng, or_philox=True)
-    uniform = to_device(rng.random(code.shape, dtype=np.float32), code.device)
-    signs = array_module(uniform).where(uniform < 0.5, -1, 1).astype(code.dtype)
+    signs = opaque(_signs, rng, code.shape, code.device, code.dtype)
     row = grad(code, x, signs, create_graph=True)  # (N, D)
     return _total(_squares(row, n_features), each)
+
+
+def _signs(rng, shape, device, dtype):
+    uniform = to_device(rng.random(shape, dtype=np.float32), device)
+    return array_module(uniform).where(uniform < 0.5, -1, 1).astype(dtype)
 
 
 def _squares(row, n_features):

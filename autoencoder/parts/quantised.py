@@ -9,6 +9,7 @@ import numpy as np
 from minigrad import concatenate, matmul, primitive, reshape
 from minigrad.backend import array_module, to_numpy
 from minigrad.nn import Module, Parameter
+from minigrad.tape import opaque
 from minigrad.whole_batch import whole_sum
 
 from ..checks import check_number, check_whole
@@ -114,11 +115,7 @@ class VectorQuantisedCode(Code):
             costs[name] = (squares if weight is None else squares * weight).mean()
         costs["commitment"] = float(self.commitment) * costs["commitment"]
         if memory is not None:
-            numbers = h.data[:, 2 * said.shape[1] :].reshape(-1, 1)
-            xp = array_module(numbers)
-            use = memory.setdefault(_USE, xp.zeros(int(self.n_vectors), h.dtype))
-            chosen = numbers == xp.arange(int(self.n_vectors))  # (M, n_vectors)
-            use += whole_sum(chosen.sum(axis=0).astype(use.dtype))
+            opaque(_count, h._data, memory, 2 * said.shape[1], int(self.n_vectors))
         return costs
 
     def measures(self, memory: Any) -> dict[str, float]:
@@ -130,6 +127,14 @@ class VectorQuantisedCode(Code):
         use[...] = 0
         shares = shares[shares > 0] / shares.sum()
         return {"perplexity": float(np.exp(-(shares * np.log(shares)).sum()))}
+
+
+def _count(h, memory, first, n_vectors):
+    """Add to the `memory` how often each vector was chosen, by the numbers from column `first`."""
+    xp = array_module(h)
+    use = memory.setdefault(_USE, xp.zeros(n_vectors, h.dtype))
+    chosen = h[:, first:].reshape(-1, 1) == xp.arange(n_vectors)  # (M, n_vectors)
+    use += whole_sum(chosen.sum(axis=0).astype(use.dtype))
 
 
 class Codebook(Module):
@@ -148,9 +153,9 @@ class Codebook(Module):
         self.vectors = Parameter(vectors.astype(dtype))
 
     def forward(self, z: Any) -> Any:
-        flat = reshape(z.data, (-1, self.length))  # (M, length)
-        chosen = nearest(flat, self.vectors.data)  # (M, n_vectors)
-        count = array_module(chosen).arange(len(self.vectors), dtype=z.dtype)
+        flat = reshape(z.detach(), (-1, self.length))  # (M, length)
+        chosen = nearest(flat, self.vectors.detach())  # (M, n_vectors)
+        count = array_module(z._data).arange(len(self.vectors), dtype=z.dtype)
         numbers = reshape(matmul(chosen, count), (len(z), -1))  # which each is; exact
         found = reshape(chosen @ self.vectors, z.shape)  # its gradient is a sum, without scatter
         return concatenate([z, found, numbers], axis=1)

@@ -12,6 +12,7 @@ and `fused.py` the rest, `optim.py` the steps of optimizers.
 
 from .. import conv, losses, ops  # noqa: F401 (what is overridden must be there first)
 from . import convolution, elementwise, fused, linear, optim  # noqa: F401 (they register)
+from .capture import Captured
 from .pool import get_num_threads, set_num_threads
 
-__all__ = ["convolution", "get_num_threads", "set_num_threads"]
+__all__ = ["Captured", "convolution", "get_num_threads", "set_num_threads"]

@@ -23,19 +23,23 @@ import threading
 def one_blas_thread(function, *arguments, **options):
     """Call the function, with BLAS held to one thread while it runs, and return its result.
 
-    Holds nest, and those of several threads may overlap. It is a function and no context manager
-    because Ctrl-C can come before the first line of an ``__exit__``, but not before a ``finally``.
+    Holds of several threads may overlap; one within another, in the same thread, has nothing left
+    to do. It is a function and no context manager because Ctrl-C can come before the first line of
+    an ``__exit__``, but not before a ``finally``.
 
     >>> import numpy as np
     >>> one_blas_thread(np.matmul, np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
+    if _here.held:
+        return function(*arguments, **options)
     own, shared = _libraries or _found()
     numbers, holder = own and [[] for _ in own], object()
     try:
         for k, library in enumerate(own):
             library.lower(numbers[k])
         shared.lower(holder)
+        _here.held = True  # now that it is true: a handler of a signal may multiply before
         return function(*arguments, **options)
     finally:
         try:
@@ -46,9 +50,17 @@ def one_blas_thread(function, *arguments, **options):
 
 
 def _restore(own, numbers, shared, holder):
+    _here.held = False  # while it is still true
     for k, library in enumerate(own):
         library.restore(numbers[k])
     shared.restore(holder)
+
+
+class _Here(threading.local):
+    held = False  # whether this thread is within a hold
+
+
+_here = _Here()
 
 
 def hold_this_thread():
@@ -189,7 +201,7 @@ _CONTROLS = {"openblas": _openblas, "mkl": _mkl, "blis": _blis}
 
 def _after_fork():
     global _finding
-    _finding = threading.RLock()
+    _finding, _here.held = threading.RLock(), False
     if _libraries is not None:
         _libraries[1].after_fork()
 

@@ -51,8 +51,11 @@ def _pieces(length):
 def sum_to(x, shape):
     """See `minigrad.shapes.sum_to`: the sum over all axes but the last, a bias's gradient, as
     products with ones, which are up to three times as fast as NumPy's sum."""
-    flat = x.flags.c_contiguous and x.dtype in FLOATS and shape == x.shape[-1:]
-    if x.size < _LARGE or not flat:
+    if x.size < _LARGE or not (
+        x.flags.c_contiguous and x.dtype in FLOATS and shape == x.shape[-1:]
+    ):
+        if x.ndim == 2 and shape == x.shape[1:]:  # as the reference, which asks for more
+            return np.add.reduce(x, axis=0)
         return registry["sum_to"].forward(x, shape)
     pixels = x.reshape(-1, *shape)
     blocks = pieces(len(pixels), max(1, _BLOCK // shape[0]))

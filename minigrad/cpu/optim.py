@@ -19,17 +19,17 @@ def step(optimizer, parts):
     optimizer.count(parts)
     for part in parts:
         for p, state in part.parameters:
+            if p.size <= _BLOCK and p.ndim:
+                optimizer.update(p._data, p.grad._data, **state, **part.settings)
+                continue
             if not p._data.flags.c_contiguous:  # made flat it would be a copy
                 optimizer.change([part._replace(parameters=[(p, state)])])
                 continue
             arrays = {"w": p._data, "g": p.grad._data, **state}
             t = arrays.pop("t")
             flat = {name: a.reshape(-1) for name, a in arrays.items()}
-            if p.size <= _BLOCK:
-                optimizer.update(**flat, t=t, **part.settings)
-            else:
-                update = functools.partial(optimizer.update, t=t, **part.settings)
-                parallel(functools.partial(_update, update, flat), pieces(p.size, _BLOCK))
+            update = functools.partial(optimizer.update, t=t, **part.settings)
+            parallel(functools.partial(_update, update, flat), pieces(p.size, _BLOCK))
 
 
 def _update(update, flat, block):

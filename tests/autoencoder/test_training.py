@@ -15,6 +15,7 @@ import autoencoder as ae
 from autoencoder import budget, solvers, training
 from autoencoder.parts import assemble
 from minigrad import optim, tensor
+from minigrad.cpu import blas
 
 
 def data(n=60, d=8, dtype=np.float64):
@@ -124,6 +125,18 @@ def test_every_row_is_read_once_in_an_epoch_in_a_new_order(monkeypatch):
     assert (first != second).any()
     noise = np.concatenate([x - t for x, t in seen])
     assert noise.std() == pytest.approx(0.2, rel=0.1)  # read noisy, scored clean
+
+
+def test_an_epoch_holds_blas_to_one_thread_once(monkeypatch):
+    """Of 60 products, large enough to be held each by itself."""
+    held, lower = [], blas._Shared.lower
+    monkeypatch.setattr(blas._Shared, "lower", lambda *both: held.append(1) or lower(*both))
+    counts = []
+    for epochs in (1, 4):
+        held.clear()
+        quick(max_epochs=epochs, hidden=(64,), batch_size=8).fit(data(d=32))
+        counts.append(len(held))
+    assert counts[1] - counts[0] == 3
 
 
 def test_streams_are_separate():

@@ -94,7 +94,7 @@ X = np.random.default_rng(1).random((260, 512)).astype(np.float32)
 
 
 def hold():
-    blas.one_blas_thread(np.add, 1, 1)
+    blas.one_blas_thread(blas.one_blas_thread, np.add, 1, 1)
 
 
 def job():
@@ -177,7 +177,8 @@ def state():
 def faults(blas_before, others_before):
     """What is not as it was, in words."""
     shared, found = blas._found()[1], []
-    if blas_threads() != blas_before or shared.holders or shared.before is not None:
+    held = blas._here.held or shared.holders or shared.before is not None
+    if blas_threads() != blas_before or held:
         found.append(f"BLAS has {blas_threads()} threads and had {blas_before}")
     if mode.get().block is not None or not mode.get().recording or mode.get().around:
         found.append("the mode is not the usual one")

@@ -120,6 +120,20 @@ def test_holds_nest_and_end_after_errors():
     assert one_blas_thread(int, "z", base=36) == 35
 
 
+def test_a_hold_within_another_asks_the_library_nothing(monkeypatch):
+    calls, library = [], Library(False)
+
+    def set_threads(number):
+        calls.append(number)
+        library.set(number)
+
+    monkeypatch.setattr(blas, "_libraries", ([], blas._Shared([(library.get, set_threads)])))
+    assert one_blas_thread(lambda: [one_blas_thread(library.get) for _ in range(3)]) == [1, 1, 1]
+    assert calls == [1, 4]
+    assert in_thread(lambda: one_blas_thread(library.get)) == 1  # another thread's is its own
+    assert calls == [1, 4, 1, 4]
+
+
 @pytest.mark.parametrize("main_first", [True, False])
 def test_two_threads_hold_and_leave_in_any_order(main_first):
     entered, leave, left = (threading.Event() for _ in range(3))
@@ -264,6 +278,32 @@ def test_openblas_by_its_kind_of_threads():
 
 
 # ---------------------------------------------------------------------- processes
+FORK_WITHIN = """
+import os, numpy as np
+from minigrad.cpu.blas import one_blas_thread
+from threadpoolctl import ThreadpoolController
+control = ThreadpoolController().select(user_api="blas")
+control.limit(limits=2)
+threads = lambda: {lib.num_threads for lib in control.lib_controllers}
+def fork():
+    child = os.fork()
+    if child == 0:
+        print(threads(), one_blas_thread(threads), threads(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return one_blas_thread(threads)
+print(one_blas_thread(fork), threads())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_fork_within_a_hold_ends_it_in_the_child():
+    done = subprocess.run(
+        [sys.executable, "-c", FORK_WITHIN], capture_output=True, text=True, timeout=100
+    )
+    assert done.stdout.split("\n") == ["{2} {1} {2}", "{1} {2}", ""], done.stderr
+
+
 FORK = """
 import os, signal, threading, numpy as np, minigrad as mg
 from minigrad.cpu import blas, set_num_threads
