@@ -140,6 +140,8 @@ class Primitive:
         return self.forward.__qualname__
 
     def _bind(self, args: Sequence[Any], options: dict[str, Any]) -> Any:
+        if not options and self.required <= len(args) <= len(self.names):
+            return (*args, *self.defaults[len(args) :])
         bound = [*args, *self.defaults[len(args) :]]
         for name, value in options.items():
             if name not in self.names[len(args) :]:

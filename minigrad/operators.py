@@ -13,11 +13,18 @@ import numpy as np
 
 from . import elementary, ops, reductions, shapes
 from .backend import plain
+from .engine import Primitive
 from .tape import watched
 from .tensor import Tensor, describe, refuse_while_taping
 
 
 def _binary(name: str, function: Callable[..., Any]) -> None:
+    # one of the operands is a Tensor: the primitive need not look whether to record
+    if isinstance(function, Primitive):
+        record = function._record
+        setattr(Tensor, f"__{name}__", lambda self, other: record((self, other)))
+        setattr(Tensor, f"__r{name}__", lambda self, other: record((other, self)))
+        return
     setattr(Tensor, f"__{name}__", lambda self, other: function(self, other))
     setattr(Tensor, f"__r{name}__", lambda self, other: function(other, self))
 

@@ -118,7 +118,10 @@ def test_elementwise_functions_are_the_reference(name, dtype):
                 continue
             got = primitive(*arguments)
             assert got.dtype == dtype
-            np.testing.assert_array_equal(got, expected)
+            near = dtype == np.float32 and name in ("softplus", "bernoulli_nll_of_logits")
+            # log(1 + exp(-|x|)) is within 2e-7, and what it is added to is rounded
+            tolerance = 4e-7 if near else 0
+            np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
 
 
 def test_the_gradient_of_a_sum_is_one_number_in_all_places():
