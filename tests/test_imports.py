@@ -39,7 +39,7 @@ BY_NAME = {  # import modules when they are first asked for
     "autoencoder.__main__",
     "autoencoder.commands.arguments",
 }
-MOST_ROOMS = {"minigrad": 52, "autoencoder": 35}
+MOST_ROOMS = {"minigrad": 53, "autoencoder": 35}  # the 53rd: native, the compiled kernels
 MOST_FLOORS = {"minigrad": 12, "autoencoder": 10}
 # What does not hold yet: (test, package). A test that passes although it is named here fails.
 NOT_YET = set()
