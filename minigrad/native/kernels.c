@@ -16,6 +16,7 @@ enum { WIDTH = 8, ROWS = 6 }; /* and 16 here */
 enum { WIDTH = 4, ROWS = 6 };
 #endif
 enum { PANEL = 2 * WIDTH }; /* columns of a product that are computed at a time */
+enum { LINE = 16 };         /* floats in a line of the cache */
 
 typedef float vec __attribute__((vector_size(4 * WIDTH)));
 typedef int ivec __attribute__((vector_size(4 * WIDTH)));
@@ -30,18 +31,19 @@ INLINE vec load(const float *p) {
 INLINE void store(float *p, vec v) { memcpy(p, &v, sizeof v); }
 
 /* The first n of a vector, the others 0: n < WIDTH at the end of the channels. What is done for
-   one vector is an inline function, called with the constant n = WIDTH and once for the rest. */
+   some channels is an inline function, called with a constant n and once for the rest. */
 INLINE vec load_some(const float *p, long n) {
     vec v = {0};
-    if (n == WIDTH) return load(p);
+    if (n >= WIDTH) return load(p);
     for (long i = 0; i < n; i++) v[i] = p[i];
     return v;
 }
 INLINE void store_some(float *p, vec v, long n) {
-    if (n == WIDTH) store(p, v);
+    if (n >= WIDTH) store(p, v);
     else
         for (long i = 0; i < n; i++) p[i] = v[i];
 }
+
 /* v where y > 0 or y is NaN, 0 elsewhere: as `gate` in minigrad/ops.py. */
 INLINE vec gate(vec v, vec y) {
     vec zero = {0};
@@ -188,59 +190,83 @@ INLINE Rows rows_at(Images x, long image, long row, const float *zeros) {
 
 /* How far apart the 36 matrices (tiles, channels) lie: one line of the cache more than they take.
    Without it the distance is often a power of two, and all 36 want the same place in the cache. */
-INLINE long apart(long tiles, long channels) { return tiles * channels + 16; }
+INLINE long apart(long tiles, long channels) { return tiles * channels + LINE; }
 
 enum { STRIP = 8 }; /* tiles side by side whose rows are transformed together */
 
-/* V = B^T d B of `count` tiles side by side, for n channels from c on: rows first, for each column
-   of pixels once, although neighbouring tiles share two; then columns. */
-INLINE void input_vector(Rows rows, long from, long to, long count, long c, long n, float *v,
-                         long v_row, long step) {
-    vec z[4 * STRIP + 2][6], d[6], out[6];
+/* V = B^T d B of `count` tiles side by side, for the line of n channels from c on: rows first, for
+   each column of pixels once, although neighbouring tiles share two; then columns. */
+INLINE void input_line(Rows rows, long from, long to, long count, long c, long n, float *v,
+                       long v_row, long step) {
+    vec z[4 * STRIP + 2][LINE / WIDTH][6], d[6], out[6];
     for (long s = 0; s < 4 * count + 2; s++) {
         int inside = from <= s && s < to;
-        for (int i = 0; i < 6; i++)
-            d[i] = inside ? load_some(rows.at[i] + (s - from) * rows.step[i] + c, n) : (vec){0};
-        input_transform(d, z[s]);
-    }
-    for (long q = 0; q < count; q++)
-        for (int i = 0; i < 6; i++) {
-            for (int j = 0; j < 6; j++) d[j] = z[4 * q + j][i];
-            input_transform(d, out);
-            for (int j = 0; j < 6; j++) store(v + q * v_row + (6 * i + j) * step + c, out[j]);
+        for (int i = 0; inside && i < 6; i++)
+            __builtin_prefetch(rows.at[i] + (s - from) * rows.step[i] + c + 2 * LINE);
+        for (int h = 0; h < LINE / WIDTH; h++) {
+            for (int i = 0; i < 6; i++) {
+                const float *pixel = rows.at[i] + (s - from) * rows.step[i] + c;
+                d[i] = inside ? load_some(pixel + h * WIDTH, n - h * WIDTH) : (vec){0};
+            }
+            input_transform(d, z[s][h]);
         }
+    }
+    v += c;
+    for (long q = 0; q < count; q++, v += v_row) {
+        float *to = v;
+#pragma GCC unroll 1
+        for (int i = 0; i < 6; i++, to += 6 * step)
+            for (int h = 0; h < LINE / WIDTH; h++) {
+                for (int j = 0; j < 6; j++) d[j] = z[4 * q + j][h][i];
+                input_transform(d, out);
+                for (int j = 0; j < 6; j++) store(to + j * step + h * WIDTH, out[j]);
+            }
+    }
 }
 
-/* V of the 6x6 pixels around each tile: 36 matrices (tiles, C), C padded to WIDTH. */
+/* V of the 6x6 pixels around each tile: 36 matrices (tiles, C), C padded to LINE. */
 static void input_tiles(Images x, long top, long left, long height, long width, long first,
                         long last, const float *zeros, float *v) {
-    long v_row = padded(x.channels, WIDTH), step = apart(last - first, v_row), count, c;
+    long v_row = padded(x.channels, LINE), step = apart(last - first, v_row), count, c;
     for (long t = first; t < last; t += count, v += count * v_row) {
         Tile at = tile_at(t, height, width);
         count = least(least(last - t, STRIP), (width - at.column + 3) / 4);
         Rows rows = rows_at(x, at.image, at.row - top, zeros);
         long from = left - at.column, to = x.width + from; /* columns inside the image */
-        for (c = 0; c + WIDTH <= x.channels; c += WIDTH)
-            input_vector(rows, from, to, count, c, WIDTH, v, v_row, step);
+        for (c = 0; c + LINE <= x.channels; c += LINE)
+            input_line(rows, from, to, count, c, LINE, v, v_row, step);
         if (c < x.channels)
-            input_vector(rows, from, to, count, c, x.channels - c, v, v_row, step);
+            input_line(rows, from, to, count, c, x.channels - c, v, v_row, step);
     }
+}
+
+/* The channels from f on of the tile to the right, which comes next: they are on their way while
+   this one is computed. Without it the processor waits for memory half of the time, because it does
+   not see through so many addresses. */
+INLINE void fetch_next(const float *corner, long y_row, long channels, long f, const int write) {
+    if (f % LINE == 0)
+        for (int i = 0; i < 4; i++)
+            for (int j = 4; j < 8; j++)
+                __builtin_prefetch(corner + i * y_row + j * channels + f, write);
 }
 
 /* A y A^T of one tile for n channels from f on. */
 INLINE void gradient_vector(const float *corner, long y_row, long channels, long rows, long columns,
                             long f, long n, float *m, long step) {
     vec d[4], z[6][4], out[6];
-    for (int j = 0; j < 4; j++) {
+    fetch_next(corner, y_row, channels, f, 0);
+    corner += f, m += f;
+#pragma GCC unroll 1
+    for (int j = 0; j < 4; j++, corner += channels) {
         for (int i = 0; i < 4; i++)
-            d[i] = i < rows && j < columns ? load_some(corner + i * y_row + j * channels + f, n)
-                                           : (vec){0};
+            d[i] = i < rows && j < columns ? load_some(corner + i * y_row, n) : (vec){0};
         gradient_transform(d, out);
         for (int i = 0; i < 6; i++) z[i][j] = out[i];
     }
-    for (int i = 0; i < 6; i++) {
+#pragma GCC unroll 1
+    for (int i = 0; i < 6; i++, m += 6 * step) {
         gradient_transform(z[i], out);
-        for (int j = 0; j < 6; j++) store(m + (6 * i + j) * step + f, out[j]);
+        for (int j = 0; j < 6; j++) store(m + j * step, out[j]);
     }
 }
 
@@ -269,17 +295,21 @@ static void gradient_tiles(Images y, long first, long last, float *m) {
 INLINE void output_vector(const float *m, long step, float *corner, long y_row, long channels,
                           long rows, long columns, const float *bias, int relu, long f, long n) {
     vec d[6], z[4][6], out[4], b = bias ? load_some(bias + f, n) : (vec){0};
-    for (int j = 0; j < 6; j++) {
-        for (int i = 0; i < 6; i++) d[i] = load(m + (6 * i + j) * step + f);
+    fetch_next(corner, y_row, channels, f, 1);
+    corner += f, m += f;
+#pragma GCC unroll 1
+    for (int j = 0; j < 6; j++, m += step) {
+        for (int i = 0; i < 6; i++) d[i] = load(m + 6 * i * step);
         output_transform(d, out);
         for (int i = 0; i < 4; i++) z[i][j] = out[i];
     }
-    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 1
+    for (int i = 0; i < rows; i++, corner += y_row) {
         output_transform(z[i], out);
         for (int j = 0; j < columns; j++) {
             vec value = bias ? out[j] + b : out[j];
             if (relu) value = gate(value, value);
-            store_some(corner + i * y_row + j * channels + f, value, n);
+            store_some(corner + j * channels, value, n);
         }
     }
 }
@@ -349,7 +379,7 @@ EXPORT void winograd_kernel_gradient(const float *du, long c_count, long f_count
 
 /* How many floats the two functions below need as `scratch`. */
 EXPORT long winograd_scratch(long tiles, long c_count, long f_count) {
-    long c_padded = padded(c_count, WIDTH), f_padded = padded(f_count, PANEL);
+    long c_padded = padded(c_count, LINE), f_padded = padded(f_count, PANEL);
     return c_padded + f_padded + 36 * (apart(tiles, c_padded) + apart(tiles, f_padded));
 }
 
@@ -358,7 +388,7 @@ EXPORT void winograd_convolve(const float *x, long x_height, long x_width, long 
                               const float *u, float *y, long height, long width, long f_count,
                               const float *bias, int relu, long top, long left, long first,
                               long last, float *scratch) {
-    long tiles = last - first, c_padded = padded(c_count, WIDTH), f_padded = padded(f_count, PANEL);
+    long tiles = last - first, c_padded = padded(c_count, LINE), f_padded = padded(f_count, PANEL);
     long v_step = apart(tiles, c_padded), m_step = apart(tiles, f_padded);
     float *zeros = scratch, *v = zeros + c_padded + f_padded, *m = v + 36 * v_step;
     memset(zeros, 0, c_padded * sizeof *zeros);
@@ -376,7 +406,7 @@ EXPORT void winograd_gradient(const float *x, long x_height, long x_width, long 
                               const float *y, long height, long width, long f_count, long top,
                               long left, long first, long last, float *du, int add,
                               float *scratch) {
-    long tiles = last - first, c_padded = padded(c_count, WIDTH), f_padded = padded(f_count, PANEL);
+    long tiles = last - first, c_padded = padded(c_count, LINE), f_padded = padded(f_count, PANEL);
     long v_step = apart(tiles, c_padded), m_step = apart(tiles, f_padded);
     float *zeros = scratch, *v = zeros + c_padded + f_padded, *m = v + 36 * v_step;
     memset(zeros, 0, (c_padded + f_padded) * sizeof *zeros);

@@ -14,7 +14,8 @@ from ..memory import empty
 from .library import FLOAT, address, aligned, library, workspace
 
 _CACHE = 3 << 19  # bytes of transformed tiles in a block
-_PARTS = 16  # partial sums of a weight gradient: a fixed number, so that threads do not matter
+_PARTS = 16  # partial sums of a weight gradient at most, and at least two where there are tiles
+_RUNS = 4  # blocks for a partial sum: with fewer it takes long to add up so many
 
 
 def conv_y(x, w, geometry, bias=None, relu=False):
@@ -53,7 +54,7 @@ def conv_w(x, y, geometry):
     x, y, g = np.ascontiguousarray(x), np.ascontiguousarray(y), matrices(FLOAT)[2]
     c, f = x.shape[3], y.shape[3]
     tiles, run = _tiles(len(x), geometry.out, c, f)
-    shares = pieces(tiles, -(-tiles // _PARTS))
+    shares = pieces(tiles, -(-tiles // min(max(tiles // (_RUNS * run), 2), _PARTS)))
     parts = np.empty((len(shares), 3, 3, c, f), FLOAT)
     floats = library.winograd_scratch(run, c, f)
     where = address(x), *x.shape[1:3], c, address(y), *geometry.out, f, top, left
