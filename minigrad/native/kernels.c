@@ -421,32 +421,36 @@ EXPORT void winograd_gradient(const float *x, long x_height, long x_width, long 
 
 /* ------------------------------------------------------------------ around the products
    out = g where y > 0, else 0 (with y NULL: nothing is written, out may be NULL), and the sums of
-   its columns, 64 rows at a time: short sums first, so that little is lost by rounding. */
-INLINE void gate_and_sum_vector(const float *g, const float *y, float *out, float *sums, long rows,
-                                long row, long n) {
-    vec sum = {0};
-    for (long r = 0; r < rows; r++, g += row) {
-        vec v = load_some(g, n);
-        if (y) {
-            v = gate(v, load_some(y + r * row, n));
-            store_some(out + r * row, v, n);
-        }
-        sum += v;
+   its columns. Short sums first, of SHORT rows, so that little is lost by rounding; and row by row,
+   because memory is fast only where it is read in order. */
+enum { SHORT = 64, WIDE = 1024 };
+INLINE void gate_and_sum_vector(const float *g, const float *y, float *out, float *sum, long n) {
+    vec v = load_some(g, n);
+    if (y) {
+        v = gate(v, load_some(y, n));
+        store_some(out, v, n);
     }
-    store_some(sums, load_some(sums, n) + sum, n);
+    store_some(sum, load_some(sum, n) + v, n);
 }
 EXPORT void gate_and_sum(const float *g, const float *y, float *out, float *sums, long rows,
                          long channels) {
+    float sum[WIDE];
     memset(sums, 0, channels * sizeof *sums);
-    for (long r = 0, f; r < rows; r += 64) {
-        long n = least(64, rows - r), at = r * channels;
-        for (f = 0; f + WIDTH <= channels; f += WIDTH)
-            gate_and_sum_vector(g + at + f, y ? y + at + f : y, out + at + f, sums + f, n, channels,
-                                WIDTH);
-        if (f < channels)
-            gate_and_sum_vector(g + at + f, y ? y + at + f : y, out + at + f, sums + f, n, channels,
-                                channels - f);
-    }
+    for (long r0 = 0; r0 < rows; r0 += SHORT)
+        for (long f0 = 0; f0 < channels; f0 += WIDE) {
+            long end = least(rows, r0 + SHORT), width = least(WIDE, channels - f0), f;
+            memset(sum, 0, width * sizeof *sum);
+            for (long r = r0; r < end; r++) {
+                long at = r * channels + f0;
+                for (f = 0; f + WIDTH <= width; f += WIDTH)
+                    gate_and_sum_vector(g + at + f, y ? y + at + f : y, y ? out + at + f : out,
+                                        sum + f, WIDTH);
+                if (f < width)
+                    gate_and_sum_vector(g + at + f, y ? y + at + f : y, y ? out + at + f : out,
+                                        sum + f, width - f);
+            }
+            for (f = 0; f < width; f++) sums[f0 + f] += sum[f];
+        }
 }
 
 /* y = y + bias, and relu, in place. */
