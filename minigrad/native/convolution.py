@@ -1,13 +1,15 @@
-"""Convolutions and fused layers, compiled: where `minigrad.cpu.convolution` chooses Winograd, and
-the bias and the relu of all others. What these kernels do not take goes to NumPy's.
+"""Convolutions and fused layers, compiled: where `minigrad.cpu.convolution` chooses Winograd, or
+where one side has one channel, and the bias and the relu of all others. What these kernels do not
+take goes to NumPy's.
 """
 
+from ..cpu import direct as numpy_direct
 from ..cpu import winograd as numpy_winograd
 from ..cpu.convolution import channels, choose
 from ..cpu.elementwise import share
 from ..engine import override, registry
 from ..fused import finish
-from . import winograd
+from . import one_channel, winograd
 from .library import FLOAT, address, library, usable
 
 _LARGE = 1 << 14  # elements: for fewer a call from Python costs more than it saves
@@ -18,9 +20,12 @@ def _compiled(name, a, b, geometry):
     if not usable() or a.dtype != FLOAT or b.dtype != FLOAT:
         return None
     c, f, fits = channels(name, a, b, geometry)
-    if not fits or choose(geometry, len(a), c, f) is not numpy_winograd:
-        return None
-    return getattr(winograd, name)
+    chosen = choose(geometry, len(a), c, f) if fits else None
+    if chosen is numpy_winograd:
+        return getattr(winograd, name)
+    if chosen is numpy_direct and one_channel.takes(geometry, c, f):
+        return getattr(one_channel, name, None)  # the weight gradient: BLAS is as fast
+    return None
 
 
 def _register(name):

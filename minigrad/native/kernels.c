@@ -419,11 +419,100 @@ EXPORT void winograd_gradient(const float *x, long x_height, long x_width, long 
                     du + f, f_padded, add);
 }
 
+/* ------------------------------------------------------------------ one channel
+   A convolution (any kernel, stride and dilation) between images of one channel and images of many.
+   What meets what is read from tables: a pixel of the result in row r and column c meets row
+   rows[r * kh + i] of the other image and column columns[c * kw + j] through tap (i, j) of the
+   kernel (kh * kw, F), and none where the number is negative. Results are made for rows
+   [first, last), counted through the batch. */
+enum { TAPS = 64 };
+typedef struct {
+    long height, width, kh, kw;
+    const long *rows, *columns;
+} Table; /* height and width are the other image's */
+typedef struct {
+    int count, tap[TAPS];
+    long pixel[TAPS];
+} Pairs;
+INLINE void meet(Pairs *pairs, Table t, long image, long row, long column) {
+    pairs->count = 0;
+    for (long i = 0; i < t.kh; i++) {
+        long r = t.rows[row * t.kh + i];
+        for (long j = 0; r >= 0 && j < t.kw; j++) {
+            long c = t.columns[column * t.kw + j];
+            if (c < 0) continue;
+            pairs->tap[pairs->count] = i * t.kw + j;
+            pairs->pixel[pairs->count++] = (image * t.height + r) * t.width + c;
+        }
+    }
+}
+
+enum { WIDE = 4 * WIDTH }; /* channels at a time: four sums, which do not wait for each other */
+INLINE void to_many_wide(const Pairs *pairs, const float *one, const float *kernel, long f_count,
+                         const float *bias, int relu, float *many, long f, long n) {
+    vec v[4];
+    for (int h = 0; h < 4; h++)
+        v[h] = bias ? load_some(bias + f + h * WIDTH, n - h * WIDTH) : (vec){0};
+    for (int k = 0; k < pairs->count; k++) {
+        float value = one[pairs->pixel[k]];
+        const float *w = kernel + pairs->tap[k] * f_count + f;
+        for (int h = 0; h < 4; h++) v[h] += value * load_some(w + h * WIDTH, n - h * WIDTH);
+    }
+    for (int h = 0; h < 4; h++)
+        store_some(many + f + h * WIDTH, relu ? gate(v[h], v[h]) : v[h], n - h * WIDTH);
+}
+/* many (.., height, width, F) = activation(what `one` gives through the kernel + bias) */
+EXPORT void one_to_many(const float *one, long one_height, long one_width, const long *rows,
+                        const long *columns, long kh, long kw, const float *kernel,
+                        const float *bias, int relu, float *many, long height, long width,
+                        long f_count, long first, long last) {
+    Table table = {one_height, one_width, kh, kw, rows, columns};
+    Pairs pairs;
+    for (long row = first; row < last; row++)
+        for (long column = 0, f; column < width; column++) {
+            float *to = many + (row * width + column) * f_count;
+            meet(&pairs, table, row / height, row % height, column);
+            for (f = 0; f + WIDE <= f_count; f += WIDE)
+                to_many_wide(&pairs, one, kernel, f_count, bias, relu, to, f, WIDE);
+            if (f < f_count)
+                to_many_wide(&pairs, one, kernel, f_count, bias, relu, to, f, f_count - f);
+        }
+}
+
+/* one (.., height, width) = activation(the sum of what `many` gives through the kernel + bias) */
+EXPORT void many_to_one(const float *many, long many_height, long many_width, const long *rows,
+                        const long *columns, long kh, long kw, const float *kernel,
+                        const float *bias, int relu, float *one, long height, long width,
+                        long f_count, long first, long last) {
+    Table table = {many_height, many_width, kh, kw, rows, columns};
+    Pairs pairs;
+    for (long row = first; row < last; row++)
+        for (long column = 0; column < width; column++) {
+            vec sum[2] = {{0}};
+            meet(&pairs, table, row / height, row % height, column);
+            for (int k = 0; k < pairs.count; k++) {
+                const float *from = many + pairs.pixel[k] * f_count;
+                const float *w = kernel + pairs.tap[k] * f_count;
+                long f;
+                for (f = 0; f + 2 * WIDTH <= f_count; f += 2 * WIDTH) {
+                    sum[0] += load(from + f) * load(w + f);
+                    sum[1] += load(from + f + WIDTH) * load(w + f + WIDTH);
+                }
+                for (; f < f_count; f += WIDTH)
+                    sum[0] += load_some(from + f, f_count - f) * load_some(w + f, f_count - f);
+            }
+            sum[0] += sum[1];
+            float total = bias ? *bias : 0;
+            for (int i = 0; i < WIDTH; i++) total += sum[0][i];
+            one[row * width + column] = relu && total <= 0 ? 0 : total;
+        }
+}
+
 /* ------------------------------------------------------------------ around the products
    out = g where y > 0, else 0 (with y NULL: nothing is written, out may be NULL), and the sums of
    its columns. Short sums first, of SHORT rows, so that little is lost by rounding; and row by row,
    because memory is fast only where it is read in order. */
-enum { SHORT = 64, WIDE = 1024 };
+enum { SHORT = 64, COLUMNS = 1024 };
 INLINE void gate_and_sum_vector(const float *g, const float *y, float *out, float *sum, long n) {
     vec v = load_some(g, n);
     if (y) {
@@ -434,11 +523,11 @@ INLINE void gate_and_sum_vector(const float *g, const float *y, float *out, floa
 }
 EXPORT void gate_and_sum(const float *g, const float *y, float *out, float *sums, long rows,
                          long channels) {
-    float sum[WIDE];
+    float sum[COLUMNS];
     memset(sums, 0, channels * sizeof *sums);
     for (long r0 = 0; r0 < rows; r0 += SHORT)
-        for (long f0 = 0; f0 < channels; f0 += WIDE) {
-            long end = least(rows, r0 + SHORT), width = least(WIDE, channels - f0), f;
+        for (long f0 = 0; f0 < channels; f0 += COLUMNS) {
+            long end = least(rows, r0 + SHORT), width = least(COLUMNS, channels - f0), f;
             memset(sum, 0, width * sizeof *sum);
             for (long r = r0; r < end; r++) {
                 long at = r * channels + f0;

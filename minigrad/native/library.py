@@ -25,6 +25,8 @@ _SIGNATURES = {  # p: an address, n: a size, i: a flag, d: a number
     "winograd_kernel_gradient": "pnnpp",
     "winograd_convolve": "pnnnppnnnpinnnnp",
     "winograd_gradient": "pnnnpnnnnnnnpip",
+    "one_to_many": "pnnppnnppipnnnnn",
+    "many_to_one": "pnnppnnppipnnnnn",
     "gate_and_sum": "ppppnn",
     "add_bias": "ppinn",
     "adam": "ppppndddd",

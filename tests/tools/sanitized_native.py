@@ -27,7 +27,7 @@ if __name__ == "__main__":
     import minigrad as mg
     from minigrad import optim, registry
     from minigrad.conv import Geometry
-    from minigrad.native import library, slopes, winograd
+    from minigrad.native import library, one_channel, slopes, winograd
 
     assert library.library is not None, library.status
     mg.set_num_threads(1)
@@ -49,8 +49,13 @@ if __name__ == "__main__":
             winograd.conv_y(x, w, geometry, array(f), True)
             winograd.conv_x(y, w, geometry)
             winograd.conv_w(x, y, geometry)
+    for c, f in ((1, 9), (37, 1), (1, 64)):
+        geometry = Geometry.of((5, 9), (3, 2), 2, ((0, 2), (1, 0)))
+        x, w, y = array(3, 5, 9, c), array(3, 2, c, f), array(3, *geometry.out, f)
+        one_channel.conv_y(x, w, geometry, array(f), True)
+        one_channel.conv_x(y, w, geometry)
     slopes._LARGE, slopes._BLOCK = 0, 100
-    for rows, f in ((1, 1), (70, 9), (200, 16), (3, 31)):
+    for rows, f in ((70, 1030), (1, 1), (70, 9), (200, 16), (3, 31)):
         slopes.slopes(array(rows, f), array(rows, f), "relu")
         slopes.slopes(array(rows, f), array(rows, f), None)
         y, b = array(rows, f), array(f)

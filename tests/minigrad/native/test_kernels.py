@@ -11,7 +11,7 @@ from minigrad import fused, optim, registry
 from minigrad.conv import Geometry
 from minigrad.cpu import convolution
 from minigrad.cpu import winograd as numpy_winograd
-from minigrad.native import library, slopes, winograd
+from minigrad.native import library, one_channel, slopes, winograd
 
 pytestmark = pytest.mark.skipif(library.library is None, reason=f"native: {library.status}")
 F32 = np.float32
@@ -154,9 +154,59 @@ def test_the_compiled_kernels_were_asked(monkeypatch, off):
     assert asked == list(TRIPLE)
 
 
+# ---------------------------------------------------------------------- one channel
+@pytest.mark.parametrize("name", ["conv_y", "conv_x"])
+@settings(max_examples=80, deadline=None)
+@given(
+    size=st.tuples(*[st.integers(1, 12)] * 2),
+    two=st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 3))] * 3),
+    pads=st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2),
+    many=CHANNELS,
+    wide_x=st.booleans(),
+    relu=st.sampled_from([None, False, True]),
+)
+def test_one_channel_equals_the_reference_on_integers(name, size, two, pads, many, wide_x, relu):
+    (kh, kw), stride, dilation = two
+    try:
+        geometry = Geometry.of(size, (kh, kw), stride, pads, dilation)
+    except ValueError:  # the kernel is larger than the image
+        geometry = Geometry.of(size, (1, 1), stride, pads)
+    c, f = (many, 1) if wide_x else (1, many)
+    rng = np.random.default_rng(0)
+    shapes = (3, *size, c), (*geometry.kernel, c, f), (3, *geometry.out, f)
+    a, w = arguments(name, *(rng.integers(-4, 5, shape).astype(F32) for shape in shapes))
+    expected, layer = registry[name].forward(a, w, geometry), ()
+    if relu is not None:
+        layer = rng.integers(-4, 5, expected.shape[3]).astype(F32), relu
+        expected = fused.finish(expected, layer[0], "relu" if relu else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(one_channel, "_BLOCK", 100)
+        found = getattr(one_channel, name)(a, w, geometry, *layer)
+    assert found.dtype == F32
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["conv_y", "conv_x"])
+@pytest.mark.parametrize("c, f", [(1, 128), (128, 1)])
+def test_grey_images_with_many_channels_are_compiled(name, c, f, threads, monkeypatch):
+    geometry, asked = Geometry.of((32, 32), (3, 3), 2), []
+    kernel = getattr(one_channel, name)
+    monkeypatch.setattr(one_channel, name, lambda *a: asked.append(name) or kernel(*a))
+    rng = np.random.default_rng(0)
+    shapes = (9, 32, 32, c), (3, 3, c, f), (9, 16, 16, f)
+    a, b = arguments(name, *(rng.standard_normal(s).astype(F32) for s in shapes))
+    assert_same_bits(threads, lambda: registry[name](a, b, geometry))
+    assert asked
+
+
 # ---------------------------------------------------------------------- around the products
 @settings(max_examples=60, deadline=None)
-@given(rows=st.integers(1, 300), f=CHANNELS, relu=st.booleans(), seed=st.integers(0, 99))
+@given(
+    rows=st.integers(1, 300),
+    f=CHANNELS | st.just(1030),
+    relu=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_gate_and_sums_equal_numpy_on_integers(rows, f, relu, seed):
     rng = np.random.default_rng(seed)
     g, y = (rng.integers(-9, 10, (rows, f)).astype(F32) for _ in range(2))
