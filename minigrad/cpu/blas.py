@@ -66,7 +66,7 @@ def found_libraries():
     from threadpoolctl import threadpool_info  # here: import minigrad stays fast
 
     return [
-        f"{found['internal_api']} {found['version']}, {found['num_threads']} threads of its own"
+        f"{found['internal_api']} {found['version']}, threads of its own: {found['num_threads']}"
         for found in threadpool_info()
         if found["user_api"] == "blas"
     ]

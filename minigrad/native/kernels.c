@@ -244,10 +244,13 @@ static void input_tiles(Images x, long top, long left, long height, long width, 
    this one is computed. Without it the processor waits for memory half of the time, because it does
    not see through so many addresses. */
 INLINE void fetch_next(const float *corner, long y_row, long channels, long f, const int write) {
-    if (f % LINE == 0)
-        for (int i = 0; i < 4; i++)
-            for (int j = 4; j < 8; j++)
-                __builtin_prefetch(corner + i * y_row + j * channels + f, write);
+    if (f % LINE) return;
+    for (int i = 0; i < 4; i++)
+        for (int j = 4; j < 8; j++) {
+            const float *at = corner + i * y_row + j * channels + f;
+            if (write) __builtin_prefetch(at, 1);
+            else __builtin_prefetch(at, 0);
+        }
 }
 
 /* A y A^T of one tile for n channels from f on. */

@@ -43,6 +43,8 @@ def load(folder, wanted=""):
             f"environment variable MINIGRAD_NATIVE: expected 0 or one of {', '.join(SETS)}, got "
             f"{wanted!r}"
         )
+    if not (folder / "kernels-baseline.so").exists():
+        return None, "not built: there was no C compiler when the package was installed"
     try:
         names = _here(folder)[: SETS.index(wanted) + 1 if wanted else None]
         found = ctypes.CDLL(str(folder / f"kernels-{names[-1]}.so"))
