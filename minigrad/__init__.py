@@ -23,6 +23,7 @@ from . import (
     init,
     interchange,
     losses,
+    native,
     nn,
     optim,
     random,
@@ -45,6 +46,7 @@ from .functional import (
     dropout,
     gaussian_noise,
 )
+from .native.config import show_config
 from .normalization import batch_norm, group_norm, layer_norm
 from .ops import (
     abs,
@@ -112,10 +114,10 @@ __all__ = [
     "global_max_pool2d", "grad", "group_norm", "hard_sigmoid", "hook", "hvp", "init", "interchange",
     "jacobian", "jvp", "layer_norm", "leaky_relu", "log", "log1p", "log_sigmoid", "log_softmax",
     "logsumexp", "losses", "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum",
-    "multiply", "negative", "nn", "no_grad", "norm", "normal_cdf", "optim", "override", "pad",
-    "power", "primitive", "prod", "random", "registry", "relu", "remainder", "reshape",
-    "resize_bicubic", "resize_bilinear", "scatter", "set_num_threads", "sigmoid", "sign", "silu",
-    "sin", "softmax", "softplus", "sort", "split", "sqrt", "squeeze", "stack", "std", "subtract",
-    "sum", "sum_to", "tanh", "tensor", "testing", "transpose", "unsqueeze", "upsample2d",
-    "value_and_grad", "var", "vjp", "where",
+    "multiply", "native", "negative", "nn", "no_grad", "norm", "normal_cdf", "optim", "override",
+    "pad", "power", "primitive", "prod", "random", "registry", "relu", "remainder", "reshape",
+    "resize_bicubic", "resize_bilinear", "scatter", "set_num_threads", "show_config", "sigmoid",
+    "sign", "silu", "sin", "softmax", "softplus", "sort", "split", "sqrt", "squeeze", "stack",
+    "std", "subtract", "sum", "sum_to", "tanh", "tensor", "testing", "transpose", "unsqueeze",
+    "upsample2d", "value_and_grad", "var", "vjp", "where",
 ]  # fmt: skip

@@ -69,6 +69,21 @@ def hold_this_thread():
         library.lower([])
 
 
+def found_libraries():
+    """The BLAS libraries of the process, each in words.
+
+    >>> [type(words) for words in found_libraries()][:1]
+    [<class 'str'>]
+    """
+    from threadpoolctl import threadpool_info  # here: import minigrad stays fast
+
+    return [
+        f"{found['internal_api']} {found['version']}, threads of its own: {found['num_threads']}"
+        for found in threadpool_info()
+        if found["user_api"] == "blas"
+    ]
+
+
 class _PerThread:
     """A library whose number of threads each thread sets for itself."""
 

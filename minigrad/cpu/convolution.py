@@ -37,7 +37,7 @@ def _register(name):
     reference = registry[name].forward
 
     def forward(a, b, geometry):
-        c, f, fits = _channels(name, a, b, geometry)
+        c, f, fits = channels(name, a, b, geometry)
         module = choose(geometry, len(a), c, f) if fits else None
         if module is None:
             return one_blas_thread(reference, a, b, geometry)  # or the error that it raises
@@ -46,7 +46,7 @@ def _register(name):
     override(name, "cpu")(forward)
 
 
-def _channels(name, a, b, geometry):
+def channels(name, a, b, geometry):
     """The channels of x and of y, and whether the fast kernels take these arrays."""
     n, g, kernel = a.shape[0], geometry.groups, geometry.kernel
     if name == "conv_w":

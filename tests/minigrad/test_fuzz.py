@@ -109,7 +109,7 @@ LOSSES = {
 FUNCTIONS |= LOSSES
 # what is public and no function of arrays
 OTHERS = "Tensor from_dlpack get_num_threads grad hook hvp jacobian jvp no_grad override primitive"
-OTHERS += " registry set_num_threads value_and_grad vjp"
+OTHERS += " registry set_num_threads show_config value_and_grad vjp"
 OURS = (ValueError, TypeError, IndexError)
 # what the functions above are made of, so what their errors may begin with as well
 KNOWN = {

@@ -385,6 +385,7 @@ NO_ARRAYS = {  # functions that are not operations on arrays
     "from_dlpack": "makes a tensor of a foreign array: test_dlpack.py",
     "get_num_threads": "a setting",
     "set_num_threads": "a setting",
+    "show_config": "says what runs: native/test_library.py",
 }
 
 
