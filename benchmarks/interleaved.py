@@ -169,7 +169,8 @@ def table(title, results, base, digits=1, losses=()):
     the steps numbered in `losses` (from 1; -1 is the last), and how many times as long `base`
     takes."""
     numbered = ", ".join("last" if k < 0 else str(k) for k in losses)
-    header = [title, "ms", "CPU ms", "peak MB", f"loss at step {numbered}", f"{base} / it", "CPU"]
+    loss = f"loss at step {numbered}" if len(losses) > 1 else "loss"
+    header = [title, "ms", "CPU ms", "peak MB", loss, f"{base} / it", "CPU"]
     lines = []
     mine = results.get(base)
     for name, result in results.items():
