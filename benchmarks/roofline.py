@@ -5,7 +5,7 @@
 
 The floor of an operation is the longer of two times: its arithmetic, by the algorithm that computes
 it (Winograd's takes a quarter of the definition's), at the speed of large matrix products, and its
-arrays, read and written once, at the speed of a copy. Both speeds are measured here, in the same
+arrays, read and written once, at the speed of memory. Both speeds are measured here, in the same
 run. All times are processor time, summed over the threads, so that other programs matter little.
 
 Winograd's transforms can be told from its products with NumPy's kernels only: a compiled one does
@@ -38,13 +38,14 @@ LAYERS = {
     (32, 32, 64, 1): "convt_2", (32, 1, 32, 1): "convt_3",
 }  # fmt: skip
 PRODUCTS = ("matmul", "dense_layer")
+VIEWS = ("reshape", "transpose")
 TRANSFORMS = ("input_tiles", "output_tiles", "output_gradient")
 
 
 # ---------------------------------------------------------------------- what the machine can do
 def speeds(size=1024, repeats=7):
-    """Operations of large float32 products, and bytes of a copy, per second of one core's time
-    while all threads work."""
+    """Operations of large float32 products, and bytes of a sum in place, per second of one core's
+    time while all threads work."""
     threads = minigrad.cpu.get_num_threads()
     a = np.random.default_rng(0).random((threads, 2, size, size), np.float32)
     out = np.empty((threads, size, size), np.float32)
@@ -61,15 +62,15 @@ def speeds(size=1024, repeats=7):
         return min(times)
 
     product = least(lambda k: np.matmul(*a[k], out=out[k]), range(threads))
-    copy = least(lambda block: np.copyto(target[block], source[block]), blocks)
-    return threads * 2 * size**3 / product, 2 * source.nbytes / copy
+    # in place: nothing is read that is only written
+    added = least(lambda b: np.add(target[b], source[b], out=target[b]), blocks)
+    return threads * 2 * size**3 / product, 3 * source.nbytes / added
 
 
 # ---------------------------------------------------------------------- the floor
 def described(primitive, args, out):
     """(layer, operation, algorithm, operations of arithmetic, bytes) of a call."""
-    arrays = [a for a in (*args, out) if isinstance(a, np.ndarray)]
-    size = sum(a.nbytes for a in arrays)
+    size = moved(args, out)
     geometry = next((a for a in args if isinstance(a, Geometry)), None)
     if geometry is not None and primitive.name.startswith("conv"):
         return (*_convolution(primitive.name, args, geometry), size)
@@ -78,7 +79,14 @@ def described(primitive, args, out):
         operation = {"dense_layer": "forward"}.get(primitive.name)
         operation = operation or ("weight grad" if m > n else "input grad")
         return "dense", operation, "product", 2 * m * k * n, size
-    return "elementwise", primitive.name, "", 0, size
+    return "elementwise", primitive.name, "", 0, 0 if primitive.name in VIEWS else size
+
+
+def moved(args, out):
+    """Bytes of the arrays among the arguments and the results, each counted once."""
+    results = out if isinstance(out, tuple) else (out,)
+    arrays = [a for a in (*args, *results) if isinstance(a, np.ndarray)]
+    return sum({a.ctypes.data: a.nbytes for a in arrays}.values())
 
 
 def _convolution(name, args, geometry):
@@ -103,7 +111,7 @@ class Watch:
     """The processor time of each operation of a step, of transforms within it, of the optimizer."""
 
     def __init__(self):
-        self.seconds, self.about = defaultdict(float), {}
+        self.seconds, self.about = defaultdict(float), {}  # of one step
         self.inside, self.transforms, self.optimizer = [0.0], [], 0.0
         for name in TRANSFORMS:
             setattr(winograd, name, self._transform(getattr(winograd, name)))
@@ -130,17 +138,28 @@ class Watch:
         began = time.process_time()
         out = function(*args)
         spent = time.process_time() - began
-        own = spent - self.inside.pop()
+        nested = self.inside.pop()
+        own = spent - nested
         self.inside[-1] += spent
-        # the backward step of an operation only calls others
-        key = ("engine", "", "", 0, 0) if phase == "backward" else described(primitive, args, out)
-        self.about.setdefault(key[:3], key[3:])
+        if phase == "backward":  # calls other operations, or one kernel for gate and bias
+            key = (
+                "elementwise",
+                f"{primitive.name}, backward",
+                "",
+                0,
+                0 if nested else moved(args, out),
+            )
+        else:
+            key = described(primitive, args, out)
+        work, size = self.about.get(key[:3], (0, 0))
+        self.about[key[:3]] = work + key[3], size + key[4]
         self.seconds[key[:3]] += own
         return out
 
     def measured(self, step):
         """One step: (seconds of each operation, of transforms, of the optimizer, of all)."""
         self.seconds.clear()
+        self.about.clear()
         self.transforms.clear()
         self.optimizer, began = 0.0, time.process_time()
         with hook(self.around):
@@ -171,7 +190,7 @@ def main():
         step()
     flops, bandwidth = speeds()
     print(f"{machine()}\n{minigrad.cpu.get_num_threads()} threads, compiled kernels "
-          f"{'on' if native else 'off'}: large products {flops / 1e9:.1f} GFLOP/s a core, copies "
+          f"{'on' if native else 'off'}: large products {flops / 1e9:.1f} GFLOP/s a core, memory "
           f"{bandwidth / 1e9:.1f} GB/s a core; milliseconds of processor time, medians of "
           f"{options.steps} steps\n")  # fmt: skip
     wall = []
@@ -183,13 +202,11 @@ def main():
     runs = [watch.measured(step) for _ in range(options.steps)]
     spent = {key: median(run[0].get(key, 0.0) for run in runs) for key in watch.about}
     transforms, optimizer, total = (median(run[k] for run in runs) for k in (1, 2, 3))
-    engine = median(
-        run[3] - run[2] - sum(s for key, s in run[0].items() if key[0] != "engine") for run in runs
-    )
+    engine = median(run[3] - run[2] - sum(run[0].values()) for run in runs)
     floors = {key: max(work / flops, size / bandwidth) for key, (work, size) in watch.about.items()}
     print("| layer | operation | algorithm | GFLOP | floor ms | ms | of the step | floor / ms |")
     print("|---|---|---|---:|---:|---:|---:|---:|")
-    known = [key for key in spent if key[0] not in ("engine", "elementwise")]
+    known = [key for key in spent if key[0] != "elementwise"]
     order = [*LAYERS.values()]
     order = [*order[:4], "dense", *order[4:], "another convolution"]
     for key in sorted(known, key=lambda key: (order.index(key[0]), key[1])):
@@ -197,14 +214,14 @@ def main():
     names = ("products", "transforms", "direct convolutions", "elementwise", "optimizer", "engine")
     kinds = {name: [0, 0.0, 0.0] for name in names}
     for key, (work, _) in watch.about.items():
-        kind = {"elementwise": "elementwise", "engine": "engine"}.get(key[0], "products")
+        kind = "elementwise" if key[0] == "elementwise" else "products"
         kind = "direct convolutions" if key[2] == "direct" else kind
         for k, value in enumerate((work, floors[key], spent[key])):
             kinds[kind][k] += value
     kinds["products"][2] -= transforms
     kinds["transforms"][2] = transforms
-    moved = 7 * 4 * 8_579_841  # w, g, m and v are read, w, m and v written
-    kinds["optimizer"][1:] = [moved / bandwidth, optimizer]
+    state = 7 * 4 * 8_579_841  # w, g, m and v are read, w, m and v written
+    kinds["optimizer"][1:] = [state / bandwidth, optimizer]
     kinds["engine"][2] = engine
     print("\n| kind | | | GFLOP | floor ms | ms | of the step | floor / ms |")
     print("|---|---|---|---:|---:|---:|---:|---:|")
