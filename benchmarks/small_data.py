@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--native", choices=("both", "on", "off"), default="both",
                         help="minigrad's compiled kernels, where it has some")  # fmt: skip
     options = parser.parse_args()
-    print(machine())
+    print(f"{machine()}\n{our_kernels.sentence()}")
     on = options.native != "off"
     for name in options.tables:
         X, (hidden, k) = rows_of(name), SIZES[name]

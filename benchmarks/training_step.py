@@ -79,7 +79,7 @@ def main():
         "reference": (3, f"reference model, batch {options.batch}", reference, options.batch, 1),
         "dense": (30, "dense 784-64-784, batch 256", dense, 256, 2),
     }
-    print(machine())
+    print(f"{machine()}\n{our_kernels.sentence()}")
     for name, (steps, title, programs, batch, digits) in models.items():
         if options.only not in (None, name):
             continue
