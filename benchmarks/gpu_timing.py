@@ -137,7 +137,7 @@ def step(batch=50, rounds=10):
                 print(f"{name:28} could not be run: {result}")
                 figures[f"{precision}, {name}"] = result
                 continue
-            ms = figures[f"{precision}, {name}"] = result[0] / STEPS * 1e3
+            ms = figures[f"{precision}, {name}"] = result.wall.median / STEPS * 1e3
             mine = figures.get(f"{precision}, minigrad, captured")
             ratio = f"{mine / ms:8.2f}" if isinstance(mine, float) else ""
             print(f"{name:28}{ms:9.3f}{ratio}")

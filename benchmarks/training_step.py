@@ -1,185 +1,96 @@
-"""One training step (forward, backward, Adam) of the reference model and of a dense model, against
-PyTorch: eager, eager in channels_last, and torch.compile.
+"""One training step (forward, backward, Adam) of the reference model and of a dense model, beside
+PyTorch (eager, channels_last, compiled), TensorFlow (a graph, as the article's program) and JAX.
 
     python benchmarks/training_step.py
+    python benchmarks/training_step.py --only reference --native off
+
+All begin with the same weights and see the same batch in every step, so they must show the same
+losses; rounding parts them slowly. `pip install ".[parity,bench]"` brings what is beside minigrad;
+what is not installed says so in its row.
 """
 
 import argparse
 import functools
 
-import numpy as np
-from interleaved import compare, machine
+import our_kernels
+from dense_steps import jax_dense, minigrad_dense, tensorflow_dense, torch_dense
+from interleaved import PASSIVE, compare, machine, table
+from reference_steps import (
+    in_a_graph,
+    jax_reference,
+    minigrad_convolutional,
+    tensorflow_reference,
+    torch_convolutional,
+)
 
-from autoencoder import olivetti
-from autoencoder.networks import Sizes, build
-from autoencoder.objective import loss_terms
-from autoencoder.parts import assemble
-from minigrad import losses, nn, optim, tensor
-
-
-def images(batch):
-    return np.random.default_rng(0).random((batch, 32, 32, 1), np.float32)
-
-
-def minigrad_convolutional(batch, device="cpu"):
-    """The step that ``autoencoder/training.py`` makes with the reference model."""
-    settings, parts = olivetti.settings(batch_size=batch), assemble(code="sigmoid")
-    sizes, rng = Sizes(1024, 256, image_shape=(32, 32, 1)), np.random.default_rng(0)
-    network = build(sizes, parts.code, rng, network="olivetti").to(device)
-    optimizer = optim.Adam(network.parameters(), **settings["solver_options"])
-    x = tensor(images(batch).reshape(batch, 1024), device=device)
-
-    def step():
-        terms, _ = loss_terms(network, parts, x, x, None, {})
-        loss = terms["reconstruction"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+__all__ = ["in_a_graph", "minigrad_convolutional", "torch_convolutional"]  # for gpu_timing.py
 
 
-def in_a_graph(step):
-    """PyTorch's `step` as a CUDA graph: a function that replays it."""
-    import torch
-
-    aside = torch.cuda.Stream()  # PyTorch wants its warm-up there
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = step()
-
-    def replay():
-        graph.replay()
-        return result
-
-    return replay
+def ours(step, batch, native):
+    """minigrad's rows: as it comes, without compiled kernels where there are some, and with a graph
+    recorded in every step."""
+    part = functools.partial
+    rows = {"minigrad": part(step, batch, captured=True, native=native != "off")}
+    if native == "both" and our_kernels.compiled():
+        rows["minigrad, NumPy's kernels"] = part(step, batch, captured=True, native=False)
+    rows["minigrad, not captured"] = part(step, batch, native=native != "off")
+    return rows
 
 
-def torch_convolutional(
-    batch, channels_last=False, compiled=False, device="cpu", mode=None, graphed=False
-):
-    import torch
-    from torch import nn
-    from torch.nn.functional import pad
-
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first = nn.Conv2d(1, 16, 3, stride=2)
-            pairs = [(16, 32), (32, 64), (64, 128)]
-            self.convolutions = nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in pairs)
-            self.code = nn.Linear(32768, 256)
-            self.second = nn.ConvTranspose2d(1, 128, 3, stride=2)
-            pairs = [(128, 64), (64, 32)]
-            self.transposed = nn.ModuleList(
-                nn.ConvTranspose2d(i, o, 3, padding=1) for i, o in pairs
-            )
-            self.last = nn.ConvTranspose2d(32, 1, 3, padding=1)
-
-        def forward(self, x):
-            x = self.first(pad(x, (0, 1, 0, 1))).relu()
-            for layer in self.convolutions:
-                x = layer(x).relu()
-            x = self.code(x.flatten(1)).sigmoid().reshape(-1, 1, 16, 16)
-            x = self.second(x)[:, :, :32, :32].relu()
-            for layer in self.transposed:
-                x = layer(x).relu()
-            return self.last(x).sigmoid()
-
-    torch.manual_seed(0)
-    model = Network().to(device)
-    x = torch.tensor(images(batch), device=device).permute(0, 3, 1, 2).contiguous()
-    if channels_last:
-        model, x = (v.to(memory_format=torch.channels_last) for v in (model, x))
-    in_graph = dict(fused=True, capturable=True) if graphed else {}
-    optimizer = torch.optim.Adam(model.parameters(), **in_graph)
-    network = torch.compile(model, mode=mode) if compiled else model
-
-    def step():
-        loss = ((network(x) - x) ** 2).sum() / 2
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return in_a_graph(step) if graphed else step
+def reference(batch, native):
+    part = functools.partial
+    fast = dict(channels_last=True, fused=True)
+    return {
+        **ours(minigrad_convolutional, batch, native),
+        "PyTorch": part(torch_convolutional, batch),
+        "PyTorch, channels_last": part(torch_convolutional, batch, channels_last=True),
+        "PyTorch, channels_last, fused Adam": part(torch_convolutional, batch, **fast),
+        "PyTorch, the same, spinning": part(torch_convolutional, batch, **fast),
+        "PyTorch, the same, compiled": part(torch_convolutional, batch, compiled=True, **fast),
+        "TensorFlow, graph": part(tensorflow_reference, batch),
+        "JAX, jit": part(jax_reference, batch),
+    }
 
 
-def minigrad_dense(batch):
-    rng = np.random.default_rng(0)
-    model = nn.Sequential(nn.Dense(784, 64, activation="relu", rng=rng), nn.Dense(64, 784, rng=rng))
-    optimizer = optim.Adam(model.parameters())
-    x = tensor(rng.random((batch, 784), np.float32))
-
-    def step():
-        loss = losses.binary_cross_entropy_with_logits(model(x), x)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
-
-
-def torch_dense(batch, compiled=False):
-    import torch
-
-    model = torch.nn.Sequential(torch.nn.Linear(784, 64), torch.nn.ReLU(), torch.nn.Linear(64, 784))
-    optimizer = torch.optim.Adam(model.parameters())
-    x = torch.tensor(np.random.default_rng(0).random((batch, 784), np.float32))
-    network = torch.compile(model) if compiled else model
-    loss_function = torch.nn.BCEWithLogitsLoss(reduction="sum")
-
-    def step():
-        loss = loss_function(network(x), x) / batch
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+def dense(batch, native):
+    part = functools.partial
+    return {
+        **ours(minigrad_dense, batch, native),
+        "PyTorch": part(torch_dense, batch),
+        "PyTorch, fused Adam": part(torch_dense, batch, fused=True),
+        "PyTorch, the same, spinning": part(torch_dense, batch, fused=True),
+        "PyTorch, the same, compiled": part(torch_dense, batch, compiled=True, fused=True),
+        "TensorFlow, graph": part(tensorflow_dense, batch),
+        "JAX, jit": part(jax_dense, batch),
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--batch", type=int, default=50, help="of the reference model")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--only", choices=("reference", "dense"), help="one of the two models")
+    parser.add_argument("--native", choices=("both", "on", "off"), default="both",
+                        help="minigrad's compiled kernels, where it has some")  # fmt: skip
+    parser.add_argument("--without", nargs="*", default=[], metavar="WORD",
+                        help="leave out the rows in whose names one of these is")  # fmt: skip
     options = parser.parse_args()
-    part, batch = functools.partial, options.batch
     models = {
-        f"reference model, batch {batch}, float32": (3, {
-            "minigrad": part(minigrad_convolutional, batch),
-            "PyTorch eager": part(torch_convolutional, batch),
-            "PyTorch channels_last": part(torch_convolutional, batch, channels_last=True),
-            "PyTorch compiled": part(torch_convolutional, batch, compiled=True),
-        }),
-        "dense 784-64-784, batch 256, float32": (30, {
-            "minigrad": part(minigrad_dense, 256),
-            "PyTorch eager": part(torch_dense, 256),
-            "PyTorch compiled": part(torch_dense, 256, compiled=True),
-        }),
-    }  # fmt: skip
-    print(machine())
-    for title, (steps, programs) in models.items():
-        if options.no_compile:
-            programs = {name: p for name, p in programs.items() if "compiled" not in name}
-        results = compare(programs, options.rounds, steps)
-        print(f"\n{title}\n{'':24}{'median ms':>10}{'least ms':>10}{'peak MB':>9}  minigrad / it")
-        mine = results["minigrad"][0]
-        for name, result in results.items():
-            if isinstance(result, str):
-                print(f"{name:24}could not be run: {result}")
-                continue
-            middle, least, memory = result
-            times = f"{middle * 1e3:10.2f}{least * 1e3:10.2f}"
-            print(f"{name:24}{times}{memory:9.0f}{mine / middle:15.2f}")
+        "reference": (3, f"reference model, batch {options.batch}", reference, options.batch, 1),
+        "dense": (30, "dense 784-64-784, batch 256", dense, 256, 2),
+    }
+    print(f"{machine()}\n{our_kernels.sentence()}")
+    for name, (steps, title, programs, batch, digits) in models.items():
+        if options.only not in (None, name):
+            continue
+        chosen = {
+            each: program
+            for each, program in programs(batch, options.native).items()
+            if not any(word in each for word in options.without)
+        }
+        passive = {each: PASSIVE for each in chosen if "spinning" not in each}
+        results = compare(chosen, options.rounds, steps, environments=passive)
+        print(f"\n{table(title, results, 'minigrad', digits, losses=(1, 10, -1))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,32 @@
+"""Which of minigrad's own kernels a process uses: compiled ones, or NumPy's."""
+
+
+def compiled():
+    """Whether this installation of minigrad has compiled kernels that are switched on."""
+    import minigrad.cpu
+
+    return bool(getattr(minigrad.cpu, "native", False))
+
+
+def sentence():
+    """What there is to compare, in one line."""
+    import minigrad
+
+    kernels = "compiled kernels" if compiled() else "no compiled kernels"
+    steps = "captured steps" if hasattr(minigrad, "Captured") else "no captured steps"
+    return f"This minigrad has {kernels} and {steps} on the CPU."
+
+
+def use(native):
+    """Switch minigrad's compiled kernels off in this process, unless `native` is true."""
+    import minigrad.cpu
+
+    if not native and hasattr(minigrad.cpu, "native"):
+        minigrad.cpu.native = False
+
+
+def captured(step):
+    """The `step` recorded once and replayed, where minigrad can do that on this machine."""
+    import minigrad
+
+    return minigrad.Captured(step) if hasattr(minigrad, "Captured") else step
