@@ -5,28 +5,25 @@ def compiled():
     """Whether this installation of minigrad has compiled kernels that are switched on."""
     import minigrad.cpu
 
-    return bool(getattr(minigrad.cpu, "native", False))
+    return minigrad.cpu.native
 
 
 def sentence():
     """What there is to compare, in one line."""
-    import minigrad
-
     kernels = "compiled kernels" if compiled() else "no compiled kernels"
-    steps = "captured steps" if hasattr(minigrad, "Captured") else "no captured steps"
-    return f"This minigrad has {kernels} and {steps} on the CPU."
+    return f"This minigrad has {kernels} on the CPU; its steps are captured."
 
 
 def use(native):
     """Switch minigrad's compiled kernels off in this process, unless `native` is true."""
     import minigrad.cpu
 
-    if not native and hasattr(minigrad.cpu, "native"):
+    if not native:
         minigrad.cpu.native = False
 
 
 def captured(step):
-    """The `step` recorded once and replayed, where minigrad can do that on this machine."""
-    import minigrad
+    """The `step` noted once and replayed."""
+    import minigrad.cpu
 
-    return minigrad.Captured(step) if hasattr(minigrad, "Captured") else step
+    return minigrad.cpu.Captured(step)
