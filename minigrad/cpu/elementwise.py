@@ -24,6 +24,10 @@ _SHARED = 1 << 17
 _PARALLEL = 4 * _SHARED  # elements: for fewer it takes longer to wake a thread than to do its share
 
 
+# name -> function(what NumPy does, *operands, out=) that does a block faster, if it takes it
+compiled = {}
+
+
 def share(work, array):
     """Call ``work(rows)`` for slices of the first axis of `array`, cut to fit the cache."""
     if array.size <= _ALONE:
@@ -73,9 +77,11 @@ def _elementwise(name, small=None):
             flat = y.reshape(-1, *(tail if tail != shape else ()))
             operands = [_prepared(x, shape, flat.shape) for x in operands]
 
+            apply = functools.partial(compiled[name], function) if name in compiled else function
+
             def work(rows):
                 blocks = (x[rows] if np.shape(x) == flat.shape else x for x in operands)
-                function(*blocks, out=flat[rows])
+                apply(*blocks, out=flat[rows])
 
             share(work, flat)
             return y

@@ -11,5 +11,5 @@ were not built, and for what they do not take, NumPy's kernels run.
 """
 
 from .. import optim as _optim  # noqa: F401 (what is made faster must be there first)
-from . import convolution, slopes  # noqa: F401 (they register)
+from . import convolution, elementwise, slopes  # noqa: F401 (they register)
 from . import optim as _adam  # noqa: F401

@@ -568,3 +568,55 @@ EXPORT void adam(float *restrict w, const float *restrict g, float *restrict m, 
         w[i] -= lr * (mean / (sqrtf(square) + eps));
     }
 }
+
+/* ------------------------------------------------------------------ binary cross-entropy
+   exp(-|x|): 2^k e^r with k whole and |r| <= log(2) / 2, by a polynomial of r (that of Cephes' expf,
+   by S. Moshier); 0 where it is below the least normal number, NaN where x is. */
+INLINE vec exp_minus_abs(vec x) {
+    vec zero = {0}, y = (vec)((ivec)x | (ivec)(-zero)); /* -|x| */
+    ivec tiny = y < -87.3f;
+    vec shift = zero + 12582912.f; /* adding it rounds to a whole number: 1.5 * 2^23 */
+    vec k = (vec)(~((y != y) | tiny) & (ivec)(y * 1.44269504f)) + shift;
+    ivec scale = ((ivec)k - (ivec)shift + 127) << 23;
+    k -= shift;
+    vec r = y - k * 0.693359375f + k * 2.12194440e-4f;
+    vec p = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = (p * r * r + r + 1) * (vec)scale;
+    return (vec)((ivec)p & ~tiny);
+}
+
+/* log(1 + exp(x)) - t x, the negative logarithm of a Bernoulli distribution with the logit x; its
+   log(1 + exp(-|x|)) as in minigrad/cpu/elementwise.py, whose coefficients these are. */
+INLINE void bernoulli_nll_vector(const float *x, const float *t, float *out, long n) {
+    vec zero = {0}, v = load_some(x, n), e = exp_minus_abs(v);
+    vec z = e / (2 + e), q = z * z;
+    vec rest = ((0.268515f * q + 0.2823662f) * q + 0.4000756f) * q + 0.6666664f;
+    vec positive = (vec)(~(ivec)(v < zero) & (ivec)v); /* max(x, 0), NaN where x is */
+    store_some(out, positive - load_some(t, n) * v + (2 * z + z * (q * rest)), n);
+}
+EXPORT void bernoulli_nll(const float *x, const float *t, float *out, long n) {
+    long i = 0;
+    for (; i + WIDTH <= n; i += WIDTH) bernoulli_nll_vector(x + i, t + i, out + i, WIDTH);
+    if (i < n) bernoulli_nll_vector(x + i, t + i, out + i, n - i);
+}
+
+/* s (sigmoid(x) - t): its derivative by x, times s, an array, or where that is NULL a number. */
+INLINE void bernoulli_slope_vector(const float *s, float number, const float *x, const float *t,
+                                   float *out, long n) {
+    vec zero = {0}, v = load_some(x, n), e = exp_minus_abs(v), one = zero + 1;
+    ivec negative = v < zero;
+    vec above = (vec)((negative & (ivec)e) | (~negative & (ivec)one));
+    vec factor = s ? load_some(s, n) : zero + number;
+    store_some(out, (above / (1 + e) - load_some(t, n)) * factor, n);
+}
+EXPORT void bernoulli_slope(const float *s, double number, const float *x, const float *t,
+                            float *out, long n) {
+    long i = 0;
+    for (; i + WIDTH <= n; i += WIDTH)
+        bernoulli_slope_vector(s ? s + i : s, number, x + i, t + i, out + i, WIDTH);
+    if (i < n) bernoulli_slope_vector(s ? s + i : s, number, x + i, t + i, out + i, n - i);
+}

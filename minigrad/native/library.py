@@ -30,6 +30,8 @@ _SIGNATURES = {  # p: an address, n: a size, i: a flag, d: a number
     "gate_and_sum": "ppppnn",
     "add_bias": "ppinn",
     "adam": "ppppndddd",
+    "bernoulli_nll": "pppn",
+    "bernoulli_slope": "pdpppn",
 }
 _TYPES = {"p": ctypes.c_void_p, "n": ctypes.c_long, "i": ctypes.c_int, "d": ctypes.c_double}
 

@@ -27,6 +27,7 @@ if __name__ == "__main__":
     import minigrad as mg
     from minigrad import optim, registry
     from minigrad.conv import Geometry
+    from minigrad.cpu import elementwise
     from minigrad.native import library, one_channel, slopes, winograd
 
     assert library.library is not None, library.status
@@ -54,6 +55,12 @@ if __name__ == "__main__":
         x, w, y = array(3, 5, 9, c), array(3, 2, c, f), array(3, *geometry.out, f)
         one_channel.conv_y(x, w, geometry, array(f), True)
         one_channel.conv_x(y, w, geometry)
+    elementwise._LARGE = 0
+    for n in (1, 5, 16, 33):
+        x, t, s = array(n), array(n), array(n)
+        mg.registry["bernoulli_nll_of_logits"](x, t)
+        mg.registry["bernoulli_slope"](s, x, t)
+        mg.registry["bernoulli_slope"](2.0, x, np.full(n, np.nan, np.float32))
     slopes._LARGE, slopes._BLOCK = 0, 100
     for rows, f in ((70, 1030), (1, 1), (70, 9), (200, 16), (3, 31)):
         slopes.slopes(array(rows, f), array(rows, f), "relu")
