@@ -14,15 +14,6 @@ def sentence():
     return f"This minigrad has {kernels} on the CPU; its steps are captured."
 
 
-def sentence():
-    """What there is to compare, in one line."""
-    import minigrad
-
-    kernels = "compiled kernels" if compiled() else "no compiled kernels"
-    steps = "captured steps" if hasattr(minigrad, "Captured") else "no captured steps"
-    return f"This minigrad has {kernels} and {steps} on the CPU."
-
-
 def use(native):
     """Switch minigrad's compiled kernels off in this process, unless `native` is true."""
     import minigrad.cpu
