@@ -5,8 +5,8 @@
 The convolutions of the reference model; between its two halves stands a mean over channels in place
 of the dense layer, whose cost does not depend on the batch. Flat columns mean that blocks fit the
 caches whatever the size of the whole. Memory is what the steps need beyond libraries, data and
-weights, for a pixel of the input. Both exponents are those of the growth from one row to the next:
-1 is in proportion, and above 1.1 the program ends with exit status 1.
+weights, for a pixel of the input. Both exponents are those of the growth since the first row: 1 is
+in proportion, and above 1.1 in a last row the program ends with exit status 1.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def main():
         results = compare({name: p for name, (_, p) in programs.items()}, options.rounds, 1)
         print(f"\n| {title} | ms | CPU ms | CPU ns a pixel | exponent | MB | bytes a pixel "
               "| exponent |\n|---|---:|---:|---:|---:|---:|---:|---:|")  # fmt: skip
-        before = None
+        first = exponents = None
         for name, (count, _) in programs.items():
             result = results[name]
             if isinstance(result, str):
@@ -90,18 +90,17 @@ def main():
                 worst = math.inf
                 continue
             cpu, memory = result.cpu.median, result.memory - result.before
-            shown = ["", ""]
-            if before and count > before[0]:
-                grown = math.log(count / before[0])
+            first, shown = first or (count, cpu, memory), ["", ""]
+            if count > first[0]:
+                grown = math.log(count / first[0])
                 exponents = [
-                    math.log(cpu / before[1]) / grown,
-                    math.log(memory / before[2]) / grown,
+                    math.log(b / a) / grown for a, b in zip(first[1:], (cpu, memory), strict=True)
                 ]
-                worst, shown = max(worst, *exponents), [f"{e:.2f}" for e in exponents]
-            before = count, cpu, memory
+                shown = [f"{e:.2f}" for e in exponents]
             print(f"| {name} | {result.wall.shown(0, 1e3)} | {result.cpu.shown(0, 1e3)} "
                   f"| {cpu / count * 1e9:.0f} | {shown[0]} | {memory:.0f} "
                   f"| {memory * 2**20 / count:.0f} | {shown[1]} |", flush=True)  # fmt: skip
+        worst = max(worst, *(exponents or [0.0]))
     if worst > WORST:
         sys.exit(f"\nSomething grows faster than in proportion: an exponent is {worst:.2f}")
     print(f"\nThe largest exponent is {worst:.2f}: nothing grows faster than in proportion")
