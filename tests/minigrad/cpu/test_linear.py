@@ -82,6 +82,11 @@ def test_sums_over_pixels(dtype, threads):
     np.testing.assert_array_equal(registry["sum_to"](x.T, (300,)), x.sum(1))
 
 
+@pytest.fixture(autouse=True)
+def compiled_kernels_are_off(monkeypatch):  # tests/minigrad/native is about these
+    monkeypatch.setattr(minigrad.cpu, "native", False)
+
+
 LARGE = (9, 31, 17, 16)  # 75,888 elements
 CASES = {
     "add": [(LARGE, LARGE), (LARGE, (16,)), ((17, 16), LARGE), (LARGE, 2.5), (LARGE, ())],
