@@ -33,7 +33,9 @@ def _slopes(g: Any, y: Any, activation: str | None) -> tuple[Any, Any]:
     gradient of its output `y`. The engine sums db over the axes along which b was broadcast, where
     a kernel has not done so already."""
     kernel = None if isinstance(g, Tensor) else slope_kernels.get(device_of(g))
-    return (kernel or slopes_by_parts)(g, y, activation)
+    if kernel is not None:
+        return kernel(g, y, activation)
+    return slopes_by_parts(g, y, activation)
 
 
 def slopes_by_parts(g: Any, y: Any, activation: str | None) -> tuple[Any, Any]:

@@ -17,7 +17,8 @@ from autoencoder.runs import Config, resume, start, train
 from minigrad.cuda.launch import Launcher
 
 ROOT = Path(__file__).parent.parent
-TALKERS = ("autoencoder/commands", "autoencoder/__main__.py")  # to the user who called them
+# to the user who called them
+TALKERS = ("autoencoder/commands", "autoencoder/__main__.py", "minigrad/native/config.py")
 
 
 def test_only_commands_print():
