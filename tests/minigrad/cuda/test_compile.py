@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import compile_kernels
+import machine_code
 import pytest
 from compile_kernels import compile_source, disagreements
 
@@ -76,6 +77,30 @@ def test_registers_and_shared_memory_are_read_from_the_log():
     rows = {row.kernel: row for row in compile_source("test", code, (), 80)}
     assert rows["a"].shared == 400 and rows["b"].shared == 0
     assert all(0 < row.registers < 40 and row.stack == row.spills == 0 for row in rows.values())
+
+
+@pytest.mark.skipif(machine_code.disassembler() is None, reason=machine_code.NEEDED)
+def test_instructions_of_the_main_loop_are_counted():
+    """Of two loops, one in another, the inner one with the most products."""
+    code = """extern "C" __global__ void loops(float* x, const float* y, int n) {
+        float s = 0.f, t = 1.f;
+        #pragma unroll 1
+        for (int i = 0; i < n; ++i) {
+            #pragma unroll 1
+            for (int k = 0; k < n; ++k) {
+                #pragma unroll
+                for (int j = 0; j < 20; ++j) s = fmaf(s, y[k * 20 + j], t);
+            }
+            #pragma unroll 1
+            for (int k = 0; k < n; ++k) t = fmaf(t, s, y[k]);
+        }
+        x[0] = s;
+    }
+    extern "C" __global__ void line(float* x) { x[0] = 1.f; }"""
+    rows = {r.kernel: r.count for r in compile_source("test", code, (), 90, counted=True)}
+    assert rows["loops"].products == rows["loops"].kinds["FFMA"] == 20
+    assert rows["loops"].kinds["LDG"] == 20 and 40 < rows["loops"].loop < 60 < rows["loops"].code
+    assert rows["line"].loop == rows["line"].products == 0 < rows["line"].code < 12
 
 
 def test_sources_and_variants_must_agree():
