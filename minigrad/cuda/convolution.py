@@ -15,9 +15,20 @@ from ..backend import array_module
 from ..engine import override, registry
 from . import direct
 from .launch import ACTIVATIONS, aligned, blocks, contiguous, launch, multiprocessors
-from .tile import DEPTH, TILES, Plan, scratch_of, sizes_of, struct, tf32_wanted, variants, window
+from .tile import (
+    DEPTH,
+    TILES,
+    Plan,
+    products_wanted,
+    scratch_of,
+    sizes_of,
+    struct,
+    variants,
+    window,
+)
 
 MOST_TAPS = 15  # of a kernel, a side
+MOST_SCRATCH = 2**22  # floats for partial sums, 16 MB: they should stay in the second-level cache
 MOST_STRIDE = 255  # a side: as many phases, squared, have to fit a grid as well
 VARIANTS = {
     "convolution": [
@@ -71,8 +82,8 @@ def _convolve(x, w, geometry, b, activation, shape, transposed):
     y = array_module(x).empty(shape, x.dtype)
     n, channels, filters = shape[0], x.shape[3], shape[3]
     wide = channels % DEPTH == filters % 4 == 0 and aligned(x, w, y)
-    tf32 = tf32_wanted() and wide
-    plan = _plan(geometry, n, channels, filters, transposed, wide, tf32, multiprocessors())
+    products = products_wanted() * wide
+    plan = _plan(geometry, n, channels, filters, transposed, wide, products, multiprocessors())
     scratch, tickets = scratch_of(plan, x)
     arguments = (x, w, b, y, ACTIVATIONS[activation], scratch, tickets, plan.shape)
     launch("convolution", "convolution", *plan[1:3], *arguments, options=plan.options)
@@ -93,7 +104,7 @@ def _reference(plain, layer, x, w, geometry, b, activation):
 
 # ---------------------------------------------------------------------- the plans
 @functools.lru_cache(1024)
-def _plan(geometry, n, channels, filters, transposed, wide, tf32, processors):
+def _plan(geometry, n, channels, filters, transposed, wide, products, processors):
     """How to launch `convolution`; `channels` are those of what is gathered."""
     stride, taps = geometry.stride, math.prod(geometry.kernel)
     gathered, made = geometry.size, geometry.out
@@ -103,28 +114,46 @@ def _plan(geometry, n, channels, filters, transposed, wide, tf32, processors):
         phases = math.prod(stride)
         rows = n * math.prod(blocks(size, s) for size, s in zip(made, stride, strict=True))
     steps = blocks(blocks(taps, phases) * channels, DEPTH)
-    best = None
-    for tile in TILES[wide, tf32]:
-        # Whole waves of tiles, one for each multiprocessor; those of the last wave, which would
-        # keep only some of them busy, can be cut along the contracted index to fill all.
-        count = tile.count(rows, filters)
-        waves, rest = divmod(count * phases, processors)
-        most = 1
-        if rest and phases == 1:  # steps * parts has to fit the kernel's int
-            most = min(processors // rest, steps // 4, (2**31 - 1) // steps)
-        for parts in sorted({1, max(most, 1)}):
-            load = (waves + (rest > 0) / parts) * tile.warps / 4  # warps of each of 4 schedulers
-            alone = 1.4 / (1 if waves else parts)  # one warp alone cannot issue all the time
-            cost = steps * DEPTH * tile.cost(tf32) * max(load, alone)
-            cost += 5000 * (parts > 1)  # clock ticks until the parts have been put together
-            if best is None or cost < best[0]:
-                best = cost, tile, count, rest, parts
-    _, tile, count, rest, parts = best
-    whole, extra = (count, 0) if parts == 1 else (count - rest, rest * parts)
+    plans = [
+        (*_cut(tile, turn, tile.count(rows, filters), steps, phases, processors), tile)
+        for tile, turn in TILES[wide, products].items()
+    ]
+    _, whole, extra, parts, tile = min(plans)
     strides = [s // math.gcd(s, d) for s, d in zip(stride, geometry.dilation, strict=True)]
     shape = struct(
         (n, *gathered, channels, *made, filters, *window(geometry), *strides, whole, parts)
     )
-    options = (*tile.options(wide, tf32), f"-DTRANSPOSED={transposed:d}")
+    options = (*tile.options(wide, products), f"-DTRANSPOSED={transposed:d}")
     block, scratch = (tile.warps * 32,), extra * tile.m * tile.n
     return Plan(options, (whole + extra, 1, phases), block, shape, scratch, extra)
+
+
+def _cut(tile, turn, count, steps, phases, processors):
+    """The best way to make `count` tiles, each of a number of `steps` that take `turn` instructions
+    of a warp: (its clock ticks, tiles made by one block, blocks for parts of the others, parts).
+
+    All tiles that fill whole waves, one for each multiprocessor, can be made by a block each, or
+    all but one wave of them. Of those that are left the sums are cut into parts, so that the blocks
+    of these fill whole waves, too, or nearly. A multiprocessor issues four instructions a tick, one
+    of them of a warp; one warp alone waits for its own results, half as long again. Parts are
+    written and read (24 bytes a tick, of a second-level cache's 5.5 TB/s), and waited for. Of these
+    numbers none has been measured.
+    """
+    waves, best = count * phases // processors, None
+    for whole in {count} if phases > 1 else {max(waves - w, 0) * processors for w in (0, 1)}:
+        left = count - whole
+        most = 4 * processors // left if left and phases == 1 else 1
+        most = min(most, steps // 4, MOST_SCRATCH // (tile.m * tile.n * max(left, 1)))
+        for parts in range(1, max(most, 1) + 1):
+            if parts * steps >= 2**31:  # has to fit the kernel's int
+                break
+            turns = blocks(whole * phases, processors) * steps
+            turns += blocks(left * parts, processors) * blocks(steps, parts)
+            longest = steps if whole or parts == 1 else blocks(steps, parts)
+            ticks = turn * max(turns * tile.warps / 4, longest * 1.4)
+            if parts > 1:
+                share = blocks(left * parts, processors)
+                ticks += 5000 + share * 2 * 4 * tile.m * tile.n / 24
+            if best is None or ticks < best[0]:
+                best = ticks, *((count, 0) if parts == 1 else (whole, left * parts)), parts
+    return best
