@@ -73,7 +73,7 @@ inline double __longlong_as_double(long long a) { return cusim_bits<double>(a); 
 // it rounds towards zero has been measured (M. Fasi et al., "Numerical behavior of NVIDIA tensor
 // cores", 2021), here once.
 namespace cusim {
-static float operands[MAX_THREADS][6];
+static float operands[2][MAX_THREADS][6];  // two, as a lane can be one product ahead of another
 static inline float towards_zero(double exact) {
     const float near = float(exact);
     return fabs(near) > fabs(exact) && !__builtin_isinf(near) ? nextafterf(near, 0.f) : near;
@@ -85,7 +85,8 @@ inline void cusim_mma_m16n8k8(float* d, const unsigned* a, const unsigned* b, in
         say("line %d: mma needs a warp of 32 threads", line);
         give_up();
     }
-    float* mine = operands[current];
+    auto& lanes = operands[fibers[current].odd ^= 1];
+    float* mine = lanes[current];
     for (int i = 0; i < 4; ++i) mine[i] = __uint_as_float(a[i] & 0xffffe000u);
     for (int i = 0; i < 2; ++i) mine[4 + i] = __uint_as_float(b[i] & 0xffffe000u);
     exchange(0xffffffffu, 0, lane(), line);
@@ -94,9 +95,8 @@ inline void cusim_mma_m16n8k8(float* d, const unsigned* a, const unsigned* b, in
         const unsigned row = g + i / 2 * 8, column = 2 * t + i % 2;
         double sum = d[i];
         for (unsigned k = 0; k < 8; ++k)
-            sum += double(operands[warp + row % 8 * 4 + k % 4][row / 8 + k / 4 * 2]) *
-                   operands[warp + column * 4 + k % 4][4 + k / 4];
+            sum += double(lanes[warp + row % 8 * 4 + k % 4][row / 8 + k / 4 * 2]) *
+                   lanes[warp + column * 4 + k % 4][4 + k / 4];
         d[i] = towards_zero(sum);
     }
-    exchange(0xffffffffu, 0, lane(), line);  // the operands are wanted no more
 }

@@ -8,6 +8,8 @@ import pytest
 from compile_kernels import compile_source, disagreements
 
 from minigrad.cuda import launch
+from minigrad.cuda.tile import TILES
+from minigrad.cuda.weight_gradient import GRADIENT_TILES
 
 KERNELS = Path(__file__).with_name("kernels")
 pytestmark = pytest.mark.skipif(compile_kernels.compiler() is None, reason=compile_kernels.NEEDED)
@@ -101,6 +103,22 @@ def test_instructions_of_the_main_loop_are_counted():
     assert rows["loops"].products == rows["loops"].kinds["FFMA"] == 20
     assert rows["loops"].kinds["LDG"] == 20 and 40 < rows["loops"].loop < 60 < rows["loops"].code
     assert rows["line"].loop == rows["line"].products == 0 < rows["line"].code < 12
+
+
+@pytest.mark.skipif(machine_code.disassembler() is None, reason=machine_code.NEEDED)
+def test_what_tiles_cost_is_what_the_machine_code_has():
+    """To within a tenth: another compiler makes other code."""
+    texts = compile_kernels.sources()
+    extra = {"convolution": ("-DTRANSPOSED=0",), "weight_gradient": ()}
+    for source, table in (("convolution", TILES), ("weight_gradient", GRADIENT_TILES)):
+        for kind, turns in table.items():
+            for tile, turn in turns.items():
+                options = *tile.options(*kind), *extra[source]
+                [row] = compile_source(source, texts[source], options, 90, counted=True)
+                assert abs(row.count.loop - turn) < turn / 10, (source, kind, tile, row.count)
+                of_tensor_cores = tile.warp_m * tile.warp_n * 16 * kind[1] // (16 * 8 * 8)
+                assert row.count.kinds["HMMA"] == of_tensor_cores
+                assert kind[1] or row.count.kinds["FFMA"] == tile.warp_m * tile.warp_n * 16 // 32
 
 
 def test_sources_and_variants_must_agree():

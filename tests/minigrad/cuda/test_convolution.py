@@ -191,6 +191,16 @@ def sanitized_runs():
         yield f"conv_layer, {activation}", functools.partial(convolution.conv_layer, *arguments)
 
 
+@pytest.mark.parametrize("capability, three", [("75", 0), ("80", 3), ("86", 0), ("90", 3)])
+def test_the_precision_is_chosen_by_the_gpu(capability, three, monkeypatch):
+    monkeypatch.setattr(tile, "compute_capability", lambda: capability)
+    assert minigrad.cuda.precision == "auto"
+    assert tile.products_wanted() == three
+    for precision, products in (("float32", 0), ("3xtf32", 3), ("tf32", 1)):
+        monkeypatch.setattr(minigrad.cuda, "precision", precision)
+        assert tile.products_wanted() == products
+
+
 def test_an_unknown_precision(monkeypatch):
     monkeypatch.setattr(minigrad.cuda, "precision", "fp16")
     x, w = np.ones((1, 4, 4, 4), np.float32), np.ones((3, 3, 4, 4), np.float32)
