@@ -28,7 +28,6 @@ from .tile import (
 )
 
 MOST_TAPS = 15  # of a kernel, a side
-MOST_SCRATCH = 2**22  # floats for partial sums, 16 MB: they should stay in the second-level cache
 MOST_STRIDE = 255  # a side: as many phases, squared, have to fit a grid as well
 VARIANTS = {
     "convolution": [
@@ -129,31 +128,22 @@ def _plan(geometry, n, channels, filters, transposed, wide, products, processors
 
 
 def _cut(tile, turn, count, steps, phases, processors):
-    """The best way to make `count` tiles, each of a number of `steps` that take `turn` instructions
-    of a warp: (its clock ticks, tiles made by one block, blocks for parts of the others, parts).
+    """The better way to make `count` tiles, each in a number of `steps` of `turn` instructions of a
+    warp: (its clock ticks, tiles made by one block, blocks for parts of the others, parts).
 
-    All tiles that fill whole waves, one for each multiprocessor, can be made by a block each, or
-    all but one wave of them. Of those that are left the sums are cut into parts, so that the blocks
-    of these fill whole waves, too, or nearly. A multiprocessor issues four instructions a tick, one
-    of them of a warp; one warp alone waits for its own results, half as long again. Parts are
-    written and read (24 bytes a tick, of a second-level cache's 5.5 TB/s), and waited for. Of these
-    numbers none has been measured.
+    Whole waves of tiles, one for each multiprocessor; those of the last wave, which would keep only
+    some of them busy, can be cut along the contracted index to fill all. A multiprocessor issues
+    four instructions a tick, each of another warp; one warp alone cannot issue all the time, and
+    parts have to be put together: of that the numbers are guesses until a GPU has measured them.
     """
-    waves, best = count * phases // processors, None
-    for whole in {count} if phases > 1 else {max(waves - w, 0) * processors for w in (0, 1)}:
-        left = count - whole
-        most = 4 * processors // left if left and phases == 1 else 1
-        most = min(most, steps // 4, MOST_SCRATCH // (tile.m * tile.n * max(left, 1)))
-        for parts in range(1, max(most, 1) + 1):
-            if parts * steps >= 2**31:  # has to fit the kernel's int
-                break
-            turns = blocks(whole * phases, processors) * steps
-            turns += blocks(left * parts, processors) * blocks(steps, parts)
-            longest = steps if whole or parts == 1 else blocks(steps, parts)
-            ticks = turn * max(turns * tile.warps / 4, longest * 1.4)
-            if parts > 1:
-                share = blocks(left * parts, processors)
-                ticks += 5000 + share * 2 * 4 * tile.m * tile.n / 24
-            if best is None or ticks < best[0]:
-                best = ticks, *((count, 0) if parts == 1 else (whole, left * parts)), parts
-    return best
+    waves, rest = divmod(count * phases, processors)
+    most = 1
+    if rest and phases == 1:  # steps * parts has to fit the kernel's int
+        most = min(processors // rest, steps // 4, (2**31 - 1) // steps)
+    plans = []
+    for parts in {1, max(most, 1)}:
+        load = (waves + (rest > 0) / parts) * tile.warps / 4  # warps of each of 4 schedulers
+        alone = 1.4 / (1 if waves else parts)
+        ticks = steps * turn * max(load, alone) + 5000 * (parts > 1)
+        plans.append((ticks, *((count, 0) if parts == 1 else (count - rest, rest * parts)), parts))
+    return min(plans)

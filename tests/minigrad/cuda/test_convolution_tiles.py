@@ -214,7 +214,7 @@ def test_every_variant_is_chosen_by_some_layer():
                 channels = (f, c) if transposed else (c, f)
                 plan = convolution._plan(geometry, 50, *channels, transposed, *kind)
                 chosen["convolution"].add(plan.options)
-                assert plan.scratch <= convolution.MOST_SCRATCH
+                assert plan.tickets <= 132 and plan.scratch < 2**21  # 8 MB
     for source, variants in {**convolution.VARIANTS, **weight_gradient.VARIANTS}.items():
         assert chosen[source] == set(variants)
         assert len(variants) == len(set(variants))
