@@ -178,7 +178,7 @@ def main():
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     for name in wanted:
         print(f"\n----- {name}", flush=True)
-        cuda.precision = "float32"
+        cuda.precision = "auto"
         figures[name] = {"about": about, "figures": PARTS[name]()}
         write(figures)
 

@@ -36,6 +36,8 @@ LAYERS = {  # name: (primitive of the forward pass, geometry, image channels, ou
     "t3 32->1": ("conv_x", SIDE[0], 1, 32),
 }
 
+PRECISIONS = ("float32", "3xtf32", "tf32")
+
 
 def _wait():
     sys.modules["cupy"].cuda.Device().synchronize()
@@ -45,7 +47,7 @@ def _wait():
 def smoke(batch=50):
     """Milliseconds per captured step by the GPU's clock, and how long a cold start takes."""
     figures = {}
-    for precision in ("float32", "tf32"):
+    for precision in PRECISIONS:
         cuda.precision = precision
         began = time.perf_counter()
         step = cuda.Captured(minigrad_convolutional(batch, "cuda"))
@@ -79,7 +81,7 @@ def _milliseconds(function, repeat=STEPS, rounds=20):
 
 
 # ---------------------------------------------------------------------- the training step
-def ours(batch, precision="float32", captured=True):
+def ours(batch, precision="auto", captured=True):
     """`STEPS` steps of the reference model on the GPU, as a function."""
     cuda.precision = precision
     step = minigrad_convolutional(batch, "cuda")
@@ -112,9 +114,9 @@ def torchs(batch, precision="float32", **options):
 
 
 def step(batch=50, rounds=10):
-    """The training step, in float32 and in TF32, by program: milliseconds."""
+    """The training step in each precision, by program: milliseconds."""
     figures, part = {}, functools.partial
-    for precision in ("float32", "tf32"):
+    for precision in PRECISIONS:
         compiled = dict(compiled=True, mode="reduce-overhead")
         graphed = dict(graphed=True)
         programs = {
@@ -204,7 +206,7 @@ def _operations(geometry, x, w, y):
 
 def layers(batch=50):
     """Each convolution of the reference model, forward and both gradients: microseconds, and the
-    part of the roofline reached; PyTorch's time beside it."""
+    part of float32's roofline reached; PyTorch's time beside it."""
     rng = np.random.default_rng(0)
     flops, bandwidth = ceilings()
     print(f"\nceilings: {flops / 1e12:.1f} Tflop/s float32, {bandwidth / 1e12:.2f} TB/s")
@@ -287,11 +289,11 @@ def sweep(batches=(1, 2, 5, 10, 20, 50, 100, 200, 400)):
 
 
 def epochs(count=600, seed=2):
-    """The reference training: seconds and its curve, in both precisions."""
+    """The reference training: seconds and its curve, in each precision."""
     data = datasets.load("olivetti")
     rows = shrink(data.images, 32).reshape(len(data.images), -1)  # (400, 1024)
     figures = {"data": data.name}
-    for precision in ("float32", "tf32"):
+    for precision in PRECISIONS:
         cuda.precision = precision
         ends = []
         settings = olivetti.settings() | {"max_epochs": count, "random_state": seed}

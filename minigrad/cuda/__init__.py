@@ -8,9 +8,8 @@ training step, `adam.py` (called by `optim.py`) its last kernel; `rows.py` takes
 
 >>> import minigrad.cuda
 >>> usable, found = minigrad.cuda.status()  # found: in a sentence, the GPU or why there is none
->>> minigrad.cuda.precision = "tf32"  # convolutions on the tensor cores, with 10 bits of mantissa;
->>> # steps captured before keep theirs
->>> minigrad.cuda.precision = "float32"
+>>> minigrad.cuda.precision = "tf32"  # of convolutions, see docs/gpu.md; captured steps keep theirs
+>>> minigrad.cuda.precision = "auto"
 """
 
 from .. import conv, fused, losses, ops  # noqa: F401 (what is overridden must be there first)
@@ -26,6 +25,6 @@ from . import (  # noqa: F401 (they register the overrides)
 )
 from .capture import Captured
 
-precision = "float32"
+precision = "auto"
 
 __all__ = ["Captured", "status"]

@@ -15,7 +15,17 @@ from ..backend import array_module
 from ..engine import override, registry
 from . import direct
 from .launch import ACTIVATIONS, aligned, blocks, contiguous, launch, multiprocessors
-from .tile import DEPTH, TILES, Plan, scratch_of, sizes_of, struct, tf32_wanted, variants, window
+from .tile import (
+    DEPTH,
+    TILES,
+    Plan,
+    products_wanted,
+    scratch_of,
+    sizes_of,
+    struct,
+    variants,
+    window,
+)
 
 MOST_TAPS = 15  # of a kernel, a side
 MOST_STRIDE = 255  # a side: as many phases, squared, have to fit a grid as well
@@ -71,8 +81,8 @@ def _convolve(x, w, geometry, b, activation, shape, transposed):
     y = array_module(x).empty(shape, x.dtype)
     n, channels, filters = shape[0], x.shape[3], shape[3]
     wide = channels % DEPTH == filters % 4 == 0 and aligned(x, w, y)
-    tf32 = tf32_wanted() and wide
-    plan = _plan(geometry, n, channels, filters, transposed, wide, tf32, multiprocessors())
+    products = products_wanted() * wide
+    plan = _plan(geometry, n, channels, filters, transposed, wide, products, multiprocessors())
     scratch, tickets = scratch_of(plan, x)
     arguments = (x, w, b, y, ACTIVATIONS[activation], scratch, tickets, plan.shape)
     launch("convolution", "convolution", *plan[1:3], *arguments, options=plan.options)
@@ -93,7 +103,7 @@ def _reference(plain, layer, x, w, geometry, b, activation):
 
 # ---------------------------------------------------------------------- the plans
 @functools.lru_cache(1024)
-def _plan(geometry, n, channels, filters, transposed, wide, tf32, processors):
+def _plan(geometry, n, channels, filters, transposed, wide, products, processors):
     """How to launch `convolution`; `channels` are those of what is gathered."""
     stride, taps = geometry.stride, math.prod(geometry.kernel)
     gathered, made = geometry.size, geometry.out
@@ -103,28 +113,37 @@ def _plan(geometry, n, channels, filters, transposed, wide, tf32, processors):
         phases = math.prod(stride)
         rows = n * math.prod(blocks(size, s) for size, s in zip(made, stride, strict=True))
     steps = blocks(blocks(taps, phases) * channels, DEPTH)
-    best = None
-    for tile in TILES[wide, tf32]:
-        # Whole waves of tiles, one for each multiprocessor; those of the last wave, which would
-        # keep only some of them busy, can be cut along the contracted index to fill all.
-        count = tile.count(rows, filters)
-        waves, rest = divmod(count * phases, processors)
-        most = 1
-        if rest and phases == 1:  # steps * parts has to fit the kernel's int
-            most = min(processors // rest, steps // 4, (2**31 - 1) // steps)
-        for parts in sorted({1, max(most, 1)}):
-            load = (waves + (rest > 0) / parts) * tile.warps / 4  # warps of each of 4 schedulers
-            alone = 1.4 / (1 if waves else parts)  # one warp alone cannot issue all the time
-            cost = steps * DEPTH * tile.cost(tf32) * max(load, alone)
-            cost += 5000 * (parts > 1)  # clock ticks until the parts have been put together
-            if best is None or cost < best[0]:
-                best = cost, tile, count, rest, parts
-    _, tile, count, rest, parts = best
-    whole, extra = (count, 0) if parts == 1 else (count - rest, rest * parts)
+    plans = [
+        (*_cut(tile, turn, tile.count(rows, filters), steps, phases, processors), tile)
+        for tile, turn in TILES[wide, products].items()
+    ]
+    _, whole, extra, parts, tile = min(plans)
     strides = [s // math.gcd(s, d) for s, d in zip(stride, geometry.dilation, strict=True)]
     shape = struct(
         (n, *gathered, channels, *made, filters, *window(geometry), *strides, whole, parts)
     )
-    options = (*tile.options(wide, tf32), f"-DTRANSPOSED={transposed:d}")
+    options = (*tile.options(wide, products), f"-DTRANSPOSED={transposed:d}")
     block, scratch = (tile.warps * 32,), extra * tile.m * tile.n
     return Plan(options, (whole + extra, 1, phases), block, shape, scratch, extra)
+
+
+def _cut(tile, turn, count, steps, phases, processors):
+    """The better way to make `count` tiles, each in a number of `steps` of `turn` instructions of a
+    warp: (its clock ticks, tiles made by one block, blocks for parts of the others, parts).
+
+    Whole waves of tiles, one for each multiprocessor; those of the last wave, which would keep only
+    some of them busy, can be cut along the contracted index to fill all. A multiprocessor issues
+    four instructions a tick, each of another warp; one warp alone cannot issue all the time, and
+    parts have to be put together: of that the numbers are guesses until a GPU has measured them.
+    """
+    waves, rest = divmod(count * phases, processors)
+    most = 1
+    if rest and phases == 1:  # steps * parts has to fit the kernel's int
+        most = min(processors // rest, steps // 4, (2**31 - 1) // steps)
+    plans = []
+    for parts in {1, max(most, 1)}:
+        load = (waves + (rest > 0) / parts) * tile.warps / 4  # warps of each of 4 schedulers
+        alone = 1.4 / (1 if waves else parts)
+        ticks = steps * turn * max(load, alone) + 5000 * (parts > 1)
+        plans.append((ticks, *((count, 0) if parts == 1 else (count - rest, rest * parts)), parts))
+    return min(plans)

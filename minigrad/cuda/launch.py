@@ -21,7 +21,8 @@ SOURCES = Path(__file__).with_name("kernels")
 FLOAT32 = np.dtype(np.float32)  # compared with this a dtype costs a tenth of a comparison by name
 LIMIT = 2**31  # elements: kernels count them with an int
 ACTIVATIONS = {None: 0, "relu": 1, "sigmoid": 2, "tanh": 3}  # as the kernels number them
-MULTIPROCESSORS = 132  # of an H200: what launch shapes are made for where there is no GPU
+# of an H200: what launch shapes are made for where there is no GPU
+MULTIPROCESSORS, COMPUTE_CAPABILITY = 132, "90"
 _NULL = np.uint64(0)
 logger = logging.getLogger(__name__)
 _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$')
@@ -161,6 +162,13 @@ def _multiprocessors(gpu):
 def _gpus():
     cupy = sys.modules.get("cupy")
     return cupy.cuda.runtime.getDeviceCount() if cupy else 0
+
+
+@functools.cache
+def compute_capability():
+    """The GPU's generation, as "90" for 9.0."""
+    cupy = sys.modules.get("cupy")
+    return cupy.cuda.Device().compute_capability if cupy else COMPUTE_CAPABILITY
 
 
 # ---------------------------------------------------------------------- what a kernel may be given

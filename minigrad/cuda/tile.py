@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backend import array_module, is_array
-from .launch import ACTIVATIONS, blocks, launcher
+from .launch import ACTIVATIONS, blocks, compute_capability, launcher
 
 DEPTH = 16  # values of the contracted index that a kernel takes at a time
 LIMIT = 2**31 - 2**24  # elements of an array with its padding: offsets are ints, tiles overhang
@@ -29,18 +29,13 @@ class Tile(NamedTuple):
     def warps(self):
         return self.m // self.warp_m * (self.n // self.warp_n)
 
-    def cost(self, tf32):
-        """Instructions of a warp for each value of the contracted index, roughly: the arithmetic
-        of its lanes and the loads, stores and addresses around it."""
-        return self.warp_m * self.warp_n / (256 if tf32 else 32) + 8
-
     def count(self, rows, columns):
         return blocks(rows, self.m) * blocks(columns, self.n)
 
-    def options(self, wide, tf32):
+    def options(self, wide, products):
         names = "TILE_M", "TILE_N", "WARP_M", "WARP_N"
         tile = (f"-D{name}={size}" for name, size in zip(names, self, strict=True))
-        return (*tile, f"-DWIDE={wide:d}", *(("-DTF32",) if tf32 else ()))
+        return (*tile, f"-DWIDE={wide:d}", *((f"-DTF32={products}",) if products else ()))
 
 
 BIG, SQUARE, NARROW, SMALL = (
@@ -49,12 +44,21 @@ BIG, SQUARE, NARROW, SMALL = (
     Tile(128, 32, 32, 32),
     Tile(64, 32, 32, 32),
 )
-# By (wide, tf32): with loads of 16 bytes, on the tensor cores. General kernels stay with float32.
+# The tiles of `convolution` by kind, (loads of 16 bytes, products on the tensor cores for each of
+# float32's): general kernels stay with float32. What a tile costs is the number of instructions of
+# a warp for DEPTH values of the contracted index, a turn of the main loop, in the machine code for
+# sm_90: `python tests/tools/compile_kernels.py --arch 90` counts them, and a test compares.
 TILES = {
-    (True, False): (BIG, SQUARE, NARROW, SMALL),
-    (True, True): (BIG, SMALL),
-    (False, False): (SQUARE,),
+    (True, 0): {BIG: 1212, SQUARE: 655, NARROW: 671, SMALL: 683},
+    (True, 1): {BIG: 242, SMALL: 209},
+    (True, 3): {SQUARE: 293, SMALL: 321},
+    (False, 0): {SQUARE: 745},
 }
+PRECISIONS = {"float32": 0, "tf32": 1, "3xtf32": 3}  # products on the tensor cores
+# Where three products on the tensor cores are less work than one in float32: the data sheets of the
+# A100 and A30 have 8 of them in its time, of the H100 and H200 7.4, of other GPUs 1 or 2. (Of
+# the generation after these, only with other instructions than `mma`.)
+THREE_ARE_FASTER = ("80", "90")
 
 
 def variants(tiles):
@@ -97,11 +101,17 @@ def sizes_of(geometry, x=None, y=None, w=None, b=None, activation=None):
     return (n, c, f) if min(elements) > 0 and max(elements) < LIMIT else None
 
 
-def tf32_wanted():
+def products_wanted():
+    """How many products on the tensor cores `minigrad.cuda.precision` makes of one: 0 for none."""
     setting = sys.modules[__package__].precision
-    if setting not in ("float32", "tf32"):
-        raise ValueError(f'minigrad.cuda.precision must be "float32" or "tf32", got {setting!r}')
-    return setting == "tf32"
+    if setting == "auto":
+        setting = "3xtf32" if compute_capability() in THREE_ARE_FASTER else "float32"
+    if setting not in PRECISIONS:
+        names = ", ".join(f'"{name}"' for name in PRECISIONS)
+        raise ValueError(
+            f'minigrad.cuda.precision must be "auto" or one of {names}, got {setting!r}'
+        )
+    return PRECISIONS[setting]
 
 
 def scratch_of(plan, x):

@@ -16,18 +16,23 @@ from .tile import (
     DEPTH,
     NARROW,
     SMALL,
-    TILES,
+    SQUARE,
     Plan,
+    products_wanted,
     scratch_of,
     sizes_of,
     struct,
-    tf32_wanted,
     variants,
     window,
 )
 
 MOST_FILTERS = 2**20  # a grid has up to 2**16 rows of blocks
-GRADIENT_TILES = {**TILES, (True, False): (BIG, NARROW, SMALL)}
+GRADIENT_TILES = {  # as tile.TILES
+    (True, 0): {BIG: 1244, NARROW: 707, SMALL: 715},
+    (True, 1): {BIG: 280, SMALL: 245},
+    (True, 3): {SQUARE: 294, SMALL: 358},
+    (False, 0): {SQUARE: 1159},
+}
 VARIANTS = {"weight_gradient": variants(GRADIENT_TILES)}
 
 
@@ -43,7 +48,8 @@ def conv_w(x, y, geometry):
     x, y = contiguous(x), contiguous(y)
     w = array_module(x).empty((*geometry.kernel, c, f), x.dtype)
     wide = c % 4 == f % 4 == 0 and aligned(x, y, w)
-    plan = _plan(geometry, n, c, f, wide, tf32_wanted() and wide, multiprocessors())
+    products = products_wanted() * wide
+    plan = _plan(geometry, n, c, f, wide, products, multiprocessors())
     scratch, tickets = scratch_of(plan, x)
     arguments = (x, y, w, scratch, tickets, plan.shape)
     launch("weight_gradient", "weight_gradient", *plan[1:3], *arguments, options=plan.options)
@@ -51,11 +57,11 @@ def conv_w(x, y, geometry):
 
 
 @functools.lru_cache(1024)
-def _plan(geometry, n, c, f, wide, tf32, processors):
+def _plan(geometry, n, c, f, wide, products, processors):
     """How to launch `weight_gradient`."""
     rows, pixels = math.prod(geometry.kernel) * c, n * math.prod(geometry.out)
-    tiles = GRADIENT_TILES[wide, tf32]
-    tile = min(tiles, key=lambda t: t.count(rows, f) * t.warps * t.cost(tf32))
+    turns = GRADIENT_TILES[wide, products]
+    tile = min(turns, key=lambda t: t.count(rows, f) * t.warps * turns[t])
     count = tile.count(rows, f)
     # Twelve warps on each multiprocessor, all at once; a part is at least four steps long.
     parts = max(1, min(12 * processors // (tile.warps * count), pixels // (4 * DEPTH), 65535))
@@ -66,7 +72,7 @@ def _plan(geometry, n, c, f, wide, tf32, processors):
     grid = blocks(rows, tile.m), blocks(f, tile.n), parts
     extra = count * parts if parts > 1 else 0
     scratch = extra * tile.m * tile.n
-    return Plan(tile.options(wide, tf32), grid, (tile.warps * 32,), shape, scratch, extra)
+    return Plan(tile.options(wide, products), grid, (tile.warps * 32,), shape, scratch, extra)
 
 
 def _divisor(d):

@@ -26,9 +26,9 @@ def gpu():
 
 
 @pytest.fixture(autouse=True)
-def _float32():
+def _precision():
     yield
-    cuda.precision = "float32"
+    cuda.precision = "auto"
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,12 @@
 
 The compiler is NVRTC, from the wheel ``nvidia-cuda-nvrtc`` (no driver is needed), or else nvcc.
 Each source of ``minigrad/cuda/kernels`` is compiled with every set of options that the table
-``VARIANTS`` of a module in ``minigrad/cuda`` lists for it.
+``VARIANTS`` of a module in ``minigrad/cuda`` lists for it. With the wheel ``nvidia-cuda-nvdisasm``
+the table has the instructions of each kernel, of a turn of its main loop and the products in it.
 """
 
 import argparse
+import base64
 import ctypes
 import functools
 import hashlib
@@ -24,6 +26,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+import machine_code
 
 ARCHITECTURES = (75, 80, 90)  # Turing, Ampere, Hopper
 NEEDED = "compiling CUDA kernels needs `pip install nvidia-cuda-nvrtc` or nvcc"
@@ -45,16 +49,19 @@ class Row(NamedTuple):
     stack: int = 0
     spills: int = 0
     fault: str = ""
+    count: machine_code.Count | None = None
 
     def __str__(self):
         name = " ".join([f"{self.source}.cu", *self.options])
+        code, loop, products = self.count[:3] if self.count else "---"
         return (
             f"sm_{self.architecture}  {self.registers:4} {self.shared:6} {self.stack:6} "
-            f"{self.spills:6}  {self.kernel:24} {name}{self.fault and '  <- ' + self.fault}"
+            f"{self.spills:6} {code:>6} {loop:>6} {products:>8}  {self.kernel:16} "
+            f"{name}{self.fault and '  <- ' + self.fault}"
         )
 
 
-HEADING = "arch    regs shared  stack spills  kernel                   source"
+HEADING = "arch    regs shared  stack spills   code   loop products  kernel           source"
 
 
 # ---------------------------------------------------------------------- what there is to compile
@@ -84,7 +91,7 @@ def disagreements(texts, table):
 # ---------------------------------------------------------------------- compilers
 @functools.cache
 def compiler():
-    """A function ``(text, architecture, options) -> (succeeded, log)``, or None.
+    """A function ``(text, architecture, options) -> (succeeded, log, code)``, or None.
 
     What is bound to it tells one version of a compiler from another.
     """
@@ -114,8 +121,11 @@ def _nvrtc(path, _, text, architecture, options):
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
     library.nvrtcGetProgramLog(program, log)
+    library.nvrtcGetCUBINSize(program, ctypes.byref(size))
+    code = ctypes.create_string_buffer(size.value if status == 0 else 0)
+    library.nvrtcGetCUBIN(program, code)
     library.nvrtcDestroyProgram(ctypes.byref(program))
-    return status == 0, log.value.decode(errors="replace")
+    return status == 0, log.value.decode(errors="replace"), code.raw
 
 
 def _nvcc(path, _, text, architecture, options):
@@ -128,34 +138,39 @@ def _nvcc(path, _, text, architecture, options):
             capture_output=True,
             text=True,
         )
-    return run.returncode == 0, run.stdout + run.stderr
+        code = b"" if run.returncode else source.with_suffix(".cubin").read_bytes()
+    return run.returncode == 0, run.stdout + run.stderr, code
 
 
 # ---------------------------------------------------------------------- compiling
 def _compiled_before(text, architecture, options):
     """What the compiler says, from a file if it has been asked before."""
-    key = "\0".join([str(compiler().args), *_FLAGS, str(architecture), *options, text])
+    key = "\0".join(["2", str(compiler().args), *_FLAGS, str(architecture), *options, text])
     name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
     path = Path(tempfile.gettempdir()) / f"minigrad-compiled-{os.getuid()}" / name
     if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+        log, code = json.loads(path.read_text(encoding="utf-8"))
+        return True, log, base64.b64decode(code)
     answer = compiler()(text, architecture, options)
     if not answer[0]:  # for a reason that may lie in the compiler's installation
         return answer
+    kept = json.dumps([answer[1], base64.b64encode(answer[2]).decode()])
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # others may write the same
-        (Path(folder) / name).write_text(json.dumps(answer), encoding="utf-8")
+        (Path(folder) / name).write_text(kept, encoding="utf-8")
         os.replace(Path(folder) / name, path)
     return answer
 
 
-def compile_source(source, text, options, architecture):
-    """One `Row` for each kernel of `text`; one with a fault if it does not compile."""
-    succeeded, log = _compiled_before(text, architecture, tuple(options))
+def compile_source(source, text, options, architecture, counted=False):
+    """One `Row` for each kernel of `text`; one with a fault if it does not compile. `counted`:
+    with the numbers of instructions."""
+    succeeded, log, code = _compiled_before(text, architecture, tuple(options))
     start = (source, tuple(options), architecture)
     if not succeeded:
         return [Row(*start, "-", fault=f"does not compile:\n{log.strip()}")]
     rows, kernel, stack, spills = [], None, 0, 0
+    counts = machine_code.counts(code) if counted else {}
     for line in log.splitlines():
         if match := _ENTRY.search(line):
             kernel, stack, spills = match[1], 0, 0
@@ -167,18 +182,18 @@ def compile_source(source, text, options, architecture):
             if stack and not spills:
                 fault = f"keeps {stack} bytes in local memory: an array is indexed by a variable?"
             used = (int(match[1]), int(match[2] or 0), stack, spills)
-            rows.append(Row(*start, kernel, *used, fault))
+            rows.append(Row(*start, kernel, *used, fault, counts.get(kernel)))
             kernel = None
     return rows or [Row(*start, "-", fault="the compiler reports no kernel")]
 
 
-def compile_all(texts, table, architectures=ARCHITECTURES, once=(), threads=2):
+def compile_all(texts, table, architectures=ARCHITECTURES, once=(), threads=2, counted=False):
     """The rows of all sources, variants and architectures; NVRTC compiles in parallel threads.
 
     For the architectures `once` only the first variant of each source is compiled.
     """
     jobs = [
-        (source, text, options, architecture)
+        (source, text, options, architecture, counted)
         for source, text in texts.items()
         for i, options in enumerate(table.get(source) or [()])
         for architecture in architectures
@@ -206,8 +221,11 @@ def main(arguments=None):
     else:
         texts, table = sources(), variants()
         wrong = disagreements(texts, table)
-    rows = compile_all(texts, table, chosen.arch)
+    counted = machine_code.disassembler() is not None
+    rows = compile_all(texts, table, chosen.arch, counted=counted)
     print(HEADING, *rows, *wrong, sep="\n")
+    if not counted:
+        print(machine_code.NEEDED)
     faults = sum(bool(row.fault) for row in rows) + len(wrong)
     print(f"{len(rows)} kernels, {faults} faults")
     return 1 if faults else 0

@@ -6,8 +6,15 @@
 // 32 x 32: 8 x 4) in squares of 4 x 4. A step takes DEPTH values of k, the summed index, and keeps
 // them in shared memory as [k][row] and [k][column], so that a thread reads neighbours at once.
 // * WIDE=1: the kernel loads 16 bytes, four values, at a time. WIDE=0: one value.
-// * TF32 multiplies on the tensor cores (mma.m16n8k8): operands rounded to 10 bits of mantissa when
-//   they are stored to shared memory, sums in float32. Before sm_80 it changes nothing.
+// * TF32=1 multiplies on the tensor cores (mma.m16n8k8): operands rounded to 10 bits of mantissa
+//   when they are stored to shared memory, sums in float32.
+// * TF32=3 makes of each product three there: an operand is p + p', p rounded to 10 bits of mantissa
+//   and p' the rest, and a product p q + p q' + p' q. Tensor cores round their sums towards zero
+//   (M. Fasi et al., "Numerical behavior of NVIDIA tensor cores", 2021), which would add up from
+//   step to step, so they only make a step's sum, small products first, and that is added in float32
+//   (H. Ootomo and R. Yokota, "Recovering single precision accuracy from Tensor Cores", 2022).
+//   What is not finite or rounds to infinity becomes NaN: its rest is.
+// Before sm_80 TF32 changes nothing.
 //
 // Expects SWIZZLED: 1 if row m is kept for k at m ^ swizzle(k), 0 if at m; of last_block.cuh
 // `add_parts`; as options, each with its default, TILE_M to WARP_N together, DEPTH, WIDE and TF32.
@@ -24,7 +31,7 @@
 #define DEPTH 16
 #endif
 #if defined(TF32) && (defined(__CUSIM__) || __CUDA_ARCH__ >= 800)
-#define TENSOR 1
+#define TENSOR TF32
 #else
 #define TENSOR 0
 #endif
@@ -47,16 +54,10 @@ typedef float Left[DEPTH][TILE_M + PAD], Right[DEPTH][TILE_N + PAD];  // a step 
 typedef float Sums[SQUARES_M][SQUARES_N][SIDE][SIDE];                 // a thread's
 
 // ------------------------------------------------------------------------------ numbers on the way
-__device__ __forceinline__ float operand(float v) {  // what shared memory holds of v
-#if TENSOR && defined(__CUSIM__)
-    return __uint_as_float(cusim_to_tf32(v));
-#elif TENSOR
-    unsigned bits;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(v));
-    return __uint_as_float(bits);
-#else
-    return v;
-#endif
+// What shared memory holds of v. Tensor cores drop the 13 lower bits of an operand, so to round it
+// half of the last bit that stays is added: as a float, for infinities and NaN stay what they are.
+__device__ __forceinline__ float operand(float v) {
+    return TENSOR == 1 ? fmaf(__uint_as_float(__float_as_uint(v) & 0xff800000u), 0x1p-11f, v) : v;
 }
 
 __device__ __forceinline__ void load_piece(float* to, const float* from, bool there) {
@@ -98,46 +99,96 @@ __device__ __forceinline__ Corner corner(int thread) {
 }
 
 #if TENSOR
-// d (16 x 8) += a (16 x 8) b (8 x 8), spread over a warp as the PTX manual says.
-__device__ __forceinline__ void mma(float* d, const float* a, const float* b) {
+// d (16 x 8) = c (16 x 8) + a (16 x 8) b (8 x 8), spread over a warp as the PTX manual says.
+__device__ __forceinline__ void mma(float* d, const float* a, const float* b, const float* c) {
     const unsigned p[4] = {__float_as_uint(a[0]), __float_as_uint(a[1]), __float_as_uint(a[2]),
                            __float_as_uint(a[3])};
     const unsigned q[2] = {__float_as_uint(b[0]), __float_as_uint(b[1])};
 #if defined(__CUSIM__)
+    for (int i = 0; i < 4; ++i) d[i] = c[i];
     cusim_mma_m16n8k8(d, p, q, __LINE__);
 #else
     // volatile: all lanes of the warp have to meet here, so it must not move into a branch
     asm volatile(
         "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
-        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "r"(q[0]), "r"(q[1]));
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+        : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+        : "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "r"(q[0]), "r"(q[1]), "f"(c[0]), "f"(c[1]),
+          "f"(c[2]), "f"(c[3]));
 #endif
+}
+
+// What a lane gives to the products with eight values of k: of rows, and of columns.
+__device__ __forceinline__ void load_rows(float (&p)[SQUARES_M][4], const Left& left,
+                                          const Corner& at, int k) {
+#pragma unroll
+    for (int e = 0; e < SQUARES_M * 2; ++e) {
+        const int i = e / 2, k4 = k + e % 2 * 4, row = k4 + at.lane % 4;
+        copy2(&p[i][e % 2 * 2],
+              &left[row][at.warp_m + swizzled(i * APART_M, at.lane_m, APART_M, k4)]);
+    }
+}
+
+__device__ __forceinline__ void load_column(float (&q)[2], const Right& right, const Corner& at,
+                                            int j, int k) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+        const int k4 = k + half * 4, row = k4 + at.lane % 4;
+        q[half] = right[row][at.warp_n + swizzled(j * APART_N, at.lane / 4, APART_N, k4)];
+    }
+}
+
+// Leaves in v what it is rounded to for a tensor core, and returns the rest.
+__device__ __forceinline__ float split(float& v) {
+    const float whole = v;
+    v = __uint_as_float((__float_as_uint(v) + 0x1000u) & 0xffffe000u);
+    return whole - v;
 }
 #endif
 
 // sum += the product of one step.
 __device__ __forceinline__ void multiply(const Left& left, const Right& right, const Corner& at,
                                          Sums& sum) {
-#if TENSOR
+#if TENSOR == 1
 #pragma unroll
     for (int k = 0; k < DEPTH; k += 8) {
         float p[SQUARES_M][4], q[SQUARES_N][2];
+        load_rows(p, left, at, k);
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            const int k4 = k + half * 4, row = k4 + at.lane % 4;
+        for (int j = 0; j < SQUARES_N; ++j) load_column(q[j], right, at, j, k);
 #pragma unroll
-            for (int i = 0; i < SQUARES_M; ++i)
-                copy2(&p[i][half * 2],
-                      &left[row][at.warp_m + swizzled(i * APART_M, at.lane_m, APART_M, k4)]);
+        for (int e = 0; e < SQUARES_M * SQUARES_N; ++e) {
+            float* d = sum[e / SQUARES_N][e % SQUARES_N][0];
+            mma(d, p[e / SQUARES_N], q[e % SQUARES_N], d);
+        }
+    }
+#elif TENSOR == 3
+    float p[DEPTH / 8][SQUARES_M][4], p_rest[DEPTH / 8][SQUARES_M][4];
 #pragma unroll
-            for (int j = 0; j < SQUARES_N; ++j)
-                q[j][half] =
-                    right[row][at.warp_n + swizzled(j * APART_N, at.lane / 4, APART_N, k4)];
+    for (int h = 0; h < DEPTH / 8; ++h) {
+        load_rows(p[h], left, at, h * 8);
+#pragma unroll
+        for (int e = 0; e < SQUARES_M * 4; ++e) p_rest[h][e / 4][e % 4] = split(p[h][e / 4][e % 4]);
+    }
+#pragma unroll
+    for (int j = 0; j < SQUARES_N; ++j) {
+        float q[DEPTH / 8][2], q_rest[DEPTH / 8][2], part[SQUARES_M][4] = {};
+#pragma unroll
+        for (int h = 0; h < DEPTH / 8; ++h) {
+            load_column(q[h], right, at, j, h * 8);
+            q_rest[h][0] = split(q[h][0]), q_rest[h][1] = split(q[h][1]);
+#pragma unroll
+            for (int i = 0; i < SQUARES_M; ++i) mma(part[i], p_rest[h][i], q[h], part[i]);
+#pragma unroll
+            for (int i = 0; i < SQUARES_M; ++i) mma(part[i], p[h][i], q_rest[h], part[i]);
         }
 #pragma unroll
-        for (int e = 0; e < SQUARES_M * SQUARES_N; ++e)
-            mma(sum[e / SQUARES_N][e % SQUARES_N][0], p[e / SQUARES_N], q[e % SQUARES_N]);
+        for (int e = 0; e < DEPTH / 8 * SQUARES_M; ++e) {
+            const int h = e / SQUARES_M, i = e % SQUARES_M;
+            mma(part[i], p[h][i], q[h], part[i]);
+        }
+#pragma unroll
+        for (int e = 0; e < SQUARES_M * 4; ++e) (&sum[e / 4][j][0][0])[e % 4] += part[e / 4][e % 4];
     }
 #else
 #pragma unroll

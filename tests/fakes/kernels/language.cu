@@ -55,17 +55,11 @@ extern "C" __global__ void settings(Settings s, float* out, bool negative, unsig
     out[6] = float(d);
 }
 extern "C" __global__ void __launch_bounds__(32) tensor_core(const float* a, const float* b,
-                                                            float* d, int rounded) {
+                                                            float* d) {
     const int g = threadIdx.x / 4, t = threadIdx.x % 4;  // the PTX ISA's names
     unsigned left[4], right[2];
-    for (int i = 0; i < 4; ++i) {
-        const float x = a[(g + i % 2 * 8) * 8 + t + i / 2 * 4];
-        left[i] = rounded ? cusim_to_tf32(x) : __float_as_uint(x);
-    }
-    for (int i = 0; i < 2; ++i) {
-        const float x = b[(t + i * 4) * 8 + g];
-        right[i] = rounded ? cusim_to_tf32(x) : __float_as_uint(x);
-    }
+    for (int i = 0; i < 4; ++i) left[i] = __float_as_uint(a[(g + i % 2 * 8) * 8 + t + i / 2 * 4]);
+    for (int i = 0; i < 2; ++i) right[i] = __float_as_uint(b[(t + i * 4) * 8 + g]);
     float sum[4] = {0.f, 0.f, 0.f, 0.f};
     cusim_mma_m16n8k8(sum, left, right, __LINE__);
     for (int i = 0; i < 4; ++i) d[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = sum[i];

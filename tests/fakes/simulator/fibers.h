@@ -76,6 +76,7 @@ struct Fiber {
     Context context;
     State state;
     bool fenced;           // has called __threadfence since its last atomicAdd
+    bool odd;              // the number of its products on the tensor cores
     int line;              // where it waits
     unsigned mask;         // AT_WARP: the lanes that take part
     int source;            // AT_WARP: the lane whose value it wants
@@ -207,7 +208,7 @@ static bool run_block(bool waits) {
         __builtin_memcpy(stacks + i * STRIDE, &CANARY, sizeof CANARY);
         prepare(fiber.context, stacks + i * STRIDE, waits ? one_thread : all_threads);
         fiber.state = READY;
-        fiber.fenced = false;
+        fiber.fenced = fiber.odd = false;
     }
     for (unsigned returned = 0; returned < count;) {
         for (unsigned i = 0; i < count; ++i) {

@@ -64,28 +64,29 @@ inline long long __double_as_longlong(double a) { return cusim_bits<long long>(a
 inline double __longlong_as_double(long long a) { return cusim_bits<double>(a); }
 
 // ---------------------------------------------------------------- tensor cores
-// cvt.rna.tf32.f32: to ten bits of mantissa, to nearest, ties away from zero. Inf and NaN stay.
-inline unsigned cusim_to_tf32(float x) {
-    const unsigned bits = __float_as_uint(x);
-    if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0x7fffffu ? 0x7fffffffu : bits;
-    return (bits + 0x1000u) & 0xffffe000u;
-}
 // mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32: d (16, 8) += a (16, 8) b (8, 8) by a warp.
 // With g = lane / 4 and t = lane % 4 a lane holds (PTX ISA, "Matrix fragments for mma.m16n8k8"):
 //   a[0] = a(g, t)  a[1] = a(g + 8, t)  a[2] = a(g, t + 4)  a[3] = a(g + 8, t + 4)
 //   b[0] = b(t, g)  b[1] = b(t + 4, g)
 //   d[0] = d(g, 2t)  d[1] = d(g, 2t + 1)  d[2] = d(g + 8, 2t)  d[3] = d(g + 8, 2t + 1)
-// The unit drops the 13 lower bits of its operands. The order of its sum is not documented.
+// The unit drops the 13 lower bits of its operands. The order of its sum is not documented, but that
+// it rounds towards zero has been measured (M. Fasi et al., "Numerical behavior of NVIDIA tensor
+// cores", 2021), here once.
 namespace cusim {
-static float operands[MAX_THREADS][6];
+static float operands[2][MAX_THREADS][6];  // two, as a lane can be one product ahead of another
+static inline float towards_zero(double exact) {
+    const float near = float(exact);
+    return fabs(near) > fabs(exact) && !__builtin_isinf(near) ? nextafterf(near, 0.f) : near;
 }
+}  // namespace cusim
 inline void cusim_mma_m16n8k8(float* d, const unsigned* a, const unsigned* b, int line) {
     using namespace cusim;
     if (threads - warp_of(current) < 32) {
         say("line %d: mma needs a warp of 32 threads", line);
         give_up();
     }
-    float* mine = operands[current];
+    auto& lanes = operands[fibers[current].odd ^= 1];
+    float* mine = lanes[current];
     for (int i = 0; i < 4; ++i) mine[i] = __uint_as_float(a[i] & 0xffffe000u);
     for (int i = 0; i < 2; ++i) mine[4 + i] = __uint_as_float(b[i] & 0xffffe000u);
     exchange(0xffffffffu, 0, lane(), line);
@@ -94,9 +95,8 @@ inline void cusim_mma_m16n8k8(float* d, const unsigned* a, const unsigned* b, in
         const unsigned row = g + i / 2 * 8, column = 2 * t + i % 2;
         double sum = d[i];
         for (unsigned k = 0; k < 8; ++k)
-            sum += double(operands[warp + row % 8 * 4 + k % 4][row / 8 + k / 4 * 2]) *
-                   operands[warp + column * 4 + k % 4][4 + k / 4];
-        d[i] = float(sum);
+            sum += double(lanes[warp + row % 8 * 4 + k % 4][row / 8 + k / 4 * 2]) *
+                   lanes[warp + column * 4 + k % 4][4 + k / 4];
+        d[i] = towards_zero(sum);
     }
-    exchange(0xffffffffu, 0, lane(), line);  // the operands are wanted no more
 }

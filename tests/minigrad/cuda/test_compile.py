@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import compile_kernels
+import machine_code
 import pytest
 from compile_kernels import compile_source, disagreements
 
 from minigrad.cuda import launch
+from minigrad.cuda.tile import TILES
+from minigrad.cuda.weight_gradient import GRADIENT_TILES
 
 KERNELS = Path(__file__).with_name("kernels")
 pytestmark = pytest.mark.skipif(compile_kernels.compiler() is None, reason=compile_kernels.NEEDED)
@@ -76,6 +79,46 @@ def test_registers_and_shared_memory_are_read_from_the_log():
     rows = {row.kernel: row for row in compile_source("test", code, (), 80)}
     assert rows["a"].shared == 400 and rows["b"].shared == 0
     assert all(0 < row.registers < 40 and row.stack == row.spills == 0 for row in rows.values())
+
+
+@pytest.mark.skipif(machine_code.disassembler() is None, reason=machine_code.NEEDED)
+def test_instructions_of_the_main_loop_are_counted():
+    """Of two loops, one in another, the inner one with the most products."""
+    code = """extern "C" __global__ void loops(float* x, const float* y, int n) {
+        float s = 0.f, t = 1.f;
+        #pragma unroll 1
+        for (int i = 0; i < n; ++i) {
+            #pragma unroll 1
+            for (int k = 0; k < n; ++k) {
+                #pragma unroll
+                for (int j = 0; j < 20; ++j) s = fmaf(s, y[k * 20 + j], t);
+            }
+            #pragma unroll 1
+            for (int k = 0; k < n; ++k) t = fmaf(t, s, y[k]);
+        }
+        x[0] = s;
+    }
+    extern "C" __global__ void line(float* x) { x[0] = 1.f; }"""
+    rows = {r.kernel: r.count for r in compile_source("test", code, (), 90, counted=True)}
+    assert rows["loops"].products == rows["loops"].kinds["FFMA"] == 20
+    assert rows["loops"].kinds["LDG"] == 20 and 40 < rows["loops"].loop < 60 < rows["loops"].code
+    assert rows["line"].loop == rows["line"].products == 0 < rows["line"].code < 12
+
+
+@pytest.mark.skipif(machine_code.disassembler() is None, reason=machine_code.NEEDED)
+def test_what_tiles_cost_is_what_the_machine_code_has():
+    """To within a tenth: another compiler makes other code."""
+    texts = compile_kernels.sources()
+    extra = {"convolution": ("-DTRANSPOSED=0",), "weight_gradient": ()}
+    for source, table in (("convolution", TILES), ("weight_gradient", GRADIENT_TILES)):
+        for products in (0, 1, 3):
+            tile, turn = next(iter(table[True, products].items()))  # the others take as long
+            options = *tile.options(True, products), *extra[source]
+            [row] = compile_source(source, texts[source], options, 90, counted=True)
+            assert abs(row.count.loop - turn) < turn / 10, (source, tile, row.count)
+            multiplied = tile.warp_m * tile.warp_n * 16
+            of_warps = multiplied * products // (16 * 8 * 8)
+            assert row.count.products == (of_warps if products else multiplied // 32)
 
 
 def test_sources_and_variants_must_agree():

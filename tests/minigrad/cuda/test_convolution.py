@@ -23,8 +23,10 @@ def _simulator():
         yield
 
 
+@pytest.mark.parametrize("precision", ["float32", "3xtf32"])
 @pytest.mark.parametrize("case", CASES)
-def test_as_the_reference(case):
+def test_as_the_reference(case, precision, monkeypatch):
+    monkeypatch.setattr(minigrad.cuda, "precision", precision)
     geometry, x, w, y = made(CASES[case])
     results = [checked(name, geometry, *operands(name, x, w, y)) for name in OPERATIONS]
     # each is the adjoint of the others: T(x, w, y), whichever of the three is left out
@@ -80,7 +82,8 @@ def test_real_numbers(name):
     assert off.any()  # float32, not something exact by accident
 
 
-def test_what_is_no_number_stays_where_it_belongs():
+def test_what_is_no_number_stays_where_it_belongs(monkeypatch):
+    monkeypatch.setattr(minigrad.cuda, "precision", "float32")
     for case in ("a layer", "any channels"):
         geometry, x, w, y = made(CASES[case])
         for name, images in (("conv_y", x), ("conv_x", y)):
@@ -169,10 +172,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistakes_are_noticed(name):
+def test_mistakes_are_noticed(name, monkeypatch):
     with simulated(), mistake(*MISTAKES[name]), pytest.raises((AssertionError, SimulatorError)):
-        test_as_the_reference("any channels")
-        test_what_is_no_number_stays_where_it_belongs()
+        test_as_the_reference("any channels", "float32", monkeypatch)
+        test_what_is_no_number_stays_where_it_belongs(monkeypatch)
 
 
 def sanitized_runs():
@@ -188,9 +191,19 @@ def sanitized_runs():
         yield f"conv_layer, {activation}", functools.partial(convolution.conv_layer, *arguments)
 
 
+@pytest.mark.parametrize("capability, three", [("75", 0), ("80", 3), ("86", 0), ("90", 3)])
+def test_the_precision_is_chosen_by_the_gpu(capability, three, monkeypatch):
+    monkeypatch.setattr(tile, "compute_capability", lambda: capability)
+    assert minigrad.cuda.precision == "auto"
+    assert tile.products_wanted() == three
+    for precision, products in (("float32", 0), ("3xtf32", 3), ("tf32", 1)):
+        monkeypatch.setattr(minigrad.cuda, "precision", precision)
+        assert tile.products_wanted() == products
+
+
 def test_an_unknown_precision(monkeypatch):
     monkeypatch.setattr(minigrad.cuda, "precision", "fp16")
     x, w = np.ones((1, 4, 4, 4), np.float32), np.ones((3, 3, 4, 4), np.float32)
     geometry = Geometry.of((4, 4), (3, 3))
-    with pytest.raises(ValueError, match="""must be "float32" or "tf32", got 'fp16'"""):
+    with pytest.raises(ValueError, match=r"""must be "auto" or one of "float32", .*, got 'fp16'"""):
         convolution.conv_y(x, w, geometry)

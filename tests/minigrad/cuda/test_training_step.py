@@ -30,6 +30,12 @@ LAUNCHES = 53  # of one step of the reference model; docs/gpu.md lists them
 SIZE, BATCH = 8, 2
 
 
+@pytest.fixture(autouse=True)
+def _float32(monkeypatch):
+    """The simulator takes twice as long over tensor cores: one test below has them."""
+    monkeypatch.setattr(mg.cuda, "precision", "float32")
+
+
 def images(n=7, size=SIZE):
     """Rows of noise around a bright disc, which is what there is to learn."""
     u = np.linspace(-1, 1, size)
@@ -50,7 +56,9 @@ def assert_same_bits(one, other):
         np.testing.assert_array_equal(weight, theirs[name])
 
 
-def test_the_gradients_are_the_cpus():
+@pytest.mark.parametrize("precision", ["float32", "3xtf32"])
+def test_the_gradients_are_the_cpus(precision, monkeypatch):
+    monkeypatch.setattr(mg.cuda, "precision", precision)
     gradients, code = [], PointCode("sigmoid")
     sizes = Sizes(SIZE * SIZE, 20, image_shape=(SIZE, SIZE, 1))
     for where in ("cpu", "cuda"):
