@@ -164,11 +164,15 @@ def _gpus():
     return cupy.cuda.runtime.getDeviceCount() if cupy else 0
 
 
-@functools.cache
 def compute_capability():
-    """The GPU's generation, as "90" for 9.0."""
+    """The generation of the GPU in use, as "90" for 9.0."""
     cupy = sys.modules.get("cupy")
-    return cupy.cuda.Device().compute_capability if cupy else COMPUTE_CAPABILITY
+    return _capability(cupy.cuda.runtime.getDevice()) if cupy else COMPUTE_CAPABILITY
+
+
+@functools.cache
+def _capability(gpu):
+    return sys.modules["cupy"].cuda.Device(gpu).compute_capability
 
 
 # ---------------------------------------------------------------------- what a kernel may be given
