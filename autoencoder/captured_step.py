@@ -32,24 +32,50 @@ def _several(parts):
 
 
 def _is_steady(part):
-    return type(part).__module__.startswith(_OWN) or getattr(part, "on_device", False)
+    return _is_own(type(part)) or getattr(part, "on_device", False)
+
+
+def _is_own(function):
+    """Whether a function or class is of this package or minigrad."""
+    return (getattr(function, "__module__", None) or "").startswith(_OWN)
+
+
+def _calls_others(module):
+    """Whether a Module calls a function that somebody else wrote, as an activation or a layer."""
+    kept = [v for value in vars(module).values() for v in _listed(value)]
+    functions = [v for v in kept if callable(v) and not isinstance(v, Module)]
+    return not all(_is_own(f) or _is_own(type(f)) for f in functions)
+
+
+def _listed(value):
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _steps_as_usual(optimizer):
+    """Whether an optimizer does at every step what `Optimizer` does: how it updates is its own."""
+    made = type(optimizer)
+    usual = all(_is_own(getattr(made, name)) for name in ("step", "zero_grad"))
+    return usual and not {"step", "zero_grad"} & vars(optimizer).keys()
 
 
 class CapturedSteps:
     """``learn(seen, target)`` of a `HostEpoch`, captured for each shape of batch.
 
-    `network` and `parts` are what the step is made of: where somebody has changed a setting of a
-    part, or hooked a function to a module, steps are noted anew.
+    `network`, `parts` and `optimizer` are what the step is made of: where somebody has changed a
+    setting of a part, steps are noted anew; with functions of somebody else in them, which may do
+    something else each time, they run as they are.
     """
 
-    def __init__(self, learn, network, parts):
+    def __init__(self, learn, network, parts, optimizer):
         self.learn, self.network, self.parts = learn, network, parts
+        self.optimizer = optimizer
         self.steps, self.settings = {}, None
 
     def begin_epoch(self):
         """Forget the steps whose settings have changed."""
         modules = list(self.network.modules())
-        steady = all(_is_steady(m) and not m._hooks for m in modules)
+        steady = all(_is_steady(m) and not (m._hooks or _calls_others(m)) for m in modules)
+        steady = steady and _steps_as_usual(self.optimizer)
         found = [dict(vars(part)) for part in _several(self.parts) if part is not None]
         found += [{k: v for k, v in vars(m).items() if not _is_state(v)} for m in modules]
         if not steady or self.settings is None or not same(found, self.settings):

@@ -327,7 +327,7 @@ def _one_pass(training, parts, settings, X, in_stream=False, in_epoch=None):
     if training.device == "cuda" and draws_there and whole and can_be_captured(parts):
         return CapturedEpoch(*how)
     if training.device == "cpu" and comm is None and whole and can_be_captured(parts):
-        steps_of_its_own = CapturedSteps(learn, network, parts)
+        steps_of_its_own = CapturedSteps(learn, network, parts, optimizer)
         how = (X, steps_of_its_own, *how[2:])
     return HostEpoch(*how, training.device, comm)
 

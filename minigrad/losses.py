@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, array_module
+from .backend import Array, array_module, plain
 from .checks import check_numbers, check_probabilities, check_same_shape
 from .engine import primitive
 from .ops import abs as absolute
 from .ops import clip, exp, log, log_softmax, maximum, sigmoid, where
 from .ops import sum as sum_over
 from .shapes import reshape
+from .tape import opaque
 from .tensor import Plain, T, Tensor, describe
 
 __all__ = [
@@ -311,12 +312,16 @@ def cross_entropy(logits: T | Array, targets: T | Array, reduction: str = "mean"
             f"cross_entropy: for {describe(logits)} expected {n} integer class numbers or "
             f"probabilities of shape {(n, k)}, got {describe(targets)}"
         )
-    if n and (classes.min() < 0 or classes.max() >= k):
+    opaque(_check_classes, plain(classes), k)
+    return _reduce("cross_entropy", -log_p[array_module(classes).arange(n), classes], reduction)
+
+
+def _check_classes(classes: Array, k: int) -> None:
+    if classes.size and (classes.min() < 0 or classes.max() >= k):
         raise ValueError(
             f"cross_entropy: class numbers must be from 0 to {k - 1} for logits of {k} classes, "
             f"got {classes.min()} to {classes.max()}"
         )
-    return _reduce("cross_entropy", -log_p[array_module(classes).arange(n), classes], reduction)
 
 
 def kl_divergence(p: T | Array, q: T | Array, reduction: str = "mean") -> T:

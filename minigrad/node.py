@@ -90,8 +90,10 @@ class Leaf:
 
     def set_grad(self, grad: Tensor | None) -> None:
         """Replace the gradient; in a captured step at each replay."""
-        self.grad = grad
         tape = taping()
+        if tape is not None:
+            tape.sets_gradient(self, grad)
+        self.grad = grad
         if tape is not None:
             made = type(grad) if grad is not None else None
             tape.note(_set_grad, (self, made, None if grad is None else grad._array), None)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import Array, array_module
+from .backend import Array, array_module, plain
 from .conv import Pair
 from .functional import Activation, check_rng, conv2d, conv2d_transpose
 from .module import Module
 from .parameter import Parameter
 from .shapes import getitem, squeeze, unsqueeze
+from .tape import opaque
 from .tensor import T, Tensor, describe
 
 if TYPE_CHECKING:
@@ -144,16 +145,20 @@ def embedding(indices: Tensor | Array, weight: T | Array) -> T:
     weight_data = weight._data if isinstance(weight, Tensor) else weight
     if getattr(weight, "ndim", 0) < 1:
         raise ValueError(f"embedding: expected a weight (count, features), got {describe(weight)}")
-    indices = array_module(weight_data).asarray(indices)
+    indices = array_module(weight_data).asarray(plain(indices))
     count = weight.shape[0]
     if indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: expected integers, got {describe(indices)}")
+    opaque(_check_indices, indices, count)
+    return getitem(weight, indices)
+
+
+def _check_indices(indices: Array, count: int) -> None:
     if indices.size and not (indices.min() >= 0 and indices.max() < count):
         raise IndexError(
             f"embedding: expected integers from 0 to {count - 1}, got {indices.min()} to "
             f"{indices.max()}"
         )
-    return getitem(weight, indices)
 
 
 class Embedding(Module):

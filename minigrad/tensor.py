@@ -304,6 +304,7 @@ class Tensor(Attached):
                 f"{describe(self)} is the result of an operation; a copy or a pickle of it would "
                 "lose the graph: take detach(), or copy the leaves and compute it again"
             )
+        refuse_while_taping("a copy or a pickle of x", "use tensor(x)")
         return {"data": self._data, "requires_grad": self.requires_grad}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

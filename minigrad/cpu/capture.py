@@ -101,6 +101,9 @@ class Captured:
             return self.function()
         return self._noted()
 
+    def __getstate__(self) -> dict[str, Any]:  # a copy reads other arrays: it is noted anew
+        return {**vars(self), "_before": None, "_record": None, "_left": max(self._left, 1)}
+
     @property
     def source(self) -> str:
         """The step as it is replayed, as Python code to read: one line for each kernel call, and
@@ -142,6 +145,8 @@ class _Record:
     def __init__(self, tape: Tape, result: Any, then: Any) -> None:
         rebuild = _rebuilt(result, then, tape)
         self._nodes = [(t, t.node) for _, _, t in tape.inputs if t is not None]
+        leaves = [node.leaf for _, node in self._nodes if node is not None]
+        self._empty = [leaf for leaf in tape.empty if any(leaf is known for known in leaves)]
         self._modes = [(module, module.training) for module in tape.modules]
         names: dict[str, Any] = {"Tensor": Tensor}
         self.source = _written(tape, rebuild, names)
@@ -151,6 +156,7 @@ class _Record:
     def holds(self) -> bool:
         """Whether the step would still do what was noted."""
         alike = all(tensor.node is node for tensor, node in self._nodes)
+        alike = alike and all(leaf.grad is None for leaf in self._empty)
         return alike and all(module.training == training for module, training in self._modes)
 
 
@@ -233,7 +239,7 @@ def _expression(rebuild: Any, variable: dict[int, str], names: dict[str, Any]) -
 def _rebuilt(result: Any, then: Any, tape: Tape) -> Any:
     """`result` with an `_At` in place of each array; `then` is what the call before returned."""
     if isinstance(result, Tensor):
-        if result.is_leaf:
+        if result.is_leaf and result is then:
             return result
         place = tape.known(result._array)
     else:

@@ -61,6 +61,8 @@ class Tape:
         self.calls: list[Call] = []
         self.inputs: list[Input] = []
         self.modules: list[Any] = []  # that the step calls
+        self.empty: list[Any] = []  # leaves that have to be without a gradient when it begins
+        self._set: set[int] = set()  # the ids of the leaves whose gradients it has set
         self.problem = ""  # the first thing that a replay would leave out, as a sentence
         # by the id of a value: what gives it, while it is alive, and its place
         self._places: dict[int, tuple[Callable[[], Any], int]] = {}
@@ -80,6 +82,8 @@ class Tape:
         """Run a kernel on `values`, the arrays of the operation's `args`."""
         if self._depth:
             return function(*values)
+        if name == "getitem" and _is_mask(values[1]) and self.knows(values[1]):
+            self.refuse("how many elements a mask takes depends on numbers, use where(mask, x, 0)")
         return self._run(function, values, args, name)
 
     def __call__(
@@ -113,6 +117,12 @@ class Tape:
             self._place(shown, tensor, "detach", None)
         else:
             self._note(np.ndarray.view, (tensor._array,), (tensor,), shown, "detach")
+
+    def sets_gradient(self, leaf: Any, grad: Any) -> None:
+        """Note that the gradient of a `leaf` is about to become `grad`."""
+        if id(leaf) not in self._set and leaf.grad is None and grad is not None:
+            self.empty.append(leaf)
+        self._set.add(id(leaf))
 
     def knows(self, array: Any) -> bool:
         """Whether a call of this step has computed the `array`."""
@@ -242,6 +252,10 @@ def opaque(function: Function, *args: Any) -> Any:
     """
     tape = taping()
     return function(*args) if tape is None else tape.call(function, *args)
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, np.ndarray) and index.dtype == np.dtype(bool)
 
 
 def _as_array(function: Function, *args: Any) -> Any:

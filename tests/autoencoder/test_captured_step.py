@@ -7,6 +7,7 @@ import pytest
 import autoencoder as ae
 from autoencoder import training
 from autoencoder.datasets import load_digits
+from minigrad import optim
 from minigrad.cpu import Captured
 from minigrad.nn import Dense, Module, Sequential
 
@@ -103,3 +104,38 @@ def test_somebody_elses_modules_run_at_every_step(monkeypatch):
         models.append(model)
     assert_same(*models)
     assert models[1].network_.encoder[0].calls > 20
+
+
+class EverySecond(optim.SGD):
+    n = 0
+
+    def step(self):
+        self.n += 1
+        if self.n % 2:
+            super().step()
+
+
+def counting():
+    calls = [0]
+
+    def function(x):
+        calls[0] += 1
+        return x * (1 + calls[0] % 3)
+
+    return function
+
+
+@pytest.mark.filterwarnings("ignore::autoencoder.DiagnosisWarning")
+@pytest.mark.parametrize("what", ["solver", "layer", "activation"])
+def test_somebody_elses_functions_run_at_every_step(what, monkeypatch):
+    def network(sizes, code, rng, dtype):
+        activation = counting() if what == "activation" else None
+        encoder = Dense(64, 4, activation=activation, dtype=dtype, rng=rng)
+        encoder = Sequential(counting(), encoder) if what == "layer" else encoder
+        return encoder, Dense(4, 64, dtype=dtype, rng=rng)
+
+    if what == "solver":
+        settings = {"solver": lambda p, lr: EverySecond(p, lr=lr)}
+    else:
+        settings = {"network": network}
+    assert_same(*(fitted(monkeypatch, replayed, **settings)[0] for replayed in (False, True)))
