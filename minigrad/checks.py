@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .backend import FLOATS, array_module
-from .tensor import Axis, Tensor, describe
+from .backend import FLOATS, array_module, plain
+from .tape import opaque
+from .tensor import Axis, describe
 
 
 def check_numbers(name: str, *values: Any, booleans: bool = False) -> None:
@@ -61,7 +62,10 @@ def check_same_shape(name: str, a: Any, b: Any) -> None:
 def check_probabilities(name: str, what: str, x: Any) -> None:
     """Raise ValueError where `x`, a number or an array, is not within [0, 1]."""
     check_numbers(name, x, booleans=True)
-    values = x._array if isinstance(x, Tensor) else x
+    opaque(_check_range, plain(x), name, what)
+
+
+def _check_range(values: Any, name: str, what: str) -> None:
     number = not hasattr(values, "shape")
     if not number and not values.size:
         return

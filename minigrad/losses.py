@@ -312,7 +312,7 @@ def cross_entropy(logits: T | Array, targets: T | Array, reduction: str = "mean"
             f"cross_entropy: for {describe(logits)} expected {n} integer class numbers or "
             f"probabilities of shape {(n, k)}, got {describe(targets)}"
         )
-    opaque(_check_classes, plain(classes), k)
+    opaque(_check_classes, plain(targets), k)
     return _reduce("cross_entropy", -log_p[array_module(classes).arange(n), classes], reduction)
 
 

@@ -120,7 +120,7 @@ def _on_arrays(
             f"{name}: out= cannot be a Tensor, {describe(written[0])}: gradients would be wrong. "
             "Leave it out, the result is a new one"
         )
-    args, given = _unwrapped(args, found), _unwrapped(given, found)
+    whole, args, given = args, _unwrapped(args, found), _unwrapped(given, found)
     lost = [x for x in found if x.requires_grad]
     if lost and public not in CONSTANT:
         why = f"with {', '.join(options)}" if options else "has no derivative here"
@@ -129,6 +129,7 @@ def _on_arrays(
             f"{name} {why}, and {describe(lost[0])} requires a gradient, which would be lost: use "
             f"x.detach() for the values, or minigrad's functions ({', '.join(names)}, ...)"
         )
+    args = [w if isinstance(w, Tensor) else a for w, a in zip(whole, args, strict=True)]
     return watched(functools.partial(function, **given), *args)
 
 

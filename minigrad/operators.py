@@ -43,7 +43,11 @@ def _in_place(name: str, sign: str, function: Callable[..., Any]) -> None:
 
 def _comparison(name: str) -> None:
     compare = getattr(operator, name)
-    setattr(Tensor, f"__{name}__", lambda self, other: watched(compare, self._array, _raw(other)))
+
+    def method(self: Tensor, other: Any) -> Any:
+        return watched(compare, self, other if isinstance(other, Tensor) else _raw(other))
+
+    setattr(Tensor, f"__{name}__", method)
 
 
 def _method(function: Callable[..., Any]) -> None:

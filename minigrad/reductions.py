@@ -185,7 +185,7 @@ def _place(name: str, x: Tensor | Array, axis: int | None, keepdims: bool) -> An
     axes = axes_of(name, x, axis if axis is None else (axis,))
     if not math.prod(x.shape[a] for a in axes):
         raise ValueError(f"{name}: {describe(x)} has no elements over axis {axis}")
-    return watched(_extreme, name, _values(x), axis, keepdims)
+    return watched(_extreme, name, x, axis, keepdims)
 
 
 def _extreme(name: str, x: Array, axis: int | None, keepdims: bool) -> Any:
@@ -210,7 +210,7 @@ def sort(x: T | Array, axis: int = -1) -> T:
     array([1., 2., 3.])
     """
     (axis,) = axes_of("sort", x, (axis,))
-    return _reorder(x, opaque(_order, _values(x), axis), axis)
+    return _reorder(x, opaque(_order, x, axis), axis)
 
 
 @primitive(
@@ -223,7 +223,3 @@ def _reorder(x: Array, order: Array, axis: int) -> Array:
 
 def _order(x: Array, axis: int) -> Array:
     return x.argsort(axis, kind="stable")
-
-
-def _values(x: Tensor | Array) -> Array:
-    return x._data if isinstance(x, Tensor) else x

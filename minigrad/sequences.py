@@ -141,7 +141,7 @@ def embedding(indices: Tensor | Array, weight: T | Array) -> T:
     array([[3.],
            [1.]])
     """
-    indices = indices._data if isinstance(indices, Tensor) else indices
+    given, indices = indices, indices._data if isinstance(indices, Tensor) else indices
     weight_data = weight._data if isinstance(weight, Tensor) else weight
     if getattr(weight, "ndim", 0) < 1:
         raise ValueError(f"embedding: expected a weight (count, features), got {describe(weight)}")
@@ -149,7 +149,7 @@ def embedding(indices: Tensor | Array, weight: T | Array) -> T:
     count = weight.shape[0]
     if indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: expected integers, got {describe(indices)}")
-    opaque(_check_indices, indices, count)
+    opaque(_check_indices, given if isinstance(given, Tensor) else indices, count)
     return getitem(weight, indices)
 
 

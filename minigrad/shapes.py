@@ -93,8 +93,7 @@ def astype(x: T | Array, dtype: DTypeLike) -> T:
         raise TypeError(f"astype: {dtype!r} is no dtype: use np.float32 or np.float64") from None
     if x.dtype in FLOATS and dtype in FLOATS:
         return _cast(x, dtype)
-    data = x._data if isinstance(x, Tensor) else x
-    made = opaque(_converted, data, dtype)
+    made = opaque(_converted, x, dtype)
     made = Tensor(made) if isinstance(x, Tensor) else made
     return made
 

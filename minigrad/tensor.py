@@ -412,6 +412,7 @@ def tensor(
     >>> x.grad
     tensor([2., 4.])
     """
+    given = data
     if isinstance(data, Tensor):
         data = data._data
     if not is_array(data):
@@ -430,7 +431,10 @@ def tensor(
             )
     tape = taping()
     copied = own_copy(data, dtype)
-    data = copied if tape is None else tape.note(own_copy, (data, dtype), copied, "tensor")
+    if tape is not None:
+        given = given if isinstance(given, Tensor) else data
+        tape.note(own_copy, (data, dtype), copied, "tensor", (given, dtype))
+    data = copied
     data = data if device is None else to_device(data, device)
     if requires_grad:
         return Tensor(data, leaf_node(_differentiable(data)))

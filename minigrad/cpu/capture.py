@@ -146,6 +146,7 @@ class _Record:
         rebuild = _rebuilt(result, then, tape)
         self._nodes = [(t, t.node) for _, _, t in tape.inputs if t is not None]
         leaves = [node.leaf for _, node in self._nodes if node is not None]
+        self._within = [(t, array) for _, array, t in tape.within if t is not None]
         self._empty = [leaf for leaf in tape.empty if any(leaf is known for known in leaves)]
         self._modes = [(module, module.training) for module in tape.modules]
         names: dict[str, Any] = {"Tensor": Tensor}
@@ -156,6 +157,7 @@ class _Record:
     def holds(self) -> bool:
         """Whether the step would still do what was noted."""
         alike = all(tensor.node is node for tensor, node in self._nodes)
+        alike = alike and all(tensor._array is array for tensor, array in self._within)
         alike = alike and all(leaf.grad is None for leaf in self._empty)
         return alike and all(module.training == training for module, training in self._modes)
 

@@ -61,6 +61,7 @@ class Tape:
         self.calls: list[Call] = []
         self.inputs: list[Input] = []
         self.modules: list[Any] = []  # that the step calls
+        self.within: list[Input] = []  # whose arrays are part of an index
         self.empty: list[Any] = []  # leaves that have to be without a gradient when it begins
         self._set: set[int] = set()  # the ids of the leaves whose gradients it has set
         self.problem = ""  # the first thing that a replay would leave out, as a sentence
@@ -103,12 +104,20 @@ class Tape:
 
     def call(self, function: Function, *args: Any) -> Any:
         """``function(*args)``, noted as a whole: it may draw numbers, and change what it keeps."""
-        out = self._inside(function, args)
-        return self.note(function, args, out)
+        return self.note(function, args, self.inside(function, args))
 
-    def note(self, function: Function, args: Sequence[Any], out: Any, name: str = "") -> Any:
-        """Note a call that has been made already, with the result `out`."""
-        self._note(function, args, args, out, name or getattr(function, "__name__", "a call"))
+    def note(
+        self,
+        function: Function,
+        values: Sequence[Any],
+        out: Any,
+        name: str = "",
+        args: Sequence[Any] | None = None,
+    ) -> Any:
+        """Note a call that has been made already, with the result `out`; `args` are what was given,
+        where `values` are the arrays of Tensors: a replay reads their arrays of then."""
+        name = name or getattr(function, "__name__", "a call")
+        self._note(function, values, values if args is None else args, out, name)
         return out
 
     def detached(self, tensor: Tensor, shown: Any) -> None:
@@ -135,7 +144,8 @@ class Tape:
             self.problem = why + at_place(call_site())
 
     # ------------------------------------------------------------------ how calls are noted
-    def _inside(self, function: Function, values: Any) -> Any:
+    def inside(self, function: Function, values: Any) -> Any:
+        """``function(*values)``, nothing of which is noted."""
         self._depth += 1
         try:
             return function(*values)
@@ -143,7 +153,7 @@ class Tape:
             self._depth -= 1
 
     def _run(self, function: Function, values: Any, args: Any, name: str) -> Any:
-        out = self._inside(function, values)
+        out = self.inside(function, values)
         if is_array(out) and type(out) is not np.ndarray:
             self.refuse("it works on the GPU, use minigrad.cuda.Captured")
         if isinstance(out, np.generic | int | float):  # the engine makes arrays of them
@@ -186,6 +196,7 @@ class Tape:
         if index is not None:
             return index
         for array in _arrays_in(value):
+            self.within += [i for i in self.inputs if i.tensor is not None and i.value is array]
             if self.knows(array):
                 self.refuse(f"{name} has an index that the step computes")
         index = self._new()
@@ -243,7 +254,8 @@ def opaque(function: Function, *args: Any) -> Any:
     ----------
     function : callable
     *args
-        Arrays that the step computes are at a replay those of the replay. Everything else that the
+        Tensors are given to the function as their arrays, at a replay as those of then. Arrays that
+        the step computes are at a replay those of the replay. Everything else that the
         function uses has to be here too, and always the same.
 
     Returns
@@ -251,7 +263,10 @@ def opaque(function: Function, *args: Any) -> Any:
     what the function returns
     """
     tape = taping()
-    return function(*args) if tape is None else tape.call(function, *args)
+    values = [a._array if isinstance(a, Tensor) else a for a in args]
+    if tape is None:
+        return function(*values)
+    return tape.note(function, values, tape.inside(function, values), args=args)
 
 
 def _is_mask(index: Any) -> bool:

@@ -77,6 +77,16 @@ def test_a_replay_looks_at_indices(index):
             step()
 
 
+def test_a_replay_looks_at_probabilities():
+    p, t = mg.tensor(np.full(3, 0.5)), np.zeros(3)
+    for y in (t, mg.tensor(t)):
+        step = noted(lambda y=y: mg.losses.binary_cross_entropy(p, y))
+        assert step._record is not None
+        (y if y is t else y.data)[...] = 2
+        with pytest.raises(ValueError, match="targets must lie in"):
+            step()
+
+
 def test_an_embedding_of_what_the_step_computes():
     x, table = mg.tensor(np.eye(3)[:2]), mg.tensor(np.arange(3.0)[:, None])
     step = noted(lambda: mg.embedding(mg.argmax(x, axis=1), table))
@@ -114,3 +124,26 @@ def test_a_copy_of_a_captured_step_reads_its_own_arrays(copied):
     assert other.step._record is not None
     assert trainer.w.data.tolist() == before.tolist()
     assert trainer.score().item() == 6.0
+
+
+READERS = {
+    "embedding": lambda x, i: mg.embedding(i, x),
+    "cross_entropy": lambda x, i: mg.losses.cross_entropy(x, i),
+    "argmax": lambda x, i: mg.embedding(mg.argmax(x, axis=1), mg.tensor(np.eye(3))),
+    "sort": lambda x, i: mg.sort(x),
+    "astype": lambda x, i: i.astype(np.float64),
+    "tensor": lambda x, i: mg.tensor(x) * 2,
+    "compare": lambda x, i: mg.where(x > 0, 1.0, 0.0),
+    "compare with": lambda x, i: mg.where(mg.tensor(np.zeros((3, 3))) < x, 1.0, 0.0),
+    "of NumPy": lambda x, i: mg.where(np.signbit(x), 1.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_new_data_of_a_tensor_counts(name):
+    x, i = mg.tensor(-np.eye(3)), mg.tensor(np.zeros(3, np.int64))
+    step = noted(lambda: READERS[name](x, i))
+    assert step._record is not None
+    x.data = np.array([[1.0, 2.0, 8.0], [0.0, 1.0, -1.0], [3.0, 3.0, 9.0]])
+    i.data = np.array([1, 2, 0])
+    np.testing.assert_array_equal(step().data, READERS[name](x, i).data)
