@@ -42,7 +42,8 @@ class Captured:
 
     A step that could not be replayed with the right result raises RuntimeError when it is noted,
     after it is done: it reads numbers (``item()``, ``x.data``, ``if loss > 1``), does other
-    operations at each call, or computes with an array that is another one each time. Within a
+    operations at each call, computes with an array that is another one each time, or chooses
+    elements by a mask that it computes. A copy or pickle of a captured step is noted anew. Within a
     `minigrad.hook`, or `minigrad.no_grad`, the function runs as it is.
 
     Parameters
