@@ -21,6 +21,7 @@ import numpy as np
 import minigrad as mg
 from autoencoder import datasets, networks
 from autoencoder.parts import PointCode
+from minigrad.cpu import winograd
 
 lesson = Lesson(16)  # the checks in float64, faces and times in float32
 rng, runs = np.random.default_rng(10), 3 if lesson.fast else 9
@@ -185,6 +186,24 @@ for name, mine in (("im2col", conv2d_cols), ("nine shifts", conv2d_shifts)):
         my_loss, taken = train()
     lesson.report(f"last loss, your {name}", my_loss, "1%", predicted=loss)
     lesson.report(f"seconds a step, your {name}", taken, "any")
+
+# %% [markdown]
+# The library itself has three rungs: the definition that stands beside the derivative, Winograd in
+# NumPy, and the same in C, where the installation found a compiler. Each must give what the one
+# below gives, within a bound that counts the roundings on the way.
+
+# %%
+y_of, geometry = mg.registry["conv_y"], mg.conv.Geometry.of((32, 32), (3, 3))
+bound = winograd.error_bound(winograd.conv_y, x, w, geometry)  # (N, H, W, F)
+exact, before = y_of.forward(x.astype(float), w.astype(float), geometry), mg.cpu.native
+print(f"  compiled kernels: {mg.show_config('dicts')['native']}")
+usual = seconds(lambda: y_of.forward(x, w, geometry))
+for rung, compiled in (("NumPy", False), ("C", True))[: 1 + before]:
+    mg.cpu.native = compiled
+    within = bool((abs(y_of(x, w, geometry) - exact) <= bound).all())
+    times = usual / seconds(lambda: y_of(x, w, geometry))
+    print(f"  Winograd in {rung}: {times:.2g} times as fast as the definition, within: {within}")
+mg.cpu.native = before
 
 # %% [markdown]
 # Threads named here:
