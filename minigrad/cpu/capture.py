@@ -38,7 +38,8 @@ class Captured:
     like are new at each replay. Optimizers in it step as they always do, with their settings as
     they are then. It is noted anew where a module in it changes between ``train()`` and ``eval()``,
     or a leaf is frozen. Everything else that it does in Python happens only while it is noted, and
-    numbers of its own are replayed as they were.
+    numbers of its own are replayed as they were; so are arrays that it makes by NumPy, such as
+    one-hot labels of a batch, where they were the same in both calls: make them before the call.
 
     A step that could not be replayed with the right result raises RuntimeError when it is noted,
     after it is done: it reads numbers (``item()``, ``x.data``, ``if loss > 1``), does other
