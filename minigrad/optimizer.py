@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .backend import Array, array_module, device_of, to_numpy
-from .tape import opaque
+from .state import taping
+from .tape import SETTING, opaque
 from .tensor import Tensor, describe
 
 Rate: TypeAlias = "float | Callable[[int], float]"  # a learning rate, or a schedule of them
@@ -43,6 +44,9 @@ def setting(name: str) -> Any:
         return first
 
     def write(self: Optimizer, value: Any) -> None:
+        tape = taping()
+        if tape is not None:
+            tape.refuse(SETTING)
         for settings in (self.defaults, *self.param_groups):
             settings[name] = value
 
@@ -159,6 +163,9 @@ class Optimizer:
         A step that Ctrl-C interrupts is counted for all of them or for none, but may have changed
         only some: to go on exactly, load a state that was saved before.
         """
+        tape = taping()
+        if tape is not None:
+            tape.steps(self)
         opaque(self._step)
 
     def _step(self) -> None:

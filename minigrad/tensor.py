@@ -135,7 +135,7 @@ class Tensor(Attached):
         """The array itself. Changing a leaf's array between forward and backward is noticed and
         refused; results of recorded operations are given out read-only, on the GPU, where no array
         is, as copies."""
-        refuse_while_taping("x.data", "compute with the Tensor itself")
+        refuse_while_taping("x.data", "compute with the Tensor itself, and fill it before the call")
         return self._handed_out()
 
     @data.setter

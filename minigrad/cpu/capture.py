@@ -8,6 +8,7 @@ copied and no array sealed, BLAS is held to one thread once, and the bits are th
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import keyword
 import re
@@ -34,12 +35,15 @@ class Captured:
     in tuples, lists and dicts; its Tensors have no graph.
 
     What the function reads has to stay in place: give it the next batch by ``x.data[...] = batch``
-    before the call. Numbers that it makes by `minigrad.dropout`, `minigrad.gaussian_noise` and the
-    like are new at each replay. Optimizers in it step as they always do, with their settings as
-    they are then. It is noted anew where a module in it changes between ``train()`` and ``eval()``,
-    or a leaf is frozen. Everything else that it does in Python happens only while it is noted, and
-    numbers of its own are replayed as they were; so are arrays that it makes by NumPy, such as
-    one-hot labels of a batch, where they were the same in both calls: make them before the call.
+    before the call, all batches of one shape. Numbers that it makes by `minigrad.dropout`,
+    `minigrad.gaussian_noise` and the like are new at each replay. Optimizers in it step as they
+    always do, with their settings as they are when it is called: change them between the calls. A
+    number that changes, such as the weight of a term that warms up, has to be a Tensor, too:
+    ``weight = tensor(0.1)``, and between the calls ``weight.data[...] = 0.2``. It is noted anew
+    where a module in it changes between ``train()`` and ``eval()``, or a leaf is frozen. Everything
+    else that it does in Python happens only while it is noted, and numbers of its own are replayed
+    as they were; so are arrays that it makes by NumPy, such as one-hot labels of a batch, where
+    they were the same in both calls: make them before the call.
 
     A step that could not be replayed with the right result raises RuntimeError when it is noted,
     after it is done: it reads numbers (``item()``, ``x.data``, ``if loss > 1``), does other
@@ -79,6 +83,12 @@ class Captured:
             raise TypeError(
                 f"Captured: expected a function without arguments, got {type(function).__name__}"
             )
+        needs = _needed(function)
+        if needs:
+            raise TypeError(
+                f"Captured: expected a function without arguments, got one that needs {needs}: "
+                "let it read a Tensor that is filled before each call by x.data[...] = values"
+            )
         if not isinstance(warm_up, int) or warm_up < 1:
             raise ValueError(f"Captured: warm_up must be an integer of at least 1, got {warm_up!r}")
         self.function, self._left, self._refuse = function, warm_up, refuse
@@ -109,7 +119,11 @@ class Captured:
     @property
     def source(self) -> str:
         """The step as it is replayed, as Python code to read: one line for each kernel call, and
-        where it ends the life of what is not needed any more. Empty while nothing is noted."""
+        where it ends the life of what is not needed any more. Empty while nothing is noted.
+
+        x are arrays (of Tensors t, or computed), c constants; a kernel is called after its
+        operation, its derivatives ``vjp_of_`` it, and ``step_`` is an optimizer's step.
+        """
         return self._record.source if self._record is not None else ""
 
     def _noted(self) -> Any:
@@ -139,6 +153,16 @@ class Captured:
             if self._refuse:
                 raise RuntimeError(self._problem)
         return result
+
+
+def _needed(function: Callable[..., Any]) -> str:
+    """The arguments without which a function cannot be called."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of C's functions some do not say
+        return ""
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return ", ".join(p.name for p in parameters if p.default is p.empty and p.kind not in variadic)
 
 
 class _Record:

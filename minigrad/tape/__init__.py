@@ -6,7 +6,7 @@ that change or draw something outside of operations say so by `opaque`.
 """
 
 from .alike import same
-from .calls import Tape, opaque
+from .calls import SETTING, Tape, opaque
 from .watched import watched
 
-__all__ = ["Tape", "opaque", "same", "watched"]
+__all__ = ["SETTING", "Tape", "opaque", "same", "watched"]

@@ -28,6 +28,7 @@ from ..tensor import Tensor, checksum, describe
 from .alike import same
 
 Function = Callable[..., Any]
+SETTING = "a setting of an optimizer is changed in the step: change it between the calls"
 
 
 class Call(NamedTuple):
@@ -62,6 +63,7 @@ class Tape:
         self.inputs: list[Input] = []
         self.modules: list[Any] = []  # that the step calls
         self.within: list[Input] = []  # whose arrays are part of an index
+        self.settings: list[tuple[Any, Any]] = []  # (optimizer, its settings as the step began)
         self.empty: list[Any] = []  # leaves that have to be without a gradient when it begins
         self._set: set[int] = set()  # the ids of the leaves whose gradients it has set
         self.problem = ""  # the first thing that a replay would leave out, as a sentence
@@ -69,6 +71,8 @@ class Tape:
         self._places: dict[int, tuple[Callable[[], Any], int]] = {}
         self.count, self._depth = 0, 0
         self._sums: dict[int, tuple[Any, Tensor | None, int, int]] = {}
+        for optimizer, _ in before.settings if before else ():
+            self.settings.append((optimizer, _settings(optimizer)))
         for _, value, tensor in before.inputs if before else ():
             if type(value) is np.ndarray:
                 self._remember_sum(value if tensor is None else tensor._array, tensor)
@@ -132,6 +136,15 @@ class Tape:
         if id(leaf) not in self._set and leaf.grad is None and grad is not None:
             self.empty.append(leaf)
         self._set.add(id(leaf))
+
+    def steps(self, optimizer: Any) -> None:
+        """Note that an `optimizer` is about to step, and whether the step has changed a setting."""
+        for known, then in self.settings:
+            if known is optimizer:
+                if not same(then, _settings(optimizer)):
+                    self.refuse(SETTING)
+                return
+        self.settings.append((optimizer, _settings(optimizer)))
 
     def knows(self, array: Any) -> bool:
         """Whether a call of this step has computed the `array`."""
@@ -241,7 +254,8 @@ class Tape:
                 return (
                     f"{user.name}{at_place(user.where)} was given {_words(given.value)} that is "
                     "another one at each call, and a replay would use that of today: let it be the "
-                    "data of one Tensor, which is filled before each call by x.data[...] = values"
+                    "data of one Tensor, which is filled before each call by x.data[...] = values "
+                    "(noise of minigrad.dropout and minigrad.gaussian_noise is new by itself)"
                 )
         return ""
 
@@ -267,6 +281,11 @@ def opaque(function: Function, *args: Any) -> Any:
     if tape is None:
         return function(*values)
     return tape.note(function, values, tape.inside(function, values), args=args)
+
+
+def _settings(optimizer: Any) -> list[dict[str, Any]]:
+    groups = optimizer.param_groups
+    return [{k: v for k, v in group.items() if k != "params"} for group in groups]
 
 
 def _is_mask(index: Any) -> bool:

@@ -90,6 +90,24 @@ def test_settings_that_change_between_the_calls_count():
     assert is_replayed(both(make, change))
 
 
+def test_a_weight_that_changes_is_a_tensor():
+    weights = {}
+
+    def make(model, x):
+        optimizer = optim.Adam(model.parameters())
+        weights[id(model)] = weight = mg.tensor(np.float32(0.1))
+
+        def more(y):
+            return y * weight
+
+        return optimizer, a_step(x, model, optimizer, more)
+
+    def warm_up(k, model, optimizer, x):
+        weights[id(model)].data[...] = 0.1 * (k + 1)
+
+    assert is_replayed(both(make, warm_up))
+
+
 def test_numbers_are_drawn_anew():
     def make(model, x):
         optimizer, rng = optim.Adam(model.parameters()), np.random.default_rng(1)
@@ -317,6 +335,28 @@ def test_a_step_that_is_not_always_the_same_is_refused():
     assert "number of operations" in refused(lambda: [x * 2 for _ in range(next(count))])
 
 
+def set_by_name(optimizer):
+    optimizer.lr = 0.01
+
+
+def set_in_the_group(optimizer):
+    optimizer.param_groups[0]["lr"] *= 0.9
+
+
+@pytest.mark.parametrize("change", [set_by_name, set_in_the_group])
+def test_a_setting_that_is_changed_in_the_step_is_refused(change):
+    w = leaf(1.0)
+    optimizer = optim.SGD([w], lr=0.1)
+
+    def step():
+        optimizer.zero_grad()
+        (w * w).sum().backward()
+        change(optimizer)
+        optimizer.step()
+
+    assert "setting of an optimizer is changed in the step" in refused(step)
+
+
 def test_results_from_elsewhere_are_refused():
     x, count = leaf(1, 2), iter(range(99))
     assert "have not computed" in refused(lambda: (x.sum(), np.random.default_rng(0).random(2)))
@@ -379,7 +419,9 @@ def _hooked(around, x):
         return x * 2
 
 
-@pytest.mark.parametrize(("function", "warm_up"), [(3, 2), (len, 0), (len, 1.5)])
+@pytest.mark.parametrize(
+    ("function", "warm_up"), [(3, 2), (dict, 0), (dict, 1.5), (lambda batch: batch, 2)]
+)
 def test_wrong_arguments(function, warm_up):
     with pytest.raises((TypeError, ValueError), match=r"Captured: .*, got "):
         Captured(function, warm_up)
