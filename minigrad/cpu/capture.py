@@ -22,6 +22,7 @@ from ..state import Block, mode
 from ..tape import Tape, same
 from ..tensor import Tensor, describe
 from .blas import one_blas_thread
+from .pool import compiled_kernels_run
 
 _CONSTANTS = type(None), bool, int, float, str, np.generic
 
@@ -40,10 +41,11 @@ class Captured:
     always do, with their settings as they are when it is called: change them between the calls. A
     number that changes, such as the weight of a term that warms up, has to be a Tensor, too:
     ``weight = tensor(0.1)``, and between the calls ``weight.data[...] = 0.2``. It is noted anew
-    where a module in it changes between ``train()`` and ``eval()``, or a leaf is frozen. Everything
-    else that it does in Python happens only while it is noted, and numbers of its own are replayed
-    as they were; so are arrays that it makes by NumPy, such as one-hot labels of a batch, where
-    they were the same in both calls: make them before the call.
+    where a module in it changes between ``train()`` and ``eval()``, a leaf is frozen, or compiled
+    kernels are switched on or off. Everything else that it does in Python happens only while it is
+    noted, and numbers of its own are replayed as they were; so are arrays that it makes by NumPy,
+    such as one-hot labels of a batch, where they were the same in both calls: make them before the
+    call.
 
     A step that could not be replayed with the right result raises RuntimeError when it is noted,
     after it is done: it reads numbers (``item()``, ``x.data``, ``if loss > 1``), does other
@@ -174,6 +176,7 @@ class _Record:
         leaves = [node.leaf for _, node in self._nodes if node is not None]
         self._within = [(t, array) for _, array, t in tape.within if t is not None]
         self._empty = [leaf for leaf in tape.empty if any(leaf is known for known in leaves)]
+        self._native = compiled_kernels_run()  # which VJPs share what depends on it
         self._modes = [(module, module.training) for module in tape.modules]
         names: dict[str, Any] = {"Tensor": Tensor}
         self.source = _written(tape, rebuild, names)
@@ -182,7 +185,8 @@ class _Record:
 
     def holds(self) -> bool:
         """Whether the step would still do what was noted."""
-        alike = all(tensor.node is node for tensor, node in self._nodes)
+        alike = self._native == compiled_kernels_run()
+        alike = alike and all(tensor.node is node for tensor, node in self._nodes)
         alike = alike and all(tensor._array is array for tensor, array in self._within)
         alike = alike and all(leaf.grad is None for leaf in self._empty)
         return alike and all(module.training == training for module, training in self._modes)

@@ -14,6 +14,7 @@ import contextvars
 import math
 import os
 import queue
+import sys
 import threading
 from collections import deque
 
@@ -207,6 +208,11 @@ def scratch(name, shape, dtype):
         if size <= _KEEP:
             buffers[name] = buffer
     return np.ndarray(shape, dtype, buffer)
+
+
+def compiled_kernels_run():
+    """What ``minigrad.cpu.native`` says."""
+    return getattr(sys.modules[__package__], "native", False)
 
 
 def pieces(length, step):

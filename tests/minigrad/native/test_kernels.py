@@ -333,3 +333,23 @@ def test_the_compiled_logarithm_has_the_coefficients_of_numpys():
     text = (library.Path(library.__file__).parent / "kernels.c").read_text()
     for c in ARTANH:
         assert f"{c}f" in text
+
+
+def test_a_captured_step_notices_that_they_are_switched_off():
+    """Who sums a bias's gradient depends on it: a layer large enough for the compiled kernel."""
+    rng = np.random.default_rng(0)
+    x, w = rng.random((64, 300), F32), rng.random((300, 300), F32)
+    sides = []
+    for captured in (False, True):
+        b = mg.tensor(np.zeros(300, F32), requires_grad=True)
+
+        def step(b=b):
+            b.grad = None
+            mg.dense(x, w, b, activation="relu").sum().backward()
+            return b.grad
+
+        sides.append(mg.cpu.Captured(step) if captured else step)
+    for k in range(10):
+        mg.cpu.native = not 4 < k < 8
+        expected, found = (side().data.tobytes() for side in sides)
+        assert found == expected
