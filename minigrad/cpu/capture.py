@@ -9,22 +9,14 @@ copied and no array sealed, BLAS is held to one thread once, and the bits are th
 from __future__ import annotations
 
 import inspect
-import itertools
-import keyword
-import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from ..backend import plain
 from ..state import Block, mode
-from ..tape import Tape, same
-from ..tensor import Tensor, describe
+from ..tape import Tape
+from ..tape.source import rebuilt, written
 from .blas import one_blas_thread
 from .pool import compiled_kernels_run
-
-_CONSTANTS = type(None), bool, int, float, str, np.generic
 
 
 class Captured:
@@ -171,15 +163,15 @@ class _Record:
     """What a tape has noted, written as a Python function and ready to be called."""
 
     def __init__(self, tape: Tape, result: Any, then: Any) -> None:
-        rebuild = _rebuilt(result, then, tape)
+        rebuild = rebuilt(result, then, tape)
         self._nodes = [(t, t.node) for _, _, t in tape.inputs if t is not None]
         leaves = [node.leaf for _, node in self._nodes if node is not None]
         self._within = [(t, array) for _, array, t in tape.within if t is not None]
         self._empty = [leaf for leaf in tape.empty if any(leaf is known for known in leaves)]
         self._native = compiled_kernels_run()  # which VJPs share what depends on it
         self._modes = [(module, module.training) for module in tape.modules]
-        names: dict[str, Any] = {"Tensor": Tensor}
-        self.source = _written(tape, rebuild, names)
+        names: dict[str, Any] = {}
+        self.source = written(tape, rebuild, names)
         exec(compile(self.source, "<captured step>", "exec"), names)
         self.replay: Callable[[], Any] = names["step"]
 
@@ -190,112 +182,3 @@ class _Record:
         alike = alike and all(tensor._array is array for tensor, array in self._within)
         alike = alike and all(leaf.grad is None for leaf in self._empty)
         return alike and all(module.training == training for module, training in self._modes)
-
-
-class _At(NamedTuple):
-    """A value that a replay computes or reads; `tensor` says to wrap it in one."""
-
-    place: int
-    tensor: bool
-
-
-def _written(tape: Tape, rebuild: Any, names: dict[str, Any]) -> str:
-    """The source of a function ``step()`` that makes the calls; what it uses goes into `names`.
-
-    Its variables are called x and the place of the value, constants c and the place. Each is
-    deleted after its last use, so that its memory can be used again.
-    """
-    kept, variable, lines = set(_places(rebuild)), {}, ["def step():"]
-    for place, value, tensor in tape.inputs:
-        variable[place] = f"x{place}" if tensor is not None else _constant(place, value, names)
-        if tensor is not None:
-            names[f"t{place}"] = tensor
-            lines.append(f"x{place} = t{place}._array")
-    last = {i: k for k, call in enumerate(tape.calls) for i in (*call.arguments, call.result)}
-    gone: list[list[int]] = [[] for _ in tape.calls]
-    for i, k in last.items():
-        if i not in kept and variable.get(i, "x")[0] == "x":
-            gone[k].append(i)
-    known: dict[int, str] = {}
-    for k, call in enumerate(tape.calls):
-        function = known.get(id(call.function))
-        if function is None:
-            function = known[id(call.function)] = _named(call.name, names)
-            names[function] = call.function
-        arguments = ", ".join(variable[i] for i in call.arguments)
-        variable[call.result] = f"x{call.result}"
-        unused = call.result in gone[k]
-        lines.append(f"{'' if unused else variable[call.result] + ' = '}{function}({arguments})")
-        over = [f"x{i}" for i in gone[k] if i != call.result]
-        if over:
-            lines.append("del " + ", ".join(over))
-    lines.append(f"return {_expression(rebuild, variable, names)}")
-    return "\n    ".join(lines) + "\n"
-
-
-def _constant(place: int, value: Any, names: dict[str, Any]) -> str:
-    """How a constant is written: a simple one as it is, every other as a name."""
-    if type(value) in (int, bool, str, type(None)):
-        return repr(value)
-    names[f"c{place}"] = value
-    return f"c{place}"
-
-
-def _named(name: str, names: dict[str, Any]) -> str:
-    """A name for a function, after what it computes, that is not in `names`."""
-    name = re.sub(r"\W", "_", name.replace("backward of ", "vjp of ")).strip("_")
-    name = f"{name}_" if keyword.iskeyword(name) or name in ("step", "Tensor") else name
-    taken = itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2)))
-    return next(n for n in taken if n not in names)
-
-
-def _expression(rebuild: Any, variable: dict[int, str], names: dict[str, Any]) -> str:
-    """The source of what the step returns."""
-    kind = type(rebuild)
-    if kind is _At:
-        value = variable[rebuild.place]
-        return f"Tensor({value})" if rebuild.tensor else value
-    if kind is dict:
-        pairs = (
-            f"{_expression(k, variable, names)}: {_expression(v, variable, names)}"
-            for k, v in rebuild.items()
-        )
-        return "{" + ", ".join(pairs) + "}"
-    if kind is tuple or kind is list:
-        parts = [_expression(v, variable, names) for v in rebuild]
-        return f"[{', '.join(parts)}]" if kind is list else f"({''.join(p + ', ' for p in parts)})"
-    names[f"r{len(names)}"] = rebuild
-    return f"r{len(names) - 1}"
-
-
-def _rebuilt(result: Any, then: Any, tape: Tape) -> Any:
-    """`result` with an `_At` in place of each array; `then` is what the call before returned."""
-    if isinstance(result, Tensor):
-        if result.is_leaf and result is then:
-            return result
-        place = tape.known(result._array)
-    else:
-        result = plain(result)  # not `Watched` any more
-        place = tape.known(result)
-    if place is not None:
-        return _At(place, isinstance(result, Tensor))
-    several = type(result) in (tuple, list, dict) and type(then) is type(result)
-    if several and len(result) == len(then):
-        if type(result) is not dict:
-            pairs = zip(result, then, strict=True)
-            return type(result)(_rebuilt(*pair, tape) for pair in pairs)
-        if result.keys() == then.keys():
-            return {k: _rebuilt(v, then[k], tape) for k, v in result.items()}
-    if isinstance(result, _CONSTANTS) and same(result, then):
-        return result
-    raise TypeError(
-        f"it returns {describe(result)} that the operations in it have not computed: return "
-        "Tensors, arrays and numbers that stay the same, in tuples, lists and dicts"
-    )
-
-
-def _places(rebuild: Any) -> list[int]:
-    if isinstance(rebuild, _At):
-        return [rebuild.place]
-    parts = rebuild.values() if type(rebuild) is dict else rebuild
-    return [i for v in parts for i in _places(v)] if type(rebuild) in (tuple, list, dict) else []

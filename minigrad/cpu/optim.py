@@ -19,8 +19,10 @@ updates = {}
 def step(optimizer, parts):
     """What `Optimizer.apply` does."""
     optimizer.count(parts)
-    update = type(optimizer).update
-    update = functools.partial(updates.get(update, update), optimizer)
+    update = optimizer.update
+    faster_one = updates.get(getattr(update, "__func__", None))
+    if faster_one is not None:
+        update = functools.partial(faster_one, optimizer)
     for part in parts:
         for p, state in part.parameters:
             if p.size <= _BLOCK and p.ndim:

@@ -353,3 +353,13 @@ def test_a_captured_step_notices_that_they_are_switched_off():
         mg.cpu.native = not 4 < k < 8
         expected, found = (side().data.tobytes() for side in sides)
         assert found == expected
+
+
+def test_an_update_that_somebody_has_put_on_an_optimizer_is_called():
+    w = mg.tensor(np.ones(3, F32), requires_grad=True)
+    optimizer, seen = optim.Adam([w]), []
+    optimizer.update = lambda w, g, **settings: seen.append(settings["t"])
+    (w * w).sum().backward()
+    optimizer.step()
+    assert seen == [1]
+    assert w.data.tolist() == [1, 1, 1]
